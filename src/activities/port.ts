@@ -1,0 +1,158 @@
+import type { CampaignContentReference } from '../domain/job.ts';
+import type { ClusterAccess } from '../domain/cluster-view.ts';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
+import type { JobView, LogLocation } from '../domain/campaign-view.ts';
+import type { Tenant } from '../domain/ids.ts';
+import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
+import type { PoolSubnet } from '../domain/subnets.ts';
+
+/** One deployment of a tenant's cluster: what every activity that makes or deletes something is keyed by. */
+export interface Deployment extends Tenant {
+  readonly epoch: string;
+  readonly clusterName: string;
+}
+
+export type KeyRole = 'admin' | 'job-user';
+
+/** An EC2 key pair whose private half lies in Secrets Manager. The private half itself never leaves the activity. */
+export interface KeyPair {
+  readonly role: KeyRole;
+  readonly keyName: string;
+  readonly privateKeySecretArn: string;
+  /** OpenSSH form, `ssh-ed25519 AAAA…`. */
+  readonly publicKey: string;
+}
+
+export interface SubnetLease {
+  readonly subnetId: string;
+  readonly availabilityZone: string;
+}
+
+/** `waiting`: all subnets are taken; the pool signals the cluster workflow `subnetAvailable` when it is its turn. */
+export type LeaseAnswer =
+  | { readonly status: 'leased'; readonly lease: SubnetLease }
+  | { readonly status: 'waiting'; readonly position: number; readonly poolSize: number };
+
+export interface StackRequest extends Deployment {
+  readonly spec: ClusterSpec;
+  readonly lease: SubnetLease;
+  readonly adminKeyName: string;
+  readonly jobUserPublicKey: string;
+}
+
+export interface CreatedStack {
+  readonly stackId: string;
+  readonly headNodeAddress: string;
+}
+
+/** Slurm jobs of one campaign that are to exist after the call. */
+export interface SubmitRequest extends Deployment {
+  readonly access: ClusterAccess;
+  readonly campaignId: string;
+  readonly content: CampaignContentReference;
+  /** Keys to submit now; all of them in the content. */
+  readonly jobKeys: readonly string[];
+  readonly defaultQueue: string;
+}
+
+export type SubmitOutcome =
+  | { readonly jobKey: string; readonly status: 'submitted' | 'adopted'; readonly jobId: string }
+  | { readonly jobKey: string; readonly status: 'rejected'; readonly message: string };
+
+export interface ObserveRequest extends Deployment {
+  readonly access: ClusterAccess;
+  /** Open campaigns and what they were last told: a campaign whose facts did not change is left out of the answer. */
+  readonly campaigns: readonly {
+    readonly campaignId: string;
+    /** Seconds since 1970: accounting is asked from the earliest of these on. */
+    readonly since: number;
+    readonly digest?: string;
+  }[];
+}
+
+export interface CampaignFacts {
+  readonly campaignId: string;
+  /** Hash of `facts`, to be given back at the next look. */
+  readonly digest: string;
+  /** Every job of the campaign that the queue or accounting knows, with its key. */
+  readonly facts: readonly (SlurmJobFact & { readonly jobKey: string })[];
+}
+
+export interface Observation {
+  readonly activity: ClusterActivity;
+  /** Only campaigns whose facts changed. */
+  readonly campaigns: readonly CampaignFacts[];
+}
+
+/** A job whose output is to be copied into the cluster's log group. */
+export interface LogCopyRequest extends Deployment {
+  readonly access: ClusterAccess;
+  readonly campaignId: string;
+  readonly content: CampaignContentReference;
+  readonly jobs: readonly { readonly jobKey: string; readonly view: JobView }[];
+}
+
+/**
+ * The port between workflows and the world. Every activity is idempotent: it may run twice, at the same time, and
+ * after its own effect. Failures of `src/domain/failures.ts` cross it as `ApplicationFailure`s of that type.
+ */
+export interface Activities {
+  // network.ts
+  /** Every subnet that carries the pool's tag, with its free addresses and the epochs of stacks that use it. */
+  describePoolSubnets(vpcId: string): Promise<PoolSubnet[]>;
+
+  // subnet-lease.ts
+  /** Asks the VPC's pool for a subnet for this epoch; the same epoch always gets the same answer. */
+  acquireSubnet(deployment: Deployment): Promise<LeaseAnswer>;
+  /** Gives the epoch's subnet (or its place in the queue) back. Only call when its stack is proven gone. */
+  releaseSubnet(deployment: Deployment): Promise<void>;
+
+  // keys.ts
+  /** Makes or repairs the key pair of a role. KeyPairConflict if the name belongs to somebody else. */
+  ensureKeyPair(request: Deployment & { readonly role: KeyRole }): Promise<KeyPair>;
+  /** Deletes key pair and secret of a role at once, without recovery window; absent ones are fine. */
+  deleteKeyPair(request: Deployment & { readonly role: KeyRole }): Promise<void>;
+
+  // logs.ts
+  /** Creates the cluster's log group with its retention; it outlives the cluster. Returns its name. */
+  ensureLogGroup(deployment: Deployment): Promise<{ logGroupName: string }>;
+  /** Copies what the jobs wrote and is not yet in the log group; resumes where the log stream ends. Heartbeats. */
+  copyJobLogs(request: LogCopyRequest): Promise<{ copiedBytes: number }>;
+
+  // stack.ts
+  /** Creates the outer stack if it is not there and waits until it is complete. Heartbeats. StackNameTaken, StackCreateFailed. */
+  createStack(request: StackRequest): Promise<CreatedStack>;
+  /** Deletes the epoch's outer stack and waits until stack and cluster are gone; an absent or foreign one is left alone. Heartbeats. StackDeleteFailed. */
+  deleteStack(deployment: Deployment): Promise<void>;
+
+  // readiness.ts
+  /** One attempt: SSH as the job user answers, `scontrol ping`, `sinfo`, and a smoke job COMPLETEs. Returns the pinned access. ClusterNotReady while something is missing. */
+  checkReadiness(
+    request: Deployment & {
+      readonly address: string;
+      readonly privateKeySecretArn: string;
+      /** Set once pinned: another key is HostKeyMismatch. */
+      readonly hostKey?: string;
+      readonly queues: readonly string[];
+    },
+  ): Promise<ClusterAccess>;
+
+  // slurm.ts
+  /** After it, each key has exactly one Slurm job (adopted or submitted) or was rejected by Slurm. */
+  submitJobs(request: SubmitRequest): Promise<SubmitOutcome[]>;
+  /** One squeue and at most one sacct. Fails rather than answering from half of the facts. */
+  observeSlurm(request: ObserveRequest): Promise<Observation>;
+  /** Cancels all jobs of the job user that came through us, and waits until none is left in the queue. */
+  cancelJobs(request: Deployment & { readonly access: ClusterAccess }): Promise<void>;
+  /** Forgets pooled connections and cached keys of a deployment. */
+  disconnect(deployment: Deployment): Promise<void>;
+
+  // manifest.ts
+  /** Writes the final state of every job beside the campaign's content, where the API finds it after Temporal's retention. */
+  writeManifest(request: {
+    readonly content: CampaignContentReference;
+    readonly campaignId: string;
+    readonly logs?: LogLocation;
+    readonly jobs: readonly JobView[];
+  }): Promise<void>;
+}

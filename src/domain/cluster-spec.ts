@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import { type Queue, queueSchema } from './queue.ts';
+import { type Tier, tierNames, tiers } from './tiers.ts';
+
+/** ParallelCluster's limit on compute resources of a whole cluster (aws-parallelcluster 3.16, `MAX_COMPUTE_RESOURCES_PER_CLUSTER`). */
+const MAX_COMPUTE_RESOURCES = 50;
+
+function refuseDuplicates(names: string[], path: (string | number)[], context: z.core.$RefinementCtx): void {
+  for (const [index, name] of names.entries()) {
+    if (names.indexOf(name) < index) {
+      context.addIssue({
+        code: 'custom',
+        path: [...path, index, 'name'],
+        message: `\`${name}\` is used twice`,
+      });
+    }
+  }
+}
+
+/** What a caller may ask for: a tier or explicit queues, and how long the cluster may live. */
+export const clusterSpecInputSchema = z
+  .strictObject({
+    tier: z.enum(tierNames).optional(),
+    queues: z.array(queueSchema).min(1).max(50).optional(),
+    /** The cluster goes when nothing ran or could run on it for this long. */
+    idleTimeoutSeconds: z
+      .int()
+      .min(5)
+      .max(7 * 86_400)
+      .default(1800),
+    /** The cluster goes after this long in any case, its jobs having been told. */
+    maxLifetimeSeconds: z
+      .int()
+      .min(600)
+      .max(90 * 86_400)
+      .default(7 * 86_400),
+  })
+  .superRefine((spec, context) => {
+    if ((spec.tier === undefined) === (spec.queues === undefined)) {
+      context.addIssue({ code: 'custom', path: ['tier'], message: 'give either `tier` or `queues`' });
+    }
+    if (!spec.queues) return;
+    refuseDuplicates(
+      spec.queues.map(({ name }) => name),
+      ['queues'],
+      context,
+    );
+    for (const [index, queue] of spec.queues.entries()) {
+      refuseDuplicates(
+        queue.computeResources.map(({ name }) => name),
+        ['queues', index, 'computeResources'],
+        context,
+      );
+      for (const [position, resource] of queue.computeResources.entries()) {
+        if (resource.minCount > resource.maxCount) {
+          context.addIssue({
+            code: 'custom',
+            path: ['queues', index, 'computeResources', position, 'minCount'],
+            message: 'must not exceed maxCount',
+          });
+        }
+      }
+    }
+    const total = spec.queues.reduce((sum, queue) => sum + queue.computeResources.length, 0);
+    if (total > MAX_COMPUTE_RESOURCES) {
+      context.addIssue({
+        code: 'custom',
+        path: ['queues'],
+        message: `ParallelCluster allows ${MAX_COMPUTE_RESOURCES} compute resources in a cluster, these are ${total}`,
+      });
+    }
+  });
+
+export type ClusterSpecInput = z.input<typeof clusterSpecInputSchema>;
+
+/** A specification with every default and the tier's queues filled in: what is stored, compared and rendered. */
+export interface ClusterSpec {
+  readonly tier: Tier | 'custom';
+  readonly queues: readonly Queue[];
+  readonly idleTimeoutSeconds: number;
+  readonly maxLifetimeSeconds: number;
+}
+
+/** Fills in what the caller left out. The result does not change when a later release changes a tier. */
+export function resolveClusterSpec(input: z.output<typeof clusterSpecInputSchema>): ClusterSpec {
+  const { tier, queues, idleTimeoutSeconds, maxLifetimeSeconds } = input;
+  return {
+    tier: tier ?? 'custom',
+    queues: tier ? z.array(queueSchema).parse(tiers[tier].queues) : (queues ?? []),
+    idleTimeoutSeconds,
+    maxLifetimeSeconds,
+  };
+}
+
+/** One difference between two specifications, for a caller who must decide which one to keep. */
+export interface SpecDifference {
+  /** Path of the field, e.g. `queues.0.computeResources.0.maxCount`. */
+  readonly path: string;
+  readonly existing: unknown;
+  readonly requested: unknown;
+}
+
+/** Every leaf in which two specifications differ; empty when they are the same. */
+export function diffSpecs(existing: unknown, requested: unknown, path = ''): SpecDifference[] {
+  if (Object.is(existing, requested)) return [];
+  if (!isContainer(existing) || !isContainer(requested)) return [{ path, existing, requested }];
+  const keys = new Set([...Object.keys(existing), ...Object.keys(requested)]);
+  return [...keys].flatMap((key) => diffSpecs(existing[key], requested[key], path ? `${path}.${key}` : key));
+}
+
+function isContainer(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,82 @@
+import type { ClusterSpec } from './cluster-spec.ts';
+import type { Failure } from './failures.ts';
+import type { ClusterActivity } from './slurm-facts.ts';
+
+/** States of a cluster entity; see docs/technical-description.md for the machine. */
+export const clusterStates = [
+  'requested',
+  'provisioning',
+  'waiting-ready',
+  'ready',
+  'draining',
+  'exporting',
+  'deleting',
+  'deleted',
+  'failed',
+  'blocked',
+] as const;
+
+export type ClusterState = (typeof clusterStates)[number];
+
+/** How the Workflow Service, or our own SSH gateway, reaches a head node. The key is named, never carried. */
+export interface ClusterAccess {
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  /** The head node's public host key in OpenSSH form (`ssh-ed25519 AAAA…`), pinned when the cluster became ready. */
+  readonly hostKey: string;
+  /** Secrets Manager ARN of the job user's private key. */
+  readonly privateKeySecretArn: string;
+}
+
+/** A named reason that keeps a cluster although it is idle. */
+export interface Hold {
+  readonly name: string;
+  readonly reason: string;
+  /** ISO 8601; the hold ends by itself then. */
+  readonly until: string;
+}
+
+/**
+ * Everything that is worth knowing about a cluster, small enough for a workflow memo (8 KB). Readable without a
+ * worker. Times are ISO 8601 in UTC.
+ */
+export interface ClusterView {
+  readonly version: 1;
+  readonly virtualLabId: string;
+  readonly projectId: string;
+  readonly clusterName: string;
+  readonly state: ClusterState;
+  /** Since when it is in this state. */
+  readonly since: string;
+  /** What is happening or being waited for, in plain words. */
+  readonly message: string;
+  /** When this view was written. */
+  readonly observedAt: string;
+  /** The deployment; absent before the first. */
+  readonly epoch?: string;
+  readonly spec?: ClusterSpec;
+  readonly subnetId?: string;
+  readonly stackId?: string;
+  readonly logGroupName?: string;
+  readonly access?: ClusterAccess;
+  readonly adminPrivateKeySecretArn?: string;
+  readonly readyAt?: string;
+  /** What Slurm said at the last successful look. */
+  readonly activity?: ClusterActivity & { readonly at: string };
+  /** Slurm has not answered since then: job states are the last known ones. */
+  readonly blindSince?: string;
+  readonly idleSince?: string;
+  /** When the cluster goes if nothing changes. */
+  readonly teardownAt?: string;
+  readonly holds: readonly Hold[];
+  readonly openCampaigns: number;
+  readonly activeJobs: number;
+  readonly failure?: Failure;
+  /** In state `blocked`: what an operator can answer to the update `resolve`. */
+  readonly choices?: readonly string[];
+}
+
+/** Workflow memo keys. */
+export const CLUSTER_VIEW_MEMO = 'view';
+export const CAMPAIGN_VIEW_MEMO = 'view';

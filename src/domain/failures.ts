@@ -1,0 +1,192 @@
+/**
+ * The closed list of failures that the product knows by name. Everything else is a bug and stays one: it keeps its
+ * stack trace, is retried by Temporal, and becomes a plain 500 in the API.
+ *
+ * `retryable`: whether repeating the same activity with the same input can succeed.
+ * `httpStatus`: the status that the API answers when the failure reaches it.
+ * `nextStep`: what a person should do, in words that stand alone.
+ */
+export const failures = {
+  InvalidRequest: {
+    retryable: false,
+    httpStatus: 400,
+    title: 'The request is not valid',
+    nextStep: 'Correct the fields named in `errors` and send the request again.',
+  },
+  Unauthorized: {
+    retryable: false,
+    httpStatus: 401,
+    title: 'A valid bearer token is required',
+    nextStep: 'Send the header `Authorization: Bearer <token>` with the token configured as API_TOKEN.',
+  },
+  NotFound: {
+    retryable: false,
+    httpStatus: 404,
+    title: 'Nothing of that name exists',
+    nextStep: 'Check the ids in the path.',
+  },
+  NoCluster: {
+    retryable: false,
+    httpStatus: 422,
+    title: 'There is no live cluster for this project and the campaign names none',
+    nextStep: 'Send a `cluster` specification with the campaign, or create the cluster first.',
+  },
+  ClusterSpecConflict: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'The project has a cluster with another specification',
+    nextStep: 'Use the existing cluster, or delete it and wait until its state is `deleted`.',
+  },
+  CampaignConflict: {
+    retryable: false,
+    httpStatus: 422,
+    title: 'This Idempotency-Key was used for another campaign',
+    nextStep: 'Use a new Idempotency-Key for a new campaign.',
+  },
+  QueueNotInCluster: {
+    retryable: false,
+    httpStatus: 422,
+    title: 'A job asks for a queue that the cluster does not have',
+    nextStep: 'Use one of the queues named in the message, or a cluster specification that has the queue.',
+  },
+  ClusterDeleting: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'The cluster is being deleted',
+    nextStep: 'Repeat the request with a `cluster` specification, or wait until the state is `deleted`.',
+  },
+  WorkerUnavailable: {
+    retryable: true,
+    httpStatus: 503,
+    title: 'No worker accepted the request in time',
+    nextStep: 'Repeat the same request after the seconds in Retry-After; it is safe to repeat.',
+  },
+  TemporalUnavailable: {
+    retryable: true,
+    httpStatus: 503,
+    title: 'The workflow engine does not answer',
+    nextStep: 'Repeat the same request after the seconds in Retry-After; operators: check Temporal.',
+  },
+  SubnetPoolEmpty: {
+    retryable: false,
+    httpStatus: 503,
+    title: 'No cluster subnet carries the tag of the pool',
+    nextStep: 'Tag the subnets of the cluster VPC as documented for SUBNET_POOL.',
+  },
+  StackNameTaken: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'A CloudFormation stack of that name exists and is not ours',
+    nextStep: 'Look at the stack named in the message; rename or delete it by hand if nobody needs it.',
+  },
+  StackCreateFailed: {
+    retryable: false,
+    httpStatus: 502,
+    title: 'CloudFormation could not create the cluster',
+    nextStep: 'Read the reason, which comes from the stack events; then create the cluster again.',
+  },
+  StackDeleteFailed: {
+    retryable: false,
+    httpStatus: 502,
+    title: 'CloudFormation could not delete the cluster',
+    nextStep: 'Remove what the stack events name, then resolve the block with `retry`.',
+  },
+  HostKeyMismatch: {
+    retryable: false,
+    httpStatus: 502,
+    title: 'The head node presents another host key than the one that was pinned',
+    nextStep: 'Treat it as an intrusion until explained; tear the cluster down if it is not.',
+  },
+  HeadNodeUnreachable: {
+    retryable: true,
+    httpStatus: 503,
+    title: 'The head node does not answer over SSH',
+    nextStep: 'Check the head node in EC2, its security group and the route from the worker.',
+  },
+  SlurmUnavailable: {
+    retryable: true,
+    httpStatus: 503,
+    title: 'Slurm does not answer on the head node',
+    nextStep: 'Check slurmctld and slurmdbd on the head node (`systemctl status`, /var/log/slurm*).',
+  },
+  ClusterNotReady: {
+    retryable: true,
+    httpStatus: 503,
+    title: 'The cluster exists but Slurm is not usable yet',
+    nextStep: 'Wait; if it lasts, look at the head node’s logs in CloudWatch.',
+  },
+  JobRejected: {
+    retryable: false,
+    httpStatus: 422,
+    title: 'Slurm refused the job',
+    nextStep: 'Read Slurm’s message and correct the job.',
+  },
+  KeyPairConflict: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'A key pair or secret of that name exists and is not ours',
+    nextStep: 'Look at the resource named in the message; delete it by hand if nobody needs it.',
+  },
+  AwsAccessDenied: {
+    retryable: false,
+    httpStatus: 502,
+    title: 'AWS denied an operation that the service needs',
+    nextStep: 'Compare the policy of the service’s role with docs/technical-description.md.',
+  },
+  CampaignContentMissing: {
+    retryable: false,
+    httpStatus: 502,
+    title: 'The content of the campaign is missing from the control bucket or was changed',
+    nextStep: 'Check the bucket’s lifecycle rules and submit the campaign again with a new Idempotency-Key.',
+  },
+  ProvisioningTimedOut: {
+    retryable: false,
+    httpStatus: 504,
+    title: 'Provisioning did not finish in time',
+    nextStep: 'Look at the last error in the message, then create the cluster again.',
+  },
+} as const satisfies Record<
+  string,
+  { retryable: boolean; httpStatus: number; title: string; nextStep: string }
+>;
+
+export type FailureType = keyof typeof failures;
+
+/** A failure as it is stored, shown to operators and answered by the API. */
+export interface Failure {
+  readonly type: FailureType | 'Unexpected';
+  /** What happened, with the names of the things it happened to. Never contains a secret. */
+  readonly message: string;
+  readonly nextStep: string;
+}
+
+export function isFailureType(type: unknown): type is FailureType {
+  return typeof type === 'string' && Object.hasOwn(failures, type);
+}
+
+/** A failure from the closed list, thrown outside workflow code and translated at its edges. */
+export class KnownFailure extends Error {
+  override readonly name = 'KnownFailure';
+  readonly type: FailureType;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(type: FailureType, message: string, details: Readonly<Record<string, unknown>> = {}) {
+    super(message);
+    this.type = type;
+    this.details = details;
+  }
+}
+
+/** The stored form of a failure of the given type. */
+export function failureOf(type: FailureType, message: string): Failure {
+  return { type, message, nextStep: failures[type].nextStep };
+}
+
+/** The stored form of something that no entry of the list describes. */
+export function unexpectedFailure(message: string): Failure {
+  return {
+    type: 'Unexpected',
+    message,
+    nextStep: 'Open this workflow in the Temporal UI and read the failed activity; this is a defect.',
+  };
+}

@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { clusterSpecInputSchema } from './cluster-spec.ts';
+import { campaignIdSchema, jobKeySchema } from './ids.ts';
+
+/** Largest script of one job: sbatch itself refuses more by default (`max_script_size`, slurm.conf(5): 4 MB). */
+const MAX_SCRIPT_BYTES = 1024 * 1024;
+const MAX_JOBS_PER_CAMPAIGN = 1000;
+
+const noNul = (text: string) => !text.includes('\0');
+
+const environmentSchema = z
+  .record(
+    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be a shell variable name'),
+    z.string().max(32_768).refine(noNul, 'must not contain NUL'),
+  )
+  .refine((environment) => Object.keys(environment).length <= 500, 'at most 500 variables')
+  .refine(
+    (environment) => Object.keys(environment).every((name) => !/^(SLURM|SBATCH)_/.test(name)),
+    'names that begin with SLURM_ or SBATCH_ belong to Slurm',
+  );
+
+/** One Slurm job as the caller describes it. Exactly one of `script` and `command` says what runs. */
+export const jobSpecSchema = z
+  .strictObject({
+    key: jobKeySchema,
+    /** Slurm job name; the key if none is given. Printable, without line breaks. */
+    name: z
+      .string()
+      .regex(/^[^\p{Cc}]{1,128}$/u, 'must be 1 to 128 printable characters')
+      .optional(),
+    script: z
+      .string()
+      .min(1)
+      .max(MAX_SCRIPT_BYTES)
+      .refine(noNul, 'must not contain NUL')
+      .refine((script) => script.startsWith('#!'), 'must begin with an interpreter line such as #!/bin/bash')
+      .refine(
+        (script) => !/^#SBATCH\b/m.test(script),
+        '#SBATCH lines are not read: use the fields of the job (queue, tasks, timeLimitSeconds, …)',
+      )
+      .optional(),
+    /** A program and its arguments, run as they are, without a shell. */
+    command: z
+      .array(z.string().max(131_072).refine(noNul, 'must not contain NUL'))
+      .min(1)
+      .max(1000)
+      .optional(),
+    queue: z.string().max(25).optional(),
+    nodes: z.int().min(1).max(1000).default(1),
+    tasks: z.int().min(1).max(1_000_000).default(1),
+    cpusPerTask: z.int().min(1).max(1024).default(1),
+    memoryMebibytesPerNode: z
+      .int()
+      .min(1)
+      .max(32 * 1024 * 1024)
+      .optional(),
+    /** Slurm counts whole minutes: the limit is rounded up. */
+    timeLimitSeconds: z
+      .int()
+      .min(1)
+      .max(365 * 86_400)
+      .optional(),
+    environment: environmentSchema.default({}),
+    /** Absolute path; the job's own folder in the job user's home if none is given. */
+    workingDirectory: z
+      .string()
+      .max(4096)
+      .regex(/^\/[^\p{Cc}]*$/u, 'must be an absolute path without control characters')
+      .optional(),
+  })
+  .superRefine((job, context) => {
+    if ((job.script === undefined) === (job.command === undefined)) {
+      context.addIssue({ code: 'custom', path: ['script'], message: 'give either `script` or `command`' });
+    }
+  });
+
+export type JobSpecInput = z.input<typeof jobSpecSchema>;
+export type JobSpec = z.output<typeof jobSpecSchema>;
+
+/** The body of a campaign: its jobs and, optionally, the cluster that it needs. */
+export const campaignSpecSchema = z
+  .strictObject({
+    jobs: z.array(jobSpecSchema).min(1).max(MAX_JOBS_PER_CAMPAIGN),
+    cluster: clusterSpecInputSchema.optional(),
+  })
+  .superRefine(({ jobs }, context) => {
+    const seen = new Set<string>();
+    for (const [index, { key }] of jobs.entries()) {
+      if (seen.has(key)) {
+        context.addIssue({
+          code: 'custom',
+          path: ['jobs', index, 'key'],
+          message: `\`${key}\` is used twice`,
+        });
+      }
+      seen.add(key);
+    }
+  });
+
+export type CampaignSpecInput = z.input<typeof campaignSpecSchema>;
+
+/** The content of a campaign as it lies in the control bucket: workflow history holds only its reference. */
+export const campaignContentSchema = z.object({
+  version: z.literal(1),
+  campaignId: campaignIdSchema,
+  jobs: z.array(jobSpecSchema),
+});
+
+export type CampaignContent = z.output<typeof campaignContentSchema>;
+
+/** Where a campaign's content is, and the hash that it must have. Scripts and environments can hold secrets. */
+export interface CampaignContentReference {
+  readonly bucket: string;
+  readonly key: string;
+  readonly sha256: string;
+}

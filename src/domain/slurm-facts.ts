@@ -1,0 +1,37 @@
+import type { SlurmBaseState, SlurmStateFlag } from './slurm-states.ts';
+
+/** What Slurm says about one job at one moment. Times are seconds since 1970, as Slurm keeps them. */
+export interface SlurmJobFact {
+  /** Slurm's id of the job (of the array task's own job for arrays). Unique only within one epoch. */
+  readonly jobId: string;
+  /** The job's comment; empty in accounting until the job ends (Slurm 24.11). */
+  readonly comment: string;
+  readonly user: string;
+  readonly name: string;
+  readonly partition: string;
+  /** Undefined when Slurm names a state that this version does not know: never treated as an end. */
+  readonly state: SlurmBaseState | undefined;
+  readonly flags: readonly SlurmStateFlag[];
+  /** Slurm's own word for why the job waits or ended, e.g. `Resources`, `JobHeldUser`. */
+  readonly reason: string;
+  readonly exitCode?: number;
+  readonly signal?: number;
+  readonly submitTime?: number;
+  readonly startTime?: number;
+  readonly endTime?: number;
+  readonly nodes: string;
+  readonly restarts: number;
+  /** `queue`: squeue shows it; `accounting`: only sacct does. */
+  readonly source: 'queue' | 'accounting';
+}
+
+/** What keeps a cluster busy, counted over every user's jobs, not only over those that came through us. */
+export interface ClusterActivity {
+  readonly running: number;
+  /** Waiting jobs that can still run one day. */
+  readonly pending: number;
+  /** Waiting jobs that never can: dependency never satisfied, held, impossible request. They do not keep a cluster. */
+  readonly stuck: number;
+  /** Open interactive logins on the head node that are not ours. */
+  readonly interactiveSessions: number;
+}
