@@ -2,31 +2,11 @@ import type { CampaignContentReference } from '../domain/job.ts';
 import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { JobView, LogLocation } from '../domain/campaign-view.ts';
-import type { Tenant } from '../domain/ids.ts';
+import type { CreatedStack, Deployment, KeyPair, KeyRole, SubnetLease } from '../domain/deployment.ts';
 import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { PoolSubnet } from '../domain/subnets.ts';
 
-/** One deployment of a tenant's cluster: what every activity that makes or deletes something is keyed by. */
-export interface Deployment extends Tenant {
-  readonly epoch: string;
-  readonly clusterName: string;
-}
-
-export type KeyRole = 'admin' | 'job-user';
-
-/** An EC2 key pair whose private half lies in Secrets Manager. The private half itself never leaves the activity. */
-export interface KeyPair {
-  readonly role: KeyRole;
-  readonly keyName: string;
-  readonly privateKeySecretArn: string;
-  /** OpenSSH form, `ssh-ed25519 AAAA…`. */
-  readonly publicKey: string;
-}
-
-export interface SubnetLease {
-  readonly subnetId: string;
-  readonly availabilityZone: string;
-}
+export type { CreatedStack, Deployment, KeyPair, KeyRole, SubnetLease };
 
 /** `waiting`: all subnets are taken; the pool signals the cluster workflow `subnetAvailable` when it is its turn. */
 export type LeaseAnswer =
@@ -38,11 +18,6 @@ export interface StackRequest extends Deployment {
   readonly lease: SubnetLease;
   readonly adminKeyName: string;
   readonly jobUserPublicKey: string;
-}
-
-export interface CreatedStack {
-  readonly stackId: string;
-  readonly headNodeAddress: string;
 }
 
 /** Slurm jobs of one campaign that are to exist after the call. */

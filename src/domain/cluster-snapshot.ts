@@ -1,0 +1,96 @@
+import type { ClusterSpec } from './cluster-spec.ts';
+import type { ClusterAccess, ClusterState, Hold } from './cluster-view.ts';
+import type { CreatedStack, KeyPair, SubnetLease } from './deployment.ts';
+import type { Failure } from './failures.ts';
+import type { CampaignContentReference } from './job.ts';
+import type { ClusterActivity } from './slurm-facts.ts';
+
+/** How a cluster entity paces itself. Given when it starts and carried with it. */
+export interface ClusterPolicy {
+  /** Between two looks at a cluster on which something runs or waits. */
+  readonly busyTickSeconds: number;
+  /** Between two looks at a cluster on which nothing does. */
+  readonly idleTickSeconds: number;
+  /** How long Slurm may take to answer after the stack is complete. */
+  readonly readyTimeoutSeconds: number;
+  /** How long campaigns may take to copy their last logs before the stack is deleted all the same. */
+  readonly drainTimeoutSeconds: number;
+  /** A run that was started but never given its first update ends after this. */
+  readonly unclaimedTimeoutSeconds: number;
+  /** Continue-as-new at the latest when the history has this many events. */
+  readonly historyEventLimit: number;
+}
+
+export const defaultClusterPolicy: ClusterPolicy = {
+  busyTickSeconds: 15,
+  idleTickSeconds: 300,
+  readyTimeoutSeconds: 1800,
+  drainTimeoutSeconds: 900,
+  unclaimedTimeoutSeconds: 60,
+  historyEventLimit: 4000,
+};
+
+/**
+ * What a deployment holds in the world. A field is set *before* the step that makes the thing, so that whatever
+ * happens in between, the one teardown procedure knows what to look for.
+ */
+export interface Resources {
+  lease?: SubnetLease | 'requested';
+  adminKey?: KeyPair | 'requested';
+  jobUserKey?: KeyPair | 'requested';
+  stack?: CreatedStack | 'requested';
+}
+
+export interface DeploymentRecord {
+  readonly epoch: string;
+  readonly startedAt: string;
+  readonly spec: ClusterSpec;
+  readonly resources: Resources;
+  logGroupName?: string;
+  access?: ClusterAccess;
+  readyAt?: string;
+  lifetimeEndsAt?: string;
+}
+
+/** A campaign that still needs the cluster. */
+export interface OpenCampaign {
+  readonly content: CampaignContentReference;
+  readonly acceptedAt: string;
+  /** The epoch that the campaign was told to use. */
+  targetEpoch?: string;
+  unsubmittedJobs: number;
+  activeJobs: number;
+  /** Of the facts that the campaign was last told, and the number of that message. */
+  digest?: string;
+  sequence: number;
+}
+
+/** Why a deployment goes. Only an idle one can be called back. */
+export interface TeardownCause {
+  readonly kind: 'idle' | 'lifetime' | 'requested' | 'failed';
+  readonly reason: string;
+}
+
+/** State of a cluster entity, carried over continue-as-new as plain JSON. */
+export interface ClusterSnapshot {
+  readonly version: 1;
+  state: ClusterState;
+  /** ISO 8601, as all times here. */
+  since: string;
+  message: string;
+  deployment?: DeploymentRecord;
+  /** The specification to deploy next; present while one is asked for and not begun. */
+  requested?: ClusterSpec;
+  teardown?: TeardownCause;
+  holds: Hold[];
+  campaigns: Record<string, OpenCampaign>;
+  activity?: ClusterActivity & { readonly at: string };
+  blindSince?: string;
+  idleSince?: string;
+  failure?: Failure;
+}
+
+/** The snapshot of an entity that nobody has asked anything yet. */
+export function newClusterSnapshot(now: string): ClusterSnapshot {
+  return { version: 1, state: 'requested', since: now, message: 'Not asked for yet.', holds: [], campaigns: {} };
+}

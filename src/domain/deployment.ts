@@ -1,0 +1,30 @@
+import type { Tenant } from './ids.ts';
+
+/** One deployment of a tenant's cluster: what everything that is made or deleted for it is keyed by. */
+export interface Deployment extends Tenant {
+  readonly epoch: string;
+  readonly clusterName: string;
+}
+
+export type KeyRole = 'admin' | 'job-user';
+
+/** An EC2 key pair whose private half lies in Secrets Manager and never travels. */
+export interface KeyPair {
+  readonly role: KeyRole;
+  readonly keyName: string;
+  readonly privateKeySecretArn: string;
+  /** OpenSSH form, `ssh-ed25519 AAAA…`. */
+  readonly publicKey: string;
+}
+
+/** A subnet that the pool gave to a deployment. */
+export interface SubnetLease {
+  readonly subnetId: string;
+  readonly availabilityZone: string;
+}
+
+/** What CloudFormation answered when the deployment's stack was complete. */
+export interface CreatedStack {
+  readonly stackId: string;
+  readonly headNodeAddress: string;
+}

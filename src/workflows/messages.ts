@@ -1,0 +1,162 @@
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { LeaseAnswer } from '../activities/port.ts';
+import type { CampaignView, JobView, LogLocation } from '../domain/campaign-view.ts';
+import type { CampaignSnapshot } from '../domain/campaign-snapshot.ts';
+import type { ClusterPolicy, ClusterSnapshot } from '../domain/cluster-snapshot.ts';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
+import type { ClusterAccess, ClusterView } from '../domain/cluster-view.ts';
+import type { Deployment } from '../domain/deployment.ts';
+import type { Failure } from '../domain/failures.ts';
+import type { Tenant } from '../domain/ids.ts';
+import type { CampaignContentReference } from '../domain/job.ts';
+import type { SlurmJobFact } from '../domain/slurm-facts.ts';
+import type { PoolSnapshot } from '../domain/subnets.ts';
+
+/*
+ * The whole public surface of the workflows: what API, CLI and activities may send without importing a body.
+ * Workflow types are `cluster`, `campaign` and `subnetPool`; ids come from src/domain/ids.ts.
+ */
+
+/** Input of `cluster`: the first run has a policy only, a continued one its snapshot. */
+export interface ClusterInput extends Tenant {
+  readonly policy: ClusterPolicy;
+  readonly snapshot?: ClusterSnapshot;
+}
+
+export interface EnsureRequest {
+  readonly spec: ClusterSpec;
+}
+
+/** `created`: a deployment begins or is queued behind the one that goes; `exists`: the same one is there. */
+export interface EnsureAnswer {
+  readonly outcome: 'created' | 'exists';
+  readonly view: ClusterView;
+}
+
+/** Makes the tenant's cluster exist with this specification. ClusterSpecConflict if another one does. */
+export const ensureCluster = defineUpdate<EnsureAnswer, [EnsureRequest]>('ensure');
+
+export interface SubmitCampaignRequest {
+  readonly campaignId: string;
+  readonly content: CampaignContentReference;
+  readonly jobKeys: readonly string[];
+  /** Queues that the jobs name; a job without one runs in the cluster's first queue. */
+  readonly queues: readonly string[];
+  /** The cluster to make when there is none. */
+  readonly spec?: ClusterSpec;
+}
+
+export interface SubmitCampaignAnswer {
+  readonly outcome: 'accepted' | 'repeated';
+  readonly campaignId: string;
+  readonly cluster: ClusterView;
+}
+
+/**
+ * Hands a campaign to the tenant's cluster; returns once it is durable. NoCluster, ClusterSpecConflict,
+ * QueueNotInCluster, CampaignConflict, ClusterDeleting.
+ */
+export const submitCampaign = defineUpdate<SubmitCampaignAnswer, [SubmitCampaignRequest]>('submit');
+
+export interface TeardownRequest {
+  readonly reason: string;
+}
+
+/** Begins the teardown: running jobs are cancelled, logs copied, everything given back. Repeating it is harmless. */
+export const teardownCluster = defineUpdate<ClusterView, [TeardownRequest]>('teardown');
+
+/** Keeps the cluster although idle, for a named reason and a bounded time. The same name replaces the hold. */
+export const holdCluster = defineUpdate<
+  ClusterView,
+  [{ readonly name: string; readonly reason: string; readonly durationSeconds: number }]
+>('hold');
+
+export const releaseHold = defineUpdate<ClusterView, [{ readonly name: string }]>('release');
+
+/** Moves the end of the maximum lifetime. */
+export const extendCluster = defineUpdate<ClusterView, [{ readonly seconds: number }]>('extend');
+
+/**
+ * An operator's answer in state `blocked`. `retry` repeats what did not go; `abandon` gives the record up, leaving
+ * what is left in AWS to a named person.
+ */
+export const resolveBlock = defineUpdate<
+  ClusterView,
+  [{ readonly choice: 'retry' | 'abandon'; readonly by: string; readonly reason: string }]
+>('resolve');
+
+/** Sent by the subnet pool when a subnet was set aside for the cluster. */
+export const subnetAvailable = defineSignal<[{ readonly epoch: string }]>('subnetAvailable');
+
+/** Sent by a campaign to its cluster whenever one of these figures changes. */
+export interface CampaignProgress {
+  readonly campaignId: string;
+  readonly unsubmittedJobs: number;
+  readonly activeJobs: number;
+  /** The campaign needs nothing from the cluster any more. */
+  readonly ended: boolean;
+}
+
+export const campaignProgress = defineSignal<[CampaignProgress]>('campaignProgress');
+
+export const clusterView = defineQuery<ClusterView>('view');
+
+/** Input of `campaign`, started by the cluster as an abandoned child. */
+export interface CampaignInput extends Tenant {
+  readonly campaignId: string;
+  readonly content: CampaignContentReference;
+  readonly jobKeys: readonly string[];
+  readonly snapshot?: CampaignSnapshot;
+}
+
+/** The deployment in which a campaign's jobs run. */
+export interface CampaignTarget {
+  readonly deployment: Deployment;
+  readonly access: ClusterAccess;
+  readonly logs: LogLocation;
+  readonly defaultQueue: string;
+}
+
+/** Sent by the cluster: jobs may be submitted there. */
+export const clusterReady = defineSignal<[CampaignTarget]>('clusterReady');
+
+/** Sent by the cluster: it is gone, or will not come. Jobs that had not ended are lost with it. */
+export const clusterGone = defineSignal<[{ readonly epoch?: string; readonly failure: Failure }]>('clusterGone');
+
+/** What Slurm says now about jobs of the campaign; numbered, so that a late one changes nothing. */
+export interface FactsMessage {
+  readonly epoch: string;
+  readonly sequence: number;
+  /** ISO 8601. */
+  readonly observedAt: string;
+  readonly facts: readonly (SlurmJobFact & { readonly jobKey: string })[];
+}
+
+export const slurmFacts = defineSignal<[FactsMessage]>('slurmFacts');
+
+export const campaignView = defineQuery<CampaignView>('view');
+
+/** A page of the campaign's jobs, in the order of submission. */
+export const campaignJobs = defineQuery<
+  { readonly jobs: readonly JobView[]; readonly total: number },
+  [{ readonly offset: number; readonly limit: number }]
+>('jobs');
+
+export const campaignJob = defineQuery<JobView | null, [{ readonly jobKey: string }]>('job');
+
+export interface SubnetPoolInput {
+  readonly vpcId: string;
+  readonly snapshot?: PoolSnapshot;
+}
+
+export interface AcquireRequest {
+  readonly epoch: string;
+  /** The workflow that is signalled `subnetAvailable` when its turn comes. */
+  readonly holderWorkflowId: string;
+}
+
+export const acquireLease = defineUpdate<LeaseAnswer, [AcquireRequest]>('acquire');
+
+export const releaseLease = defineUpdate<void, [{ readonly epoch: string }]>('release');
+
+export const poolLeases = defineQuery<PoolSnapshot>('leases');
