@@ -1,0 +1,24 @@
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { EC2Client } from '@aws-sdk/client-ec2';
+import { S3Client } from '@aws-sdk/client-s3';
+import type { AwsEnvironment } from './aws-emulators.ts';
+
+/** The clients that the stack itself uses, to seed the emulators and to play the ParallelCluster provider. */
+export interface DevAwsClients {
+  readonly cloudFormation: CloudFormationClient;
+  readonly ec2: EC2Client;
+  readonly s3: S3Client;
+}
+
+/** Clients bound to the emulators explicitly: this process may have real credentials in its environment. */
+export function createDevAwsClients(env: AwsEnvironment): DevAwsClients {
+  const common = {
+    region: env.AWS_REGION,
+    credentials: { accessKeyId: env.AWS_ACCESS_KEY_ID, secretAccessKey: env.AWS_SECRET_ACCESS_KEY },
+  };
+  return {
+    cloudFormation: new CloudFormationClient({ ...common, endpoint: env.AWS_ENDPOINT_URL_CLOUDFORMATION }),
+    ec2: new EC2Client({ ...common, endpoint: env.AWS_ENDPOINT_URL }),
+    s3: new S3Client({ ...common, endpoint: env.AWS_ENDPOINT_URL }),
+  };
+}

@@ -1,0 +1,27 @@
+"""moto's server with what ParallelCluster needs of EC2 added.
+
+usage: moto_server.py -H 127.0.0.1 -p PORT
+"""
+
+import sys
+
+from moto.ec2.responses import instances
+from moto.server import main
+
+
+def validate_block_device_mapping(mapping: dict) -> None:
+    """Accepts what EC2 accepts: an instance-store volume, and an Ebs without a size (its snapshot has one).
+
+    moto insists on Ebs with VolumeSize or SnapshotId, which fails every dry run of a ParallelCluster launch
+    template.
+    """
+    if not mapping.get("VirtualName") and "Ebs" not in mapping and mapping.get("NoDevice") is None:
+        raise instances.MissingParameterError("ebs")
+
+
+# A moto release that renames this would otherwise be patched in vain, and fail much later.
+if not hasattr(instances.InstanceResponse, "_validate_block_device_mapping"):
+    sys.exit("this version of moto is not the one that this launcher was written for")
+instances.InstanceResponse._validate_block_device_mapping = staticmethod(validate_block_device_mapping)
+
+main(sys.argv[1:])

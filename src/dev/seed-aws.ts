@@ -1,0 +1,130 @@
+import {
+  CreateSubnetCommand,
+  CreateVpcCommand,
+  DescribeSubnetsCommand,
+  DescribeVpcsCommand,
+} from '@aws-sdk/client-ec2';
+import type { EC2Client, Filter, Tag } from '@aws-sdk/client-ec2';
+import {
+  BucketAlreadyOwnedByYou,
+  CreateBucketCommand,
+  PutPublicAccessBlockCommand,
+} from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { EMULATED_ACCOUNT_ID, EMULATED_REGION } from './aws-emulators.ts';
+import type { DevAwsClients } from './aws-clients.ts';
+import { installProviderFunction } from './provider-function.ts';
+
+/** The private network, /16 as one VPC allows at most (VPC quotas), so that the pool can have 256 subnets of /24. */
+const VPC_CIDR = '10.83.0.0/16';
+/** Subnets of the pool alternate between zones: capacity differs by zone. */
+const ZONES = ['a', 'b'] as const;
+
+/** What to create. */
+export interface SeedOptions {
+  readonly clients: DevAwsClients;
+  /** Subnets in the pool, which bounds how many clusters can live at a time. At most 256. */
+  readonly subnetCount: number;
+  /** Tag by which the Provisioner finds the subnets of its pool. */
+  readonly poolTag: { readonly key: string; readonly value: string };
+  /** Where the provider's function sends the custom-resource events. */
+  readonly providerUrl: string;
+}
+
+/** What the foundation of a real installation would output. */
+export interface SeededAws {
+  readonly vpcId: string;
+  readonly subnetIds: readonly string[];
+  readonly controlBucket: string;
+  /** ServiceToken of the ParallelCluster custom resource. */
+  readonly providerArn: string;
+}
+
+/**
+ * Creates what `infra/` creates on AWS: a VPC without internet gateway, its pool of private subnets, the control
+ * bucket and the ParallelCluster provider. Whatever is there already is used as it is.
+ */
+export async function seedAws(options: SeedOptions): Promise<SeededAws> {
+  const { clients, poolTag } = options;
+  const [network, controlBucket, providerArn] = await Promise.all([
+    seedNetwork(clients.ec2, { Key: poolTag.key, Value: poolTag.value }, options.subnetCount),
+    seedControlBucket(clients.s3, poolTag.value),
+    installProviderFunction(clients.cloudFormation, options.providerUrl),
+  ]);
+  return { ...network, controlBucket, providerArn };
+}
+
+async function seedNetwork(
+  ec2: EC2Client,
+  poolTag: Tag,
+  subnetCount: number,
+): Promise<Pick<SeededAws, 'vpcId' | 'subnetIds'>> {
+  const vpcId = (await findVpc(ec2, poolTag)) ?? (await createVpc(ec2, poolTag));
+  const existing = await poolSubnets(ec2, vpcId, poolTag);
+  const subnetIds = [...existing.values()];
+  for (let index = 0; index < subnetCount; index += 1) {
+    const cidr = subnetCidr(index);
+    if (!existing.has(cidr)) subnetIds.push(await createSubnet(ec2, vpcId, poolTag, index));
+  }
+  return { vpcId, subnetIds };
+}
+
+function tagFilter(tag: Tag): Filter {
+  return { Name: `tag:${tag.Key}`, Values: [tag.Value ?? ''] };
+}
+
+async function findVpc(ec2: EC2Client, poolTag: Tag): Promise<string | undefined> {
+  const { Vpcs = [] } = await ec2.send(new DescribeVpcsCommand({ Filters: [tagFilter(poolTag)] }));
+  return Vpcs[0]?.VpcId;
+}
+
+async function createVpc(ec2: EC2Client, poolTag: Tag): Promise<string> {
+  const TagSpecifications = [{ ResourceType: 'vpc' as const, Tags: [poolTag] }];
+  const { Vpc } = await ec2.send(new CreateVpcCommand({ CidrBlock: VPC_CIDR, TagSpecifications }));
+  return present(Vpc?.VpcId, 'CreateVpc');
+}
+
+/** CIDR to id of the subnets that the pool has already. */
+async function poolSubnets(ec2: EC2Client, vpcId: string, poolTag: Tag): Promise<Map<string, string>> {
+  const Filters = [{ Name: 'vpc-id', Values: [vpcId] }, tagFilter(poolTag)];
+  const { Subnets = [] } = await ec2.send(new DescribeSubnetsCommand({ Filters }));
+  return new Map(Subnets.map((subnet) => [subnet.CidrBlock ?? '', subnet.SubnetId ?? '']));
+}
+
+async function createSubnet(ec2: EC2Client, vpcId: string, poolTag: Tag, index: number): Promise<string> {
+  const { Subnet } = await ec2.send(
+    new CreateSubnetCommand({
+      VpcId: vpcId,
+      CidrBlock: subnetCidr(index),
+      AvailabilityZone: `${EMULATED_REGION}${ZONES[index % ZONES.length]}`,
+      TagSpecifications: [{ ResourceType: 'subnet', Tags: [poolTag] }],
+    }),
+  );
+  return present(Subnet?.SubnetId, 'CreateSubnet');
+}
+
+function subnetCidr(index: number): string {
+  return VPC_CIDR.replace('.0.0/16', `.${index}.0/24`);
+}
+
+async function seedControlBucket(s3: S3Client, poolName: string): Promise<string> {
+  const Bucket = `parallelcluster-provisioner-${poolName}-${EMULATED_ACCOUNT_ID}`;
+  try {
+    await s3.send(new CreateBucketCommand({ Bucket }));
+  } catch (error) {
+    if (!(error instanceof BucketAlreadyOwnedByYou)) throw error;
+  }
+  const block = {
+    BlockPublicAcls: true,
+    BlockPublicPolicy: true,
+    IgnorePublicAcls: true,
+    RestrictPublicBuckets: true,
+  };
+  await s3.send(new PutPublicAccessBlockCommand({ Bucket, PublicAccessBlockConfiguration: block }));
+  return Bucket;
+}
+
+function present(id: string | undefined, operation: string): string {
+  if (id === undefined) throw new Error(`${operation} answered without an id`);
+  return id;
+}
