@@ -1,0 +1,66 @@
+import type { Deployment, KeyRole } from './deployment.ts';
+import type { Tenant } from './ids.ts';
+
+/**
+ * Keys of the tags by which the service knows its own resources. Everything that it makes for a deployment carries
+ * the epoch; a resource without the right one is foreign and never touched.
+ */
+export const tagKeys = {
+  /** On the subnets that may be leased; its value is the name of the pool. Set by whoever builds the network. */
+  pool: 'parallelcluster-provisioner:pool',
+  epoch: 'parallelcluster-provisioner:epoch',
+  cluster: 'parallelcluster-provisioner:cluster',
+  /** On stacks: the subnet that the cluster lives in. */
+  subnet: 'parallelcluster-provisioner:subnet',
+  /** On key pairs and their secrets. */
+  role: 'parallelcluster-provisioner:role',
+  /** Keys of the platform's cost reports, kept from the service that this one replaces. */
+  virtualLab: 'obp:costcenter:vlabid',
+  project: 'obp:costcenter:project',
+  billing: 'SBO_Billing',
+} as const;
+
+const BILLING = 'hpc:parallelcluster';
+
+export type ResourceTags = Readonly<Record<string, string>>;
+
+/** Tags of what belongs to a tenant and outlives its deployments. */
+export function tenantTags({ virtualLabId, projectId }: Tenant): ResourceTags {
+  return {
+    [tagKeys.virtualLab]: virtualLabId,
+    [tagKeys.project]: projectId,
+    [tagKeys.billing]: BILLING,
+  };
+}
+
+/** Tags of what belongs to one deployment. */
+export function deploymentTags(deployment: Deployment): ResourceTags {
+  return {
+    ...tenantTags(deployment),
+    [tagKeys.cluster]: deployment.clusterName,
+    [tagKeys.epoch]: deployment.epoch,
+  };
+}
+
+/** Tags of a deployment's stack. CloudFormation hands them on to the cluster's own stack and its instances. */
+export function stackTags(deployment: Deployment, subnetId: string): ResourceTags {
+  return { ...deploymentTags(deployment), [tagKeys.subnet]: subnetId };
+}
+
+/** Tags of a key pair and of the secret that holds its private half. */
+export function keyTags(deployment: Deployment, role: KeyRole): ResourceTags {
+  return { ...deploymentTags(deployment), [tagKeys.role]: role };
+}
+
+/** The list that the AWS SDK wants. */
+export function toTagList(tags: ResourceTags): { Key: string; Value: string }[] {
+  return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+}
+
+/** The value of a tag in a list from the AWS SDK, or undefined. */
+export function tagValue(
+  tags: readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[] | undefined,
+  key: string,
+): string | undefined {
+  return tags?.find(({ Key }) => Key === key)?.Value;
+}
