@@ -1,0 +1,118 @@
+# Role `cluster`: munged, sshd, slurmdbd, slurmctld and the slurmd of a ParallelCluster head node. Sourced by init.sh.
+# Environment: ADMIN_USER, SLURM_CLUSTER.
+# shellcheck shell=bash
+
+seed=/run/seed
+custom_action_marker=/var/lib/custom-actions-done
+restart_marker=/var/spool/slurmctld/.ran
+
+install_configuration() {
+  mkdir -p /run/{munge,sshd,slurm} /var/log/{munge,slurm,parallelcluster} /var/spool/slurmctld /var/lib/munge
+  chown munge:munge /run/munge /var/log/munge /var/lib/munge
+  chmod 755 /run/munge
+  chmod 700 /var/log/munge
+  chown slurm:slurm /run/slurm /var/log/slurm /var/spool/slurmctld
+  install -o munge -g munge -m 400 "$seed/munge.key" /etc/munge/munge.key
+  install -m 644 "$seed/slurm.conf" "$seed/cgroup.conf" /etc/slurm/
+  install -m 755 "$seed/task-prolog.sh" "$seed/compute-node.sh" /etc/slurm/
+  install -o slurm -g slurm -m 600 "$seed/slurmdbd.conf" /etc/slurm/slurmdbd.conf
+  install -m 600 "$seed/sshd_config" /etc/ssh/sshd_config
+  install -D -m 644 "$seed/cfnconfig" /etc/parallelcluster/cfnconfig
+  if [ ! -e /etc/ssh/ssh_host_ed25519_key ]; then
+    ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+  fi
+}
+
+# A password that matches nothing, not a locked account: sshd without PAM refuses locked ones even with a key.
+create_admin_user() {
+  if ! id -u "$ADMIN_USER" >/dev/null 2>&1; then
+    useradd --uid 1000 --create-home --shell /bin/bash --password '*' "$ADMIN_USER"
+  fi
+  install -d -o "$ADMIN_USER" -g "$ADMIN_USER" -m 700 "/home/$ADMIN_USER/.ssh"
+  install -o "$ADMIN_USER" -g "$ADMIN_USER" -m 600 "$seed/admin.pub" "/home/$ADMIN_USER/.ssh/authorized_keys"
+}
+
+as_user() { setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"; }
+
+start_munge_and_sshd() {
+  daemon as_user munge munged --foreground >/var/log/munge/munged.out 2>&1
+  munge_pid=$!
+  daemon /usr/sbin/sshd -D -e >/var/log/sshd.log 2>&1
+  sshd_pid=$!
+  await 10 test -S /run/munge/munge.socket.2 || fail 'munged did not start'
+}
+
+start_accounting() {
+  daemon as_user slurm slurmdbd -D >/var/log/slurm/slurmdbd.out 2>&1
+  slurmdbd_pid=$!
+  await_port 6819 slurmdbd
+  # Without it the controller's first records would be refused; an existing cluster is not an error to slurmdbd.
+  if [ ! -e "$restart_marker" ]; then sacctmgr --immediate --quiet add cluster "$SLURM_CLUSTER"; fi
+}
+
+start_controller() {
+  daemon as_user slurm slurmctld -D >/var/log/slurm/slurmctld.out 2>&1
+  slurmctld_pid=$!
+  await_port 6817 slurmctld
+  # After a crash the jobs of the former life are gone with their processes, but Slurm believes that they run:
+  # taking the nodes down requeues or fails them at once.
+  if [ -e "$restart_marker" ]; then
+    scontrol update nodename=ALL state=down reason='head node restarted'
+    scontrol update nodename=ALL state=resume
+  fi
+  touch "$restart_marker"
+}
+
+start_compute_nodes() {
+  local name port
+  slurmd_pids=()
+  while read -r name port; do
+    mkdir -p "/var/spool/slurmd/$name"
+    daemon unshare --uts /etc/slurm/compute-node.sh "$name" >"/var/log/slurm/slurmd.$name.out" 2>&1
+    slurmd_pids+=("$!")
+  done <"$seed/compute-nodes"
+  while read -r name port; do await_port "$port" "slurmd $name"; done <"$seed/compute-nodes"
+  await 30 nodes_usable || fail "not all compute nodes became idle: $(sinfo -h -N -o '%N %T' | tr '\n' ' ')"
+}
+
+nodes_usable() {
+  local states
+  states=$(sinfo -h -N -o %T) && [ -n "$states" ] && ! grep -qvE '^(idle|mixed|allocated)$' <<<"$states"
+}
+
+# Each action is a folder: `script`, `name`, and `args` with a NUL character after each argument.
+run_custom_actions() {
+  local action index=0 args code
+  if [ -e "$custom_action_marker" ]; then return; fi
+  while [ -d "$seed/custom-actions/$index" ]; do
+    action=$seed/custom-actions/$index
+    mapfile -d '' args <"$action/args"
+    code=0
+    env -i PATH="$PATH" HOME=/root LANG=C.UTF-8 "$action/script" "${args[@]}" 3<&- 4>&- \
+      >"/var/log/parallelcluster/on-node-configured-$index.log" 2>&1 || code=$?
+    if ((code != 0)); then fail "custom-action $index $code"; fi
+    index=$((index + 1))
+  done
+  touch "$custom_action_marker"
+}
+
+start_daemons() {
+  install_configuration
+  create_admin_user
+  start_munge_and_sshd
+  start_accounting
+  start_controller
+  start_compute_nodes
+  await_port 22 sshd
+  run_custom_actions
+}
+
+# The controller first: it saves its state on SIGTERM, and still reports to slurmdbd while it does.
+stop_daemons() {
+  trap '' TERM
+  kill -TERM "$sshd_pid" "$slurmctld_pid" "${slurmd_pids[@]}"
+  wait "$slurmctld_pid"
+  kill -TERM "$slurmdbd_pid"
+  wait "$slurmdbd_pid"
+  kill -TERM "$munge_pid"
+}

@@ -1,0 +1,27 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { execa } from 'execa';
+
+/**
+ * Runs `action` while holding an exclusive lock on `path` (created when missing), across processes.
+ *
+ * The kernel's own lock, held by a `flock` child that lives as long as our end of its standard input is open:
+ * when this process dies, however it dies, the lock is free again, so there is no stale lock to judge.
+ */
+export async function withFileLock<T>(path: string, action: () => Promise<T>): Promise<T> {
+  await mkdir(dirname(path), { recursive: true });
+  const holder = execa('flock', ['--exclusive', path, 'sh', '-c', 'echo locked; exec cat'], {
+    stdin: 'pipe',
+    reject: false,
+  });
+  await new Promise<void>((resolve, reject) => {
+    holder.stdout.once('data', () => resolve());
+    void holder.then((result) => reject(new Error(`flock ${path}: ${result.shortMessage ?? 'ended early'}`)));
+  });
+  try {
+    return await action();
+  } finally {
+    holder.stdin.end();
+    await holder;
+  }
+}

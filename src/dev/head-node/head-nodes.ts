@@ -1,0 +1,215 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { DevStackError, messageOf } from '../errors.ts';
+import { writeClusterSeed } from './cluster-seed.ts';
+import { planComputeNodes } from './compute-nodes.ts';
+import type { DatabaseNode } from './database-node.ts';
+import { assertValidSpec } from './head-node-spec.ts';
+import type { HeadNodeSpec } from './head-node-spec.ts';
+import { KeyedMutex } from './keyed-mutex.ts';
+import { claimLoopbackAddress, releaseLoopbackAddress } from './loopback-addresses.ts';
+import { NodeProcess, NodeStartError, prepareNodeDirectory } from './node-process.ts';
+import type { ExecResult } from './node-process.ts';
+import { accountingDatabaseName, hostnameOf, slurmClusterName } from './slurm-config.ts';
+
+/** A head node whose daemons answer and whose custom actions succeeded. */
+export interface RunningHeadNode {
+  clusterName: string;
+  /** Its own loopback address, with Slurm's default ports. */
+  address: string;
+  sshPort: 22;
+  /** Process 1 of the node, as this machine numbers it. */
+  pid: number;
+  /** All that is the node's own; logs in `log`. */
+  directory: string;
+}
+
+export interface HeadNodesOptions {
+  /** From `ensureRootImage`. */
+  image: string;
+  database: DatabaseNode;
+  /** A folder for this process alone; what a dead process left in a cluster's folder is removed when it starts. */
+  stateDirectory: string;
+  /** Includes the custom actions. ParallelCluster itself allows a head node 1800 s. */
+  startTimeoutSeconds?: number;
+}
+
+/** What is kept of a cluster between its start and its stop. */
+interface Cluster {
+  spec: HeadNodeSpec;
+  address: string;
+  directory: string;
+  /** Absent while it starts for the first time. */
+  node?: NodeProcess;
+}
+
+const DEFAULT_START_TIMEOUT_SECONDS = 600;
+
+/**
+ * The real Slurm head nodes of the embedded stack, one for each cluster, several at a time. They share the network
+ * of this machine, each on a loopback address of its own, and nothing else with it or each other. They end with
+ * this process, however it ends.
+ */
+export class HeadNodes {
+  readonly #options: HeadNodesOptions;
+  readonly #clusters = new Map<string, Cluster>();
+  readonly #turns = new KeyedMutex();
+
+  constructor(options: HeadNodesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Starts a head node and waits until jobs can run on it. The running one is returned when it has the same spec.
+   * One that was killed is started again as a machine is after a power failure: with its files, queue and
+   * accounting, and without its custom actions.
+   *
+   * @throws HeadNodeSpecError for a spec that no node can be made from
+   * @throws DevStackError when it runs with another spec, or cannot start; nothing is left of a first start then
+   */
+  async start(spec: HeadNodeSpec): Promise<RunningHeadNode> {
+    assertValidSpec(spec);
+    return this.#turns.run(spec.clusterName, async () => {
+      const known = this.#clusters.get(spec.clusterName);
+      if (known === undefined) return this.#startNew(spec);
+      if (!isDeepStrictEqual(known.spec, comparable(spec))) {
+        throw new DevStackError(partOf(spec), 'it exists with another specification', {
+          nextStep: 'Stop it first',
+        });
+      }
+      if (known.node?.isRunning !== true) known.node = await this.#boot(known);
+      return describe(known, known.node);
+    });
+  }
+
+  /** Ends the node gracefully, then removes its files, its database and its address. Safe to repeat. */
+  async stop(clusterName: string): Promise<void> {
+    await this.#turns.run(clusterName, async () => {
+      const cluster = this.#clusters.get(clusterName);
+      if (cluster !== undefined) await this.#remove(cluster);
+    });
+  }
+
+  /** As if the power of a running node failed: its files, queue and accounting stay. Safe to repeat. */
+  async kill(clusterName: string): Promise<void> {
+    await this.#clusters.get(clusterName)?.node?.kill();
+  }
+
+  /**
+   * Runs a command inside a node as root, past ssh.
+   *
+   * @throws DevStackError when the node does not run
+   */
+  async exec(clusterName: string, argv: readonly string[], stdin?: string | Uint8Array): Promise<ExecResult> {
+    const node = this.#clusters.get(clusterName)?.node;
+    if (node?.isRunning !== true) {
+      throw new DevStackError(`head node of ${clusterName}`, 'it does not run', {
+        nextStep: 'Start it first',
+      });
+    }
+    return node.exec(argv, stdin);
+  }
+
+  /** The nodes that run now. */
+  list(): RunningHeadNode[] {
+    return [...this.#clusters.values()].flatMap((cluster) =>
+      cluster.node?.isRunning === true ? [describe(cluster, cluster.node)] : [],
+    );
+  }
+
+  /** Stops all nodes. The database stays up: whoever started it closes it, afterwards. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#clusters.keys()].map((clusterName) => this.stop(clusterName)));
+  }
+
+  async #startNew(spec: HeadNodeSpec): Promise<RunningHeadNode> {
+    const directory = join(this.#options.stateDirectory, spec.clusterName);
+    // Nobody of this process knows it, so its node died with the process that started it.
+    await rm(directory, { recursive: true, force: true });
+    const cluster: Cluster = {
+      spec: structuredClone(spec),
+      address: await claimLoopbackAddress(),
+      directory,
+    };
+    this.#clusters.set(spec.clusterName, cluster);
+    try {
+      cluster.node = await this.#boot(cluster);
+      return describe(cluster, cluster.node);
+    } catch (error) {
+      await this.#remove(cluster);
+      throw error;
+    }
+  }
+
+  async #boot(cluster: Cluster): Promise<NodeProcess> {
+    const { spec, address, directory } = cluster;
+    const hostname = hostnameOf(address);
+    const databaseName = accountingDatabaseName(spec.clusterName);
+    const nodes = planComputeNodes(spec.queues);
+    const database = await this.#options.database.createDatabase(databaseName, databaseName);
+    await prepareNodeDirectory(directory);
+    await writeClusterSeed(join(directory, 'seed'), { spec, head: { address, hostname }, nodes, database });
+    try {
+      return await NodeProcess.start({
+        role: 'cluster',
+        image: this.#options.image,
+        directory,
+        address,
+        hostname,
+        env: { ADMIN_USER: spec.adminUser, SLURM_CLUSTER: slurmClusterName(spec.clusterName) },
+        startTimeoutSeconds: this.#options.startTimeoutSeconds ?? DEFAULT_START_TIMEOUT_SECONDS,
+      });
+    } catch (error) {
+      throw new DevStackError(partOf(spec), await problemOf(cluster, error), {
+        nextStep: 'Correct what this output says, then create the cluster again',
+        cause: error,
+      });
+    }
+  }
+
+  /** Everything is tried, so that one failure (a database that is down) leaves no more behind than it must. */
+  async #remove(cluster: Cluster): Promise<void> {
+    const databaseName = accountingDatabaseName(cluster.spec.clusterName);
+    await cluster.node?.stop();
+    const outcomes = await Promise.allSettled([
+      this.#options.database.dropDatabase(databaseName, databaseName),
+      releaseLoopbackAddress(cluster.address),
+      rm(cluster.directory, { recursive: true, force: true }),
+    ]);
+    this.#clusters.delete(cluster.spec.clusterName);
+    const problems = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+    if (problems.length > 0) throw new AggregateError(problems, problems.map(messageOf).join('; '));
+  }
+}
+
+const CUSTOM_ACTION_FAILURE = /^custom-action (\d+) (\d+)$/;
+
+/** A failed custom action is told by its name and its own last lines instead of the node's log. */
+async function problemOf(cluster: Cluster, error: unknown): Promise<string> {
+  const [, index, exitCode] =
+    error instanceof NodeStartError ? (CUSTOM_ACTION_FAILURE.exec(error.reason) ?? []) : [];
+  if (index === undefined) return messageOf(error);
+  const action = cluster.spec.onNodeConfigured[Number(index)];
+  const log = join(cluster.directory, 'log', 'parallelcluster', `on-node-configured-${index}.log`);
+  const output = (await readFile(log, 'utf8')).trimEnd().split('\n').slice(-20).join('\n');
+  return `OnNodeConfigured script ${action?.name ?? index} ended with exit code ${exitCode}:\n${output}`;
+}
+
+/** The same type for the same bytes: a Buffer never equals a plain Uint8Array. */
+function comparable(spec: HeadNodeSpec): HeadNodeSpec {
+  const onNodeConfigured = spec.onNodeConfigured.map((action) => ({
+    ...action,
+    content: Uint8Array.from(action.content),
+  }));
+  return { ...spec, onNodeConfigured };
+}
+
+function describe(cluster: Cluster, node: NodeProcess): RunningHeadNode {
+  const { spec, address, directory } = cluster;
+  return { clusterName: spec.clusterName, address, sshPort: 22, pid: node.pid, directory };
+}
+
+function partOf(spec: HeadNodeSpec): string {
+  return `head node of ${spec.clusterName}`;
+}
