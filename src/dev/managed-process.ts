@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -123,6 +123,11 @@ async function closeGroup(child: ChildProcess, exit: Promise<string>): Promise<v
   // The leader is gone or stubborn; either way its helpers may still be there.
   signalGroup(pid, 'SIGKILL');
   await exit;
+  const deadline = Date.now() + TERMINATION_GRACE_SECONDS * 1000;
+  while (hasLiveMember(pid)) {
+    if (Date.now() > deadline) throw new Error(`process group ${pid} survived SIGKILL`);
+    await sleep(HEALTH_POLL_MILLISECONDS);
+  }
 }
 
 /** A group that is already gone is what was wanted. */
@@ -132,6 +137,21 @@ function signalGroup(groupId: number, signal: NodeJS.Signals): void {
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
+}
+
+/** Zombies do not count: they run nothing, and in a container there may be no init that reaps them. */
+function hasLiveMember(groupId: number): boolean {
+  return readdirSync('/proc').some((entry) => {
+    if (!/^\d+$/.test(entry)) return false;
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
+      // proc_pid_stat(5): the second field, a name in parentheses, may itself hold spaces and parentheses.
+      const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(group) === groupId && state !== 'Z';
+    } catch {
+      return false; // it ended in between
+    }
+  });
 }
 
 async function tailOf(logFile: string): Promise<string> {

@@ -13,7 +13,7 @@ import {
 import type { S3Client } from '@aws-sdk/client-s3';
 import { EMULATED_ACCOUNT_ID, EMULATED_REGION } from './aws-emulators.ts';
 import type { DevAwsClients } from './aws-clients.ts';
-import { installProviderFunction } from './provider-function.ts';
+import { installProviderFunction } from './provider/function.ts';
 
 /** The private network, /16 as one VPC allows at most (VPC quotas), so that the pool can have 256 subnets of /24. */
 const VPC_CIDR = '10.83.0.0/16';

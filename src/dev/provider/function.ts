@@ -12,7 +12,7 @@ import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 
 const STACK_NAME = 'pcluster-provider';
 const WAIT = { minDelay: 1, maxDelay: 1, maxWaitTime: 60 };
-const SOURCE = join(import.meta.dirname, 'python', 'provider_function.py');
+const SOURCE = join(import.meta.dirname, '..', 'python', 'provider_function.py');
 
 /**
  * Installs the Lambda function that answers for `Custom::PclusterCluster`, as a stack with the output

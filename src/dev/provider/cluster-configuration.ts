@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import type { HeadNodeSpec } from '../head-node/head-node-spec.ts';
+
+const tagsSchema = z.array(z.object({ Key: z.string(), Value: z.string() })).default([]);
+
+const customActionSchema = z.object({ Script: z.string(), Args: z.array(z.coerce.string()).default([]) });
+
+const computeResourceSchema = z.object({
+  Name: z.string(),
+  InstanceType: z.string().optional(),
+  Instances: z.array(z.object({ InstanceType: z.string() })).optional(),
+  /** ParallelCluster's default. */
+  MaxCount: z.coerce.number().int().default(10),
+});
+
+const queueSchema = z.object({
+  Name: z.string(),
+  CustomSlurmSettings: z.record(z.string(), z.coerce.string()).default({}),
+  ComputeResources: z.array(computeResourceSchema),
+});
+
+/** The parts of a valid ParallelCluster configuration that a head node is made from. */
+const configurationSchema = z.object({
+  Image: z.object({ Os: z.string() }),
+  Tags: tagsSchema,
+  HeadNode: z.object({
+    InstanceType: z.string(),
+    Ssh: z.object({ KeyName: z.string() }),
+    CustomActions: z
+      .object({
+        OnNodeConfigured: z
+          .union([z.object({ Sequence: z.array(customActionSchema) }), customActionSchema])
+          .optional(),
+      })
+      .optional(),
+  }),
+  Scheduling: z.object({
+    SlurmSettings: z
+      .object({ CustomSlurmSettings: z.array(z.record(z.string(), z.coerce.string())).default([]) })
+      .optional(),
+    SlurmQueues: z.array(queueSchema),
+  }),
+});
+
+/** What the stand-in takes from a configuration. */
+export type ClusterConfiguration = z.infer<typeof configurationSchema>;
+/** A custom action before its script is fetched. */
+export type CustomActionReference = z.infer<typeof customActionSchema>;
+
+/**
+ * Reads a configuration that ParallelCluster's schema has accepted.
+ *
+ * @throws ZodError when it uses something that the stand-in cannot provide, such as a head node without SSH key.
+ */
+export function parseClusterConfiguration(configuration: object): ClusterConfiguration {
+  return configurationSchema.parse(configuration);
+}
+
+/** The OnNodeConfigured actions in order; ParallelCluster takes one or a `Sequence`. */
+export function onNodeConfiguredActions(configuration: ClusterConfiguration): CustomActionReference[] {
+  const actions = configuration.HeadNode.CustomActions?.OnNodeConfigured;
+  if (actions === undefined) return [];
+  return 'Sequence' in actions ? actions.Sequence : [actions];
+}
+
+/** Queues in the words of Slurm. */
+export function headNodeQueues(configuration: ClusterConfiguration): HeadNodeSpec['queues'] {
+  return configuration.Scheduling.SlurmQueues.map((queue) => {
+    const maxTime = queue.CustomSlurmSettings['MaxTime'];
+    const maxTimeSeconds = maxTime === undefined ? undefined : slurmTimeSeconds(maxTime);
+    return {
+      name: queue.Name,
+      computeResources: queue.ComputeResources.map((resource) => ({
+        name: resource.Name,
+        instanceType: resource.InstanceType ?? resource.Instances?.[0]?.InstanceType ?? 'unknown',
+        maxCount: resource.MaxCount,
+      })),
+      ...(maxTimeSeconds === undefined ? {} : { maxTimeSeconds }),
+    };
+  });
+}
+
+/** Settings for the whole of slurm.conf; later entries win, as the last line does there. */
+export function clusterSlurmSettings(configuration: ClusterConfiguration): Record<string, string> {
+  return Object.assign({}, ...(configuration.Scheduling.SlurmSettings?.CustomSlurmSettings ?? []));
+}
+
+/**
+ * A time limit in Slurm's notations: `minutes`, `minutes:seconds`, `hours:minutes:seconds`, `days-hours`,
+ * `days-hours:minutes`, `days-hours:minutes:seconds`. Undefined for UNLIMITED and INFINITE.
+ *
+ * https://slurm.schedmd.com/slurm.conf.html (MaxTime)
+ */
+export function slurmTimeSeconds(text: string): number | undefined {
+  if (/^(unlimited|infinite|-1)$/i.test(text)) return undefined;
+  const match = /^(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?$/.exec(text);
+  if (match === null) throw new RangeError(`${JSON.stringify(text)} is not a time limit that Slurm knows`);
+  const [days, ...rest] = match.slice(1).map((part) => (part === undefined ? undefined : Number(part)));
+  const [first = 0, second, third] = rest;
+  if (days !== undefined) return days * 86_400 + first * 3600 + (second ?? 0) * 60 + (third ?? 0);
+  if (third !== undefined) return first * 3600 + (second ?? 0) * 60 + third;
+  return first * 60 + (second ?? 0);
+}
+
+/** The default user of each operating system, as ParallelCluster's `OS_MAPPING` has it. */
+export function defaultUser(os: string): string {
+  if (os.startsWith('ubuntu')) return 'ubuntu';
+  if (os.startsWith('rocky')) return 'rocky';
+  return 'ec2-user';
+}
+
+/** Bucket and key of `s3://bucket/key`; the stand-in, like a cluster without internet, fetches from nowhere else. */
+export function parseS3Url(url: string): { bucket: string; key: string } {
+  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(url) ?? [];
+  if (bucket === undefined || key === undefined)
+    throw new RangeError(`${url} is not an s3://bucket/key address`);
+  return { bucket, key };
+}
+
+/**
+ * The tags of the cluster: those of the outer stack, then the configuration's own, then the provider's, in the
+ * order in which the official provider joins them. The configuration wins over the stack.
+ */
+export function mergedTags(
+  stackTags: readonly { Key: string; Value: string }[],
+  configuration: Readonly<Record<string, unknown>>,
+): { Key: string; Value: string }[] {
+  const own = tagsSchema.parse(configuration['Tags']);
+  const inherited = stackTags.filter(
+    ({ Key }) => !Key.startsWith('aws:') && !own.some((tag) => tag.Key === Key),
+  );
+  return [...inherited, ...own, { Key: 'parallelcluster:custom_resource', Value: 'cluster' }];
+}

@@ -1,0 +1,239 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { destination, pino } from 'pino';
+import type { AwsEmulators } from './aws-emulators.ts';
+import { startAwsEmulators } from './aws-emulators.ts';
+import { createDevAwsClients } from './aws-clients.ts';
+import { Closers } from './closers.ts';
+import { readDevEnvironment } from './environment.ts';
+import type { DevEnvironment } from './environment.ts';
+import { withProgress } from './progress.ts';
+import type { ReportProgress } from './progress.ts';
+import { Clusters } from './provider/clusters.ts';
+import type { HeadNodePort } from './provider/clusters.ts';
+import { ProviderStandIn } from './provider/provider-stand-in.ts';
+import { pclusterSchemaValidation } from './provider/schema-validation.ts';
+import { ensureVenv } from './python-venv.ts';
+import { seedAws } from './seed-aws.ts';
+import type { SeededAws } from './seed-aws.ts';
+import { findTemporalProgram } from './temporal-binaries.ts';
+import { startTemporalServer, TEMPORAL_NAMESPACE } from './temporal-server.ts';
+import type { TemporalServer } from './temporal-server.ts';
+
+/** The tag by which the Provisioner finds the subnets that it may lease; `infra/` sets the same key on AWS. */
+export const SUBNET_POOL_TAG = 'parallelcluster-provisioner:pool';
+/** The pool that the embedded stack seeds. */
+const SUBNET_POOL = 'development';
+/** As many as the platform's private VPC starts with. */
+const DEFAULT_SUBNET_COUNT = 10;
+
+/** Head nodes that can be stopped together. */
+export interface HeadNodePool extends HeadNodePort {
+  close(): Promise<void>;
+}
+
+/** Makes whatever starts head nodes. */
+export type StartHeadNodes = (context: {
+  readonly directory: string;
+  readonly cacheDirectory: string;
+  readonly onProgress: (detail: string) => void;
+}) => Promise<HeadNodePool>;
+
+/** How to start the stack. */
+export interface StackOptions {
+  /** Logs and state of this run, a folder of its own, such as `.dev/<id>`; made when missing, kept at the end. */
+  readonly directory: string;
+  /** @defaultValue as {@link readDevEnvironment} finds it. */
+  readonly environment?: DevEnvironment;
+  readonly onProgress: ReportProgress;
+  readonly headNodes: StartHeadNodes;
+  readonly subnetCount?: number;
+}
+
+/** A running stack: everything that the worker and the API need, except themselves. */
+export interface Stack {
+  /** The whole environment for the product's processes: nothing else has to be inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly logDirectory: string;
+  /** For tests: makes the ParallelCluster provider fail or wait. */
+  readonly faults: ProviderStandIn['faults'];
+  /**
+   * Stops everything in reverse order and makes sure that it is gone. Safe to repeat.
+   *
+   * @throws AggregateError when something did not stop.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts Temporal, the AWS emulators with a seeded foundation, the ParallelCluster provider and the head nodes'
+ * image, all at the same time as far as they do not need each other.
+ *
+ * @throws the first failure, a DevStackError naming the log to read where there is one; all other parts are stopped
+ * then.
+ */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const logDirectory = join(options.directory, 'logs');
+  await mkdir(logDirectory, { recursive: true });
+  const environment = options.environment ?? readDevEnvironment();
+  const closers = new Closers();
+  try {
+    const parts = await startParts({ ...options, environment, logDirectory, closers });
+    return {
+      env: productEnvironment(environment, parts),
+      faults: parts.provider.faults,
+      logDirectory,
+      close: async () => closers.close(),
+    };
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+/** What the start of every part is given. */
+interface PartContext extends StackOptions {
+  readonly environment: DevEnvironment;
+  readonly logDirectory: string;
+  readonly closers: Closers;
+}
+
+interface Parts {
+  readonly temporal: TemporalServer;
+  readonly emulators: AwsEmulators;
+  readonly seeded: SeededAws;
+  readonly provider: ProviderStandIn;
+}
+
+async function startParts(context: PartContext): Promise<Parts> {
+  const provider = await listenForProvider(context);
+  const emulatorsStarting = startEmulators(context);
+  const starting = [
+    startTemporal(context),
+    emulatorsStarting,
+    seed(context, emulatorsStarting, provider),
+    serveProvider(context, emulatorsStarting, provider),
+  ] as const;
+  // Nothing may still be on its way up when a failure of another part makes the caller stop everything.
+  await Promise.allSettled(starting);
+  const [temporal, emulators, seeded] = await Promise.all(starting);
+  return { temporal, emulators, seeded, provider };
+}
+
+async function startTemporal(context: PartContext): Promise<TemporalServer> {
+  const { environment, logDirectory } = context;
+  const start = async (onProgress: (detail: string) => void): Promise<TemporalServer> => {
+    const server = await startTemporalServer({
+      executable: await findTemporalProgram('temporal', environment, onProgress),
+      databaseFile: join(context.directory, 'state', 'temporal.sqlite'),
+      logDirectory,
+      env: environment.inherited,
+    });
+    context.closers.add(async () => server.close());
+    return server;
+  };
+  return withProgress(context.onProgress, 'Temporal', start, ({ uiUrl }) => uiUrl);
+}
+
+async function startEmulators(context: PartContext): Promise<AwsEmulators> {
+  const { environment, logDirectory } = context;
+  const temporaryDirectory = join(context.directory, 'tmp');
+  const start = async (onProgress: (detail: string) => void): Promise<AwsEmulators> => {
+    const emulators = await startAwsEmulators({ environment, logDirectory, temporaryDirectory, onProgress });
+    context.closers.add(async () => {
+      await emulators.close();
+      await rm(temporaryDirectory, { recursive: true, force: true });
+    });
+    return emulators;
+  };
+  return withProgress(context.onProgress, 'AWS emulators', start, ({ env }) => env.AWS_ENDPOINT_URL);
+}
+
+async function seed(
+  context: PartContext,
+  emulatorsStarting: Promise<AwsEmulators>,
+  provider: ProviderStandIn,
+): Promise<SeededAws> {
+  const { env } = await emulatorsStarting;
+  const start = async (): Promise<SeededAws> =>
+    seedAws({
+      clients: createDevAwsClients(env),
+      subnetCount: context.subnetCount ?? DEFAULT_SUBNET_COUNT,
+      poolTag: { key: SUBNET_POOL_TAG, value: SUBNET_POOL },
+      providerUrl: provider.url,
+    });
+  return withProgress(
+    context.onProgress,
+    'AWS foundation',
+    start,
+    ({ vpcId, subnetIds }) => `${vpcId} with ${subnetIds.length} subnets`,
+  );
+}
+
+function providerLogFile({ logDirectory }: PartContext): string {
+  return join(logDirectory, 'provider.log');
+}
+
+async function listenForProvider(context: PartContext): Promise<ProviderStandIn> {
+  const logger = pino({ name: 'provider' }, destination({ dest: providerLogFile(context), sync: true }));
+  const provider = await ProviderStandIn.listen(logger);
+  context.closers.add(async () => provider.close());
+  return provider;
+}
+
+/** Takes the real ParallelCluster and the head nodes' root image, which on a first run are the longest downloads. */
+async function serveProvider(
+  context: PartContext,
+  emulatorsStarting: Promise<AwsEmulators>,
+  provider: ProviderStandIn,
+): Promise<void> {
+  const [venv, headNodes, { env }] = await Promise.all([
+    withProgress(context.onProgress, 'ParallelCluster', async (onProgress) =>
+      ensureVenv({ ...venvOptions(context), name: 'parallelcluster', onProgress }),
+    ),
+    startHeadNodes(context),
+    emulatorsStarting,
+  ]);
+  const clusters = new Clusters({
+    clients: createDevAwsClients(env),
+    headNodes,
+    validate: pclusterSchemaValidation(venv, { ...env, AWS_DEFAULT_REGION: env.AWS_REGION }),
+    logger: provider.logger,
+    logFile: providerLogFile(context),
+  });
+  provider.serve(clusters);
+  // Once more, after the parts that it needs: clusters must be stopped while those still run.
+  context.closers.add(async () => provider.close());
+}
+
+function venvOptions({ environment }: PartContext): { cacheDirectory: string; python: string } {
+  return { cacheDirectory: environment.cacheDirectory, python: environment.python };
+}
+
+async function startHeadNodes(context: PartContext): Promise<HeadNodePool> {
+  const { cacheDirectory } = context.environment;
+  const directory = join(context.directory, 'head-nodes');
+  const start = async (onProgress: (detail: string) => void): Promise<HeadNodePool> => {
+    const pool = await context.headNodes({ directory, cacheDirectory, onProgress });
+    context.closers.add(async () => pool.close());
+    return pool;
+  };
+  return withProgress(context.onProgress, 'head nodes', start);
+}
+
+function productEnvironment(environment: DevEnvironment, parts: Parts): Record<string, string> {
+  const { temporal, emulators, seeded } = parts;
+  return {
+    ...environment.inherited,
+    ...emulators.env,
+    // Otherwise an SDK that misses its credentials asks the link-local metadata service, and waits.
+    AWS_EC2_METADATA_DISABLED: 'true',
+    TEMPORAL_ADDRESS: temporal.address,
+    TEMPORAL_NAMESPACE,
+    TEMPORAL_UI_URL: temporal.uiUrl,
+    PCLUSTER_PROVIDER_ARN: seeded.providerArn,
+    VPC_ID: seeded.vpcId,
+    SUBNET_POOL,
+    CONTROL_BUCKET: seeded.controlBucket,
+  };
+}
