@@ -1,0 +1,80 @@
+import { KnownFailure } from '../domain/failures.ts';
+
+/*
+ * The one place that knows how AWS names its errors. Names only, never message texts, with the one exception that
+ * CloudFormation forces on its callers (see isStackNotFound).
+ */
+
+/** Names under which the services that we use say that a thing does not exist. */
+const notFound = new Set(['InvalidKeyPair.NotFound', 'ResourceNotFoundException', 'NoSuchKey', 'NotFound']);
+
+const alreadyExists = new Set([
+  'AlreadyExistsException',
+  'InvalidKeyPair.Duplicate',
+  'ResourceAlreadyExistsException',
+  'ResourceExistsException',
+]);
+
+const accessDenied = new Set([
+  'AccessDenied',
+  'AccessDeniedException',
+  'UnauthorizedOperation',
+  'Client.UnauthorizedOperation',
+  // S3 answers HEAD without a body, so that only the status names the error.
+  'Forbidden',
+]);
+
+/** AWS's messages can carry an encoded statement of several kilobytes (EC2, `UnauthorizedOperation`). */
+const MAX_MESSAGE_CHARACTERS = 500;
+
+function nameOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.name : undefined;
+}
+
+function isNamed(error: unknown, names: ReadonlySet<string>): boolean {
+  const name = nameOf(error);
+  return name !== undefined && names.has(name);
+}
+
+/** Whether AWS says that the thing asked for does not exist. Not for CloudFormation: see {@link isStackNotFound}. */
+export function isNotFound(error: unknown): boolean {
+  return isNamed(error, notFound);
+}
+
+/** Whether AWS refused to make something because it exists. */
+export function isAlreadyExists(error: unknown): boolean {
+  return isNamed(error, alreadyExists);
+}
+
+/** Whether AWS denied the call to the credentials in use. */
+export function isAccessDenied(error: unknown): boolean {
+  return isNamed(error, accessDenied);
+}
+
+/** Whether CloudFormation found the request itself wrong: template, name, or the state of the stack. */
+export function isInvalidStackRequest(error: unknown): boolean {
+  return nameOf(error) === 'ValidationError';
+}
+
+/**
+ * Whether `DescribeStacks` says that there is no such stack. CloudFormation has no error of its own for that: it is
+ * a `ValidationError` whose message says so. The message is matched because every other `ValidationError` taken for
+ * "gone" would free a subnet in which a cluster still lives.
+ */
+export function isStackNotFound(error: unknown): boolean {
+  return error instanceof Error && isInvalidStackRequest(error) && /does not exist/.test(error.message);
+}
+
+/** Whether Secrets Manager refuses because the secret is scheduled for deletion (`InvalidRequestException`). */
+export function isInvalidSecretState(error: unknown): boolean {
+  return nameOf(error) === 'InvalidRequestException';
+}
+
+/** AwsAccessDenied for the error of a call, naming the call. */
+export function accessDeniedFailure(operation: string, error: Error): KnownFailure {
+  return new KnownFailure(
+    'AwsAccessDenied',
+    `AWS denied ${operation}: ${error.message.slice(0, MAX_MESSAGE_CHARACTERS)}`,
+    { operation },
+  );
+}

@@ -1,0 +1,93 @@
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import { EC2Client } from '@aws-sdk/client-ec2';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { accessDeniedFailure, isAccessDenied } from './aws-errors.ts';
+
+export interface AwsClientsConfig {
+  readonly region: string;
+  /** For S3 servers that do not answer at `<bucket>.<host>`. */
+  readonly forcePathStyle?: boolean;
+}
+
+/** The AWS services that the product talks to. Endpoints and credentials are the SDK's own business. */
+export interface AwsClients {
+  readonly ec2: EC2Client;
+  readonly secretsManager: SecretsManagerClient;
+  readonly cloudFormation: CloudFormationClient;
+  readonly logs: CloudWatchLogsClient;
+  readonly s3: S3Client;
+  /** Closes idle connections. */
+  destroy(): void;
+}
+
+/** The SDK's mode `standard` with two tries more than its default: throttling is normal when many clusters start. */
+const MAX_ATTEMPTS = 5;
+const CONNECTION_TIMEOUT_MS = 5_000;
+/** No call that we make takes long by design; one that hangs must fail before its activity times out. */
+const REQUEST_TIMEOUT_MS = 20_000;
+
+/**
+ * Clients for one region. Endpoints come from the SDK's environment (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`),
+ * credentials from its default chain. Every call that AWS denies fails with AwsAccessDenied, naming the call.
+ */
+export function createAwsClients({ region, forcePathStyle = false }: AwsClientsConfig): AwsClients {
+  const common = {
+    region,
+    retryMode: 'standard',
+    maxAttempts: MAX_ATTEMPTS,
+    requestHandler: {
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
+  } as const;
+  const ec2 = new EC2Client(common);
+  const secretsManager = new SecretsManagerClient(common);
+  const cloudFormation = new CloudFormationClient(common);
+  const logs = new CloudWatchLogsClient(common);
+  const s3 = new S3Client({ ...common, forcePathStyle });
+  nameDeniedCalls(ec2.middlewareStack, 'ec2');
+  nameDeniedCalls(secretsManager.middlewareStack, 'secretsmanager');
+  nameDeniedCalls(cloudFormation.middlewareStack, 'cloudformation');
+  nameDeniedCalls(logs.middlewareStack, 'logs');
+  nameDeniedCalls(s3.middlewareStack, 's3');
+  return {
+    ec2,
+    secretsManager,
+    cloudFormation,
+    logs,
+    s3,
+    destroy() {
+      for (const client of [ec2, secretsManager, cloudFormation, logs, s3]) client.destroy();
+    },
+  };
+}
+
+/** The part of a client's middleware stack that is needed here, whatever the client's own types. */
+interface MiddlewareStack {
+  add(
+    middleware: <Args, Output>(
+      next: (args: Args) => Promise<Output>,
+      context: { readonly commandName?: string },
+    ) => (args: Args) => Promise<Output>,
+    options: { readonly step: 'initialize'; readonly name: string },
+  ): void;
+}
+
+/** Turns every denied call into AwsAccessDenied, so that no adapter has to. `prefix` is the service's IAM prefix. */
+function nameDeniedCalls(stack: MiddlewareStack, prefix: string): void {
+  stack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        try {
+          return await next(args);
+        } catch (error) {
+          if (!(error instanceof Error) || !isAccessDenied(error)) throw error;
+          throw accessDeniedFailure(`${prefix}:${commandName?.replace(/Command$/, '') ?? 'unknown'}`, error);
+        }
+      },
+    { step: 'initialize', name: 'nameDeniedCalls' },
+  );
+}

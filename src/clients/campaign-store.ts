@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { posix } from 'node:path';
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { type CampaignManifest, campaignManifestSchema } from '../domain/campaign-manifest.ts';
+import { canonicalJson } from '../domain/canonical-json.ts';
+import { KnownFailure } from '../domain/failures.ts';
+import type { Tenant } from '../domain/ids.ts';
+import { campaignContentSchema } from '../domain/job.ts';
+import type { CampaignContent, CampaignContentReference } from '../domain/job.ts';
+import { isNotFound } from './aws-errors.ts';
+
+/** Keeps what is too big, or too private, for workflow history. */
+export interface CampaignStore {
+  /** Stores the content. Equal contents get equal references, and nothing stored before is ever overwritten. */
+  put(tenant: Tenant, content: CampaignContent): Promise<CampaignContentReference>;
+  /** The content of a reference. CampaignContentMissing if it is gone or its hash is another. */
+  get(reference: CampaignContentReference): Promise<CampaignContent>;
+  /** Stores how the campaign ended, beside its content, replacing an earlier manifest. */
+  putManifest(content: CampaignContentReference, manifest: CampaignManifest): Promise<void>;
+  /** How the campaign ended, or undefined if that was never written. */
+  getManifest(tenant: Tenant, campaignId: string): Promise<CampaignManifest | undefined>;
+}
+
+export interface S3CampaignStoreDeps {
+  readonly s3: S3Client;
+  readonly bucket: string;
+  /** KMS key of the control bucket; S3's own encryption (AES-256) if none is given. */
+  readonly kmsKeyId?: string;
+}
+
+/** Text and hash of a content: what a store keeps and what its reference says. */
+export function encodeContent(content: CampaignContent): { readonly text: string; readonly sha256: string } {
+  const text = canonicalJson(content);
+  return { text, sha256: sha256(text) };
+}
+
+/**
+ * The content of a stored text. CampaignContentMissing if the text is not the one that the reference was made for:
+ * a changed script must never run.
+ */
+export function decodeContent(reference: CampaignContentReference, text: string): CampaignContent {
+  if (sha256(text) !== reference.sha256) {
+    throw contentMissing(reference, 'was changed after the campaign was accepted');
+  }
+  return campaignContentSchema.parse(JSON.parse(text));
+}
+
+export function contentMissing(reference: CampaignContentReference, what: string): KnownFailure {
+  const location = `s3://${reference.bucket}/${reference.key}`;
+  return new KnownFailure('CampaignContentMissing', `${location} ${what}`, { location });
+}
+
+/**
+ * Where the content lies. The hash is part of the key: another body sent with the same `Idempotency-Key` cannot
+ * overwrite the content of a running campaign, and the campaign itself decides which one is its own.
+ */
+export function contentKey(tenant: Tenant, campaignId: string, contentSha256: string): string {
+  return `${campaignFolder(tenant, campaignId)}/content-${contentSha256}.json`;
+}
+
+/** Key prefix of everything that is kept of a campaign. */
+export function campaignFolder({ virtualLabId, projectId }: Tenant, campaignId: string): string {
+  return `campaigns/${virtualLabId}/${projectId}/${campaignId}`;
+}
+
+function manifestKey(folder: string): string {
+  return `${folder}/manifest.json`;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** The store in the control bucket, encrypted at rest. */
+export function createS3CampaignStore({ s3, bucket, kmsKeyId }: S3CampaignStoreDeps): CampaignStore {
+  const encryption = kmsKeyId
+    ? ({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKeyId } as const)
+    : ({ ServerSideEncryption: 'AES256' } as const);
+
+  const write = async (key: string, text: string): Promise<void> => {
+    await s3.send(
+      new PutObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        Body: text,
+        ContentType: 'application/json',
+        ...encryption,
+      }),
+    );
+  };
+
+  return {
+    async put(tenant, content) {
+      const { text, sha256 } = encodeContent(content);
+      const key = contentKey(tenant, content.campaignId, sha256);
+      await write(key, text);
+      return { bucket, key, sha256 };
+    },
+
+    async get(reference) {
+      const text = await read(s3, reference.bucket, reference.key);
+      if (text === undefined) throw contentMissing(reference, 'does not exist');
+      return decodeContent(reference, text);
+    },
+
+    async putManifest(content, manifest) {
+      await write(manifestKey(posix.dirname(content.key)), canonicalJson(manifest));
+    },
+
+    async getManifest(tenant, campaignId) {
+      const text = await read(s3, bucket, manifestKey(campaignFolder(tenant, campaignId)));
+      return text === undefined ? undefined : campaignManifestSchema.parse(JSON.parse(text));
+    },
+  };
+}
+
+async function read(s3: S3Client, bucket: string, key: string): Promise<string | undefined> {
+  try {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    return await Body?.transformToString('utf-8');
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}

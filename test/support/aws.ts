@@ -1,0 +1,50 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, vi } from 'vitest';
+import { createAwsClients } from '../../src/clients/aws.ts';
+import type { AwsClients } from '../../src/clients/aws.ts';
+import { EMULATED_REGION, startAwsEmulators } from '../../src/dev/aws-emulators.ts';
+import type { AwsEmulators } from '../../src/dev/aws-emulators.ts';
+import { readDevEnvironment } from '../../src/dev/environment.ts';
+
+/** Clients that reach the emulators of this test file. */
+export interface EmulatedAws {
+  readonly clients: AwsClients;
+  readonly emulators: AwsEmulators;
+}
+
+/**
+ * Starts the emulators for the tests of one file and stops them afterwards. The SDK is routed to them by its own
+ * environment variables, as in production.
+ *
+ * @returns a function, because there is nothing to return before the hooks ran.
+ */
+export function useEmulatedAws(): () => EmulatedAws {
+  let aws: EmulatedAws | undefined;
+  let folder: string | undefined;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'emulated-aws-'));
+    const emulators = await startAwsEmulators({
+      environment: readDevEnvironment(),
+      logDirectory: folder,
+      temporaryDirectory: join(folder, 'tmp'),
+      onProgress: () => {},
+    });
+    for (const [name, value] of Object.entries(emulators.env)) vi.stubEnv(name, value);
+    aws = { clients: createAwsClients({ region: EMULATED_REGION, forcePathStyle: true }), emulators };
+  });
+
+  afterAll(async () => {
+    aws?.clients.destroy();
+    await aws?.emulators.close();
+    vi.unstubAllEnvs();
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+
+  return () => {
+    if (!aws) throw new Error('the emulators run only while tests do');
+    return aws;
+  };
+}
