@@ -1,0 +1,171 @@
+"""An AWS account inside this process that holds whatever one cluster configuration names.
+
+ParallelCluster's validators ask AWS about every subnet, key pair, bucket and file system. moto answers them here
+without a network; ids that moto insists on choosing by itself are put in the place of those of the configuration.
+"""
+
+import contextlib
+import functools
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+# Read when moto is imported: without it moto loads hundreds of images, none of them ParallelCluster's.
+_NO_IMAGES = tempfile.NamedTemporaryFile("w", suffix=".json")  # noqa: SIM115 (lives as long as the process)
+_NO_IMAGES.write("[]")
+_NO_IMAGES.flush()
+os.environ["MOTO_AMIS_PATH"] = _NO_IMAGES.name
+
+import boto3  # noqa: E402
+import moto  # noqa: E402
+from moto.ec2.models import amis  # noqa: E402
+from moto.ec2.responses import instances  # noqa: E402
+from pcluster.aws.ec2 import Ec2Client  # noqa: E402
+from pcluster.utils import get_installed_version  # noqa: E402
+
+#: HPC7a is offered in no other zone of us-east-2, eu-west-1 and eu-north-1.
+ZONE = "b"
+
+Path = tuple[str, ...]
+
+
+def walk(node: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every string of a document with the keys that lead to it."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from walk(value, (*path, str(key)))
+    elif isinstance(node, list):
+        for value in node:
+            yield from walk(value, path)
+    elif isinstance(node, str):
+        yield path, node
+
+
+def replaced(node: Any, ids: dict[str, str]) -> Any:
+    """The document with every string that is a key of `ids` exchanged for its value."""
+    if isinstance(node, dict):
+        return {key: replaced(value, ids) for key, value in node.items()}
+    if isinstance(node, list):
+        return [replaced(value, ids) for value in node]
+    return ids.get(node, node) if isinstance(node, str) else node
+
+
+class SeededAws:
+    """One empty private VPC, and in it what a configuration names."""
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        #: Id in the configuration to id in moto.
+        self.ids: dict[str, str] = {}
+        self._subnets = 0
+        self._client = functools.cache(functools.partial(boto3.client, region_name=region))
+        ec2 = self._client("ec2")
+        self.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
+            ec2.modify_vpc_attribute(VpcId=self.vpc, **{attribute: {"Value": True}})
+
+    def add_what_is_named_in(self, document: Any) -> None:
+        makers: dict[str, Callable[[], str]] = {
+            "SubnetId": self._subnet,
+            "SubnetIds": self._subnet,
+            "SecurityGroups": self._security_group,
+            "AdditionalSecurityGroups": self._security_group,
+            "CustomAmi": self._custom_image,
+            "FileSystemId": self._efs,
+        }
+        for path, value in walk(document):
+            key = path[-1] if path else ""
+            if key in makers and value not in self.ids:
+                self.ids[value] = makers[key]()
+            elif key == "KeyName":
+                self._key_pair(value)
+            elif key == "BucketName":
+                self._bucket(value)
+            elif value.startswith("s3://"):
+                self._object(*value.removeprefix("s3://").partition("/")[::2])
+
+    def _subnet(self) -> str:
+        self._subnets += 1
+        subnet = self._client("ec2").create_subnet(
+            VpcId=self.vpc,
+            CidrBlock=f"10.0.{self._subnets * 8}.0/21",
+            AvailabilityZone=self.region + ZONE,
+        )
+        return subnet["Subnet"]["SubnetId"]
+
+    def _security_group(self) -> str:
+        ec2 = self._client("ec2")
+        group = ec2.create_security_group(GroupName=str(uuid.uuid4()), Description="-", VpcId=self.vpc)["GroupId"]
+        inside = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.0.0.0/16"}]}
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[inside])
+        return group
+
+    def _custom_image(self) -> str:
+        return official_images()[0]["ami_id"]
+
+    def _efs(self) -> str:
+        efs = self._client("efs")
+        file_system = efs.create_file_system(CreationToken=str(uuid.uuid4()), Encrypted=True)["FileSystemId"]
+        efs.create_mount_target(
+            FileSystemId=file_system, SubnetId=self._subnet(), SecurityGroups=[self._security_group()]
+        )
+        return file_system
+
+    def _key_pair(self, name: str) -> None:
+        with contextlib.suppress(self._client("ec2").exceptions.ClientError):
+            self._client("ec2").create_key_pair(KeyName=name, KeyType="ed25519")
+
+    def _bucket(self, name: str) -> None:
+        location = {} if self.region == "us-east-1" else {"LocationConstraint": self.region}
+        s3 = self._client("s3")
+        with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+            s3.create_bucket(Bucket=name, **({"CreateBucketConfiguration": location} if location else {}))
+
+    def _object(self, bucket: str, key: str) -> None:
+        self._bucket(bucket)
+        self._client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
+
+
+def official_images() -> list[dict[str, Any]]:
+    """ParallelCluster's own images of its version, named as AWS publishes them."""
+    version = get_installed_version()
+    return [
+        {
+            "ami_id": f"ami-{number:017x}",
+            "name": f"aws-parallelcluster-{version}-amzn2023-hvm-{architecture}-202601010000",
+            "owner_id": "247102896272",
+            "public": True,
+            "virtualization_type": "hvm",
+            "architecture": architecture,
+            "state": "available",
+            "image_type": "machine",
+            "image_location": "amazon/parallelcluster",
+            "hypervisor": "xen",
+            "root_device_type": "ebs",
+            "root_device_name": "/dev/xvda",
+            "sriov": "simple",
+            "creation_date": "2026-01-01T00:00:00.000Z",
+            "tags": {"parallelcluster:version": version, "parallelcluster:os": "alinux2023"},
+        }
+        for number, architecture in enumerate(("x86_64", "arm64"), start=1)
+    ]
+
+
+def _accept_instance_store(mapping: dict[str, Any]) -> None:
+    """EC2 accepts a mapping by VirtualName, and an Ebs whose size the snapshot gives; moto 5.2 does not."""
+    if not mapping.get("VirtualName") and "Ebs" not in mapping and mapping.get("NoDevice") is None:
+        raise instances.MissingParameterError("ebs")
+
+
+@contextlib.contextmanager
+def seeded_aws(document: Any, region: str) -> Iterator[SeededAws]:
+    """AWS as the configuration wants it, for as long as the context lasts."""
+    amis.AMIS[:] = official_images()
+    instances.InstanceResponse._validate_block_device_mapping = staticmethod(_accept_instance_store)
+    Ec2Client.describe_placement_group = lambda _self, _name: {}  # moto has no DescribePlacementGroups
+    with moto.mock_aws():
+        aws = SeededAws(region)
+        aws.add_what_is_named_in(document)
+        yield aws
