@@ -1,0 +1,190 @@
+import type { JobView } from './campaign-view.ts';
+import { parseJobComment } from './ids.ts';
+import type { ClusterActivity, SlurmJobFact } from './slurm-facts.ts';
+import { describeSignal, explainPending, isStuckReason } from './slurm-reasons.ts';
+import { isTerminal } from './slurm-states.ts';
+import type { JobState, SlurmStateFlag } from './slurm-states.ts';
+
+type Verdict = Pick<JobView, 'state' | 'reason'>;
+
+/**
+ * The view of a job after a look at Slurm at `observedAt` (ISO 8601, used where Slurm names no end time). A job that
+ * no fact shows keeps its state, whatever that was: one that has left the queue and that accounting does not know yet
+ * has not ended for us. The same holds where accounting alone says that the job lives: it lags behind, or the
+ * controller has lost the job.
+ */
+export function jobAfterFact(previous: JobView, fact: SlurmJobFact | undefined, observedAt: string): JobView {
+  if (fact === undefined || (fact.source === 'accounting' && !hasEnded(fact))) return unseen(previous);
+  const verdict = judge(fact);
+  const startedAt = isoTime(fact.startTime);
+  return {
+    key: previous.key,
+    ...verdict,
+    slurmJobId: fact.jobId,
+    slurmState: [fact.state ?? 'UNRECOGNISED', ...fact.flags].join(' '),
+    ...(isTerminal(verdict.state) ? { ...exitOf(fact), endedAt: isoTime(fact.endTime) ?? observedAt } : {}),
+    submittedAt: isoTime(fact.submitTime) ?? previous.submittedAt ?? observedAt,
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(fact.nodes === '' ? {} : { nodes: fact.nodes }),
+    restarts: fact.restarts,
+    logsComplete: previous.logsComplete,
+  };
+}
+
+const notYetInSlurm: ReadonlySet<JobState> = new Set(['waiting', 'submitting']);
+
+function unseen(previous: JobView): JobView {
+  if (isTerminal(previous.state) || notYetInSlurm.has(previous.state)) return previous;
+  return {
+    ...previous,
+    reason: 'The queue no longer shows the job and accounting does not know its end yet',
+  };
+}
+
+function isoTime(seconds: number | undefined): string | undefined {
+  return seconds === undefined ? undefined : new Date(seconds * 1000).toISOString();
+}
+
+/** A cancelled job's exit code says nothing about the job. */
+function exitOf({ state, exitCode, signal }: SlurmJobFact): Pick<JobView, 'exitCode' | 'signal'> {
+  return {
+    ...(exitCode === undefined || state === 'CANCELLED' ? {} : { exitCode }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+/** What Slurm's state and flags mean. Flags come first: they say what the base state alone would hide. */
+function judge(fact: SlurmJobFact): Verdict {
+  const has = (...flags: SlurmStateFlag[]) => flags.some((flag) => fact.flags.includes(flag));
+  if (fact.state === undefined)
+    return { state: 'unknown', reason: 'Slurm names a state that this version does not know' };
+  if (has('REVOKED')) return { state: 'cancelled', reason: 'Another cluster of the federation ran it' };
+  if (has('REQUEUE_HOLD', 'SPECIAL_EXIT', 'RESV_DEL_HOLD'))
+    return { state: 'pending', reason: 'Requeued and held' };
+  if (has('REQUEUED', 'REQUEUE_FED', 'LAUNCH_FAILED')) return { state: 'pending', reason: 'Requeued' };
+  if (has('COMPLETING', 'STAGE_OUT'))
+    return { state: 'completing', reason: 'Its processes have ended; Slurm is cleaning up its nodes' };
+  if (has('STOPPED')) return { state: 'suspended', reason: 'Stopped by a signal' };
+  if (has('CONFIGURING', 'POWER_UP_NODE')) return { state: 'pending', reason: 'Its nodes are booting' };
+  switch (fact.state) {
+    case 'PENDING':
+      return { state: 'pending', reason: explainPending(fact.reason) };
+    case 'RUNNING':
+      return { state: 'running', reason: 'Running' };
+    case 'SUSPENDED':
+      return { state: 'suspended', reason: 'Suspended' };
+    default:
+      return ends[fact.state](fact);
+  }
+}
+
+type EndState = Exclude<NonNullable<SlurmJobFact['state']>, 'PENDING' | 'RUNNING' | 'SUSPENDED'>;
+
+const ends: Readonly<Record<EndState, (fact: SlurmJobFact) => Verdict>> = {
+  COMPLETED: () => ({ state: 'succeeded', reason: 'Exit code 0' }),
+  CANCELLED: ({ startTime }) => ({
+    state: 'cancelled',
+    reason: startTime === undefined ? 'Cancelled before it started' : 'Cancelled',
+  }),
+  FAILED: (fact) => ({ state: 'failed', reason: describeExit(fact) }),
+  TIMEOUT: () => ({ state: 'timed-out', reason: 'Its time limit was reached' }),
+  DEADLINE: () => ({ state: 'failed', reason: 'Its deadline was reached' }),
+  OUT_OF_MEMORY: () => ({
+    state: 'failed',
+    reason: 'It used more memory than it had asked for and was killed',
+  }),
+  NODE_FAIL: () => ({ state: 'failed', reason: 'A node that it ran on failed' }),
+  BOOT_FAIL: () => ({ state: 'failed', reason: 'Its nodes could not be started' }),
+  PREEMPTED: () => ({ state: 'failed', reason: 'It was ended in favour of a job of higher priority' }),
+};
+
+function describeExit({ exitCode, signal, reason }: SlurmJobFact): string {
+  if (signal !== undefined) return `Ended by ${describeSignal(signal)}`;
+  if (exitCode !== undefined && exitCode > 128 && exitCode < 160) {
+    return `Exit code ${exitCode}, as a shell reports ${describeSignal(exitCode - 128)}`;
+  }
+  // Slurm fails jobs that it could not start with exit code 0 and a reason such as RaisedSignal or JobLaunchFailure.
+  if (exitCode === undefined || exitCode === 0) return reason === '' ? 'Failed' : `Failed: ${reason}`;
+  return `Exit code ${exitCode}`;
+}
+
+/** Whether Slurm says by this fact that the job has ended. */
+function hasEnded(fact: SlurmJobFact): boolean {
+  return isTerminal(judge(fact).state);
+}
+
+/**
+ * The better of two facts about one Slurm job. The queue is the truth, so an old end in accounting does not hide that
+ * the job was requeued. Only an end that accounting has seen since (same submission, same run, after the run's start,
+ * not while processes are being killed) is newer than a queue that still shows the job alive.
+ */
+export function betterFact(queue: SlurmJobFact, accounting: SlurmJobFact): SlurmJobFact {
+  const isNewer =
+    !hasEnded(queue) &&
+    hasEnded(accounting) &&
+    !queue.flags.includes('COMPLETING') &&
+    accounting.submitTime === queue.submitTime &&
+    accounting.restarts >= queue.restarts &&
+    (accounting.endTime ?? 0) >= (queue.startTime ?? Infinity);
+  return isNewer ? { ...accounting, comment: queue.comment } : queue;
+}
+
+/**
+ * One fact for every key of a campaign in this epoch. Several Slurm jobs of one key (one that Slurm lost, and its
+ * repetition): a live one counts before an ended one, then the youngest.
+ */
+export function factsByJobKey(
+  facts: readonly SlurmJobFact[],
+  { epoch, campaignId }: { readonly epoch: string; readonly campaignId: string },
+): ReadonlyMap<string, SlurmJobFact> {
+  const chosen = new Map<string, SlurmJobFact>();
+  for (const fact of mergeSources(facts)) {
+    const reference = parseJobComment(fact.comment);
+    if (reference?.epoch !== epoch || reference.campaignId !== campaignId) continue;
+    const other = chosen.get(reference.jobKey);
+    if (other === undefined || outranks(fact, other)) chosen.set(reference.jobKey, fact);
+  }
+  return chosen;
+}
+
+function outranks(fact: SlurmJobFact, other: SlurmJobFact): boolean {
+  const lives = (one: SlurmJobFact) => !hasEnded(one) && one.source === 'queue';
+  if (lives(fact) !== lives(other)) return lives(fact);
+  return (fact.submitTime ?? 0) > (other.submitTime ?? 0);
+}
+
+/** Joins what queue and accounting say about the same submission: ids are used again, so the time must agree too. */
+function mergeSources(facts: readonly SlurmJobFact[]): SlurmJobFact[] {
+  const identity = (fact: SlurmJobFact) => `${fact.jobId} ${fact.submitTime ?? ''}`;
+  const merged = new Map<string, SlurmJobFact>();
+  for (const fact of facts) if (fact.source === 'queue') merged.set(identity(fact), fact);
+  for (const fact of facts) {
+    if (fact.source !== 'accounting') continue;
+    const queue = merged.get(identity(fact));
+    merged.set(identity(fact), queue === undefined ? fact : betterFact(queue, fact));
+  }
+  return [...merged.values()];
+}
+
+/**
+ * What keeps the cluster busy, over every user's jobs. Only the queue counts: accounting can show jobs as running for
+ * ever that died with an earlier cluster of the same name. A state that is not known counts as running.
+ */
+export function classifyActivity(
+  facts: readonly SlurmJobFact[],
+  interactiveSessions: number,
+): ClusterActivity {
+  const counts = { running: 0, pending: 0, stuck: 0 };
+  for (const fact of facts) {
+    if (fact.source === 'queue' && !hasEnded(fact)) counts[classify(fact)] += 1;
+  }
+  return { ...counts, interactiveSessions };
+}
+
+function classify(fact: SlurmJobFact): 'running' | 'pending' | 'stuck' {
+  if (fact.state !== 'PENDING') return 'running';
+  const held = (['REQUEUE_HOLD', 'SPECIAL_EXIT', 'RESV_DEL_HOLD'] as const).some((flag) =>
+    fact.flags.includes(flag),
+  );
+  return held || isStuckReason(fact.reason) ? 'stuck' : 'pending';
+}

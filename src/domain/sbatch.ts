@@ -1,0 +1,127 @@
+import type { JobReference } from './ids.ts';
+import type { JobSpec } from './job.ts';
+import { shellQuote } from './shell-quote.ts';
+
+/** Where a job's files lie on the cluster's shared home, as absolute paths. */
+export interface JobPaths {
+  /** The job's own folder (mode 700): batch, script, exports, stdout, stderr, environment. */
+  readonly jobDirectory: string;
+  /** Where the job runs if it names no working directory. */
+  readonly defaultWorkingDirectory: string;
+}
+
+/** Everything of ours in the job user's home lies under this folder, one subfolder per epoch. */
+export const STATE_DIRECTORY = '.parallelcluster-provisioner';
+
+/** The files of a job's folder that can be read back; `batch` and `exports` are ours alone. */
+export const jobFileNames = ['script', 'stdout', 'stderr', 'environment'] as const;
+export type JobFileName = (typeof jobFileNames)[number];
+
+/** The paths of a job below the job user's home. */
+export function jobPaths(home: string, { epoch, campaignId, jobKey }: JobReference): JobPaths {
+  return {
+    jobDirectory: `${home}/${STATE_DIRECTORY}/${epoch}/jobs/${campaignId}/${jobKey}`,
+    defaultWorkingDirectory: `${home}/campaigns/${campaignId}/${jobKey}`,
+  };
+}
+
+export interface BatchContext extends JobPaths {
+  /** Queue of jobs that name none. */
+  readonly defaultQueue: string;
+}
+
+/** What is written for one job. Nothing of the caller's is read by a shell as code, except the caller's own script. */
+export interface JobFiles {
+  /** Handed to sbatch: directives and a fixed wrapper. Holds no environment and no script of the caller. */
+  readonly batch: string;
+  /** Executed by its own interpreter line. */
+  readonly script: string;
+  /** The caller's environment as quoted assignments; mode 600, never shown to Slurm. */
+  readonly exports: string;
+}
+
+/** Renders the files of a job. */
+export function renderJobFiles(job: JobSpec, context: BatchContext): JobFiles {
+  return {
+    batch: renderBatchScript(job, context),
+    script: job.script ?? renderCommand(job.command ?? []),
+    exports: Object.entries(job.environment)
+      .map(([name, value]) => `export ${name}=${shellQuote(value)}\n`)
+      .join(''),
+  };
+}
+
+/**
+ * The batch script of a job. The wrapper runs in a login shell, so that modules and the cluster's profile are there
+ * as in a session; it notes the environment, then becomes the caller's program, whose exit code or signal is thus the
+ * job's. A failure to note the environment never fails the job.
+ */
+export function renderBatchScript(job: JobSpec, context: BatchContext): string {
+  const directives = directivesOf(job, context).map(
+    ([name, value]) => `#SBATCH --${name}=${escapeDirective(value)}`,
+  );
+  return `#!/bin/bash -l
+${directives.join('\n')}
+job_directory=${shellQuote(context.jobDirectory)}
+cd -- ${shellQuote(workingDirectoryOf(job, context))} || exit 1
+chmod u+x "$job_directory/script"
+. "$job_directory/exports"
+${RECORD_ENVIRONMENT}
+exec "$job_directory/script"
+`;
+}
+
+/** The directory that a job runs in. */
+export function workingDirectoryOf(job: JobSpec, paths: JobPaths): string {
+  return job.workingDirectory ?? paths.defaultWorkingDirectory;
+}
+
+function directivesOf(job: JobSpec, context: BatchContext): [name: string, value: string][] {
+  const optional: [string, string | undefined][] = [
+    ['mem', job.memoryMebibytesPerNode === undefined ? undefined : `${job.memoryMebibytesPerNode}M`],
+    ['time', job.timeLimitSeconds === undefined ? undefined : String(Math.ceil(job.timeLimitSeconds / 60))],
+  ];
+  return [
+    ['job-name', job.name ?? job.key],
+    ['partition', job.queue ?? context.defaultQueue],
+    ['nodes', String(job.nodes)],
+    // With fewer tasks than nodes sbatch would silently lower the number of nodes.
+    ['ntasks', String(Math.max(job.tasks, job.nodes))],
+    ['cpus-per-task', String(job.cpusPerTask)],
+    ...optional.filter((directive): directive is [string, string] => directive[1] !== undefined),
+    ['chdir', workingDirectoryOf(job, context)],
+    // A leading backslash tells Slurm not to expand `%` in the path (sbatch(1), "filename pattern").
+    ['output', `${context.jobDirectory}/stdout`],
+    ['error', `${context.jobDirectory}/stderr`],
+    // A requeued job continues its files: what was already copied from them stays true.
+    ['open-mode', 'append'],
+  ];
+}
+
+/**
+ * sbatch reads directives with its own parser (`_get_argument` in sbatch's xlate.c): blanks end a value, `#` begins a
+ * comment, quotes group, and a backslash takes the next byte as it is. Escaping every ASCII character that is not
+ * plainly harmless needs to know none of the special cases. Line breaks cannot be written: job.ts refuses them.
+ */
+function escapeDirective(value: string): string {
+  return value.replaceAll(/[^A-Za-z0-9_./\-\u0080-\u{10FFFF}]/gu, String.raw`\$&`);
+}
+
+/** A script that becomes the command: the same path as for scripts, so a job always is one executable file. */
+function renderCommand(command: readonly string[]): string {
+  return `#!/bin/bash\nexec -- ${command.map(shellQuote).join(' ')}\n`;
+}
+
+/**
+ * Values are written with bash's own quoting, one variable a line, so that a value with line breaks cannot be taken
+ * for another variable when the listing is redacted. `module list` costs about 50 ms: only where a module is loaded.
+ */
+const RECORD_ENVIRONMENT = String.raw`(
+  umask 077
+  {
+    echo '# Modules loaded when the job started'
+    if [ -n "$LOADEDMODULES" ] && type -t module; then module list 2>&1; else echo 'none'; fi
+    echo '# Environment'
+    while IFS= read -r name; do printf '%s=%s\n' "$name" "${'$'}{!name@Q}"; done < <(compgen -e | LC_ALL=C sort)
+  } >"$job_directory/environment"
+) 2>/dev/null`;

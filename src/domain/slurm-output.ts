@@ -1,0 +1,201 @@
+import type { SlurmJobFact } from './slurm-facts.ts';
+import { slurmBaseStates, slurmStateFlags } from './slurm-states.ts';
+import type { SlurmBaseState, SlurmStateFlag } from './slurm-states.ts';
+
+/** Separates the columns that we ask squeue and sacct for: no name or path holds it by accident. */
+export const COLUMN_SEPARATOR = '\u001F';
+
+/** Slurm printed something that does not have the agreed form: never read as "no jobs". */
+export class SlurmOutputError extends Error {
+  override readonly name = 'SlurmOutputError';
+}
+
+/**
+ * Columns of both programs, in order; name and comment are free text and come last, because a caller of sbatch can
+ * put line breaks and even separators into them. squeue: `--Format`; sacct: `--format`; times as seconds since 1970
+ * (`SLURM_TIME_FORMAT=%s`).
+ */
+export const squeueColumns =
+  'JobID JobArrayID State exit_code Reason SubmitTime StartTime EndTime NodeList RestartCnt Partition UserName Name Comment'.split(
+    ' ',
+  );
+export const sacctColumns =
+  'JobIDRaw JobID State ExitCode Reason Submit Start End NodeList Restarts Partition User JobName Comment'.split(
+    ' ',
+  );
+
+const RECORD_START = new RegExp(
+  String.raw`^\d+${COLUMN_SEPARATOR}\d+[^${COLUMN_SEPARATOR}]*${COLUMN_SEPARATOR}`,
+);
+const FIXED_COLUMNS = 12;
+
+/**
+ * Parses what squeue or sacct printed for the columns above.
+ * @throws SlurmOutputError naming the line that is not a job.
+ */
+export function parseJobs(output: string, source: SlurmJobFact['source']): SlurmJobFact[] {
+  return recordsOf(output).map((record) => parseJob(record, source));
+}
+
+/** Joins lines that do not begin a record to the one before: line breaks within a name or comment. */
+function recordsOf(output: string): string[] {
+  const records: string[] = [];
+  for (const line of output.replace(/\n$/, '').split('\n')) {
+    if (RECORD_START.test(line)) {
+      records.push(line);
+    } else if (records.length > 0) {
+      records.push(`${records.pop() ?? ''}\n${line}`);
+    } else if (line !== '') {
+      throw new SlurmOutputError(`not a job: ${JSON.stringify(line.slice(0, 200))}`);
+    }
+  }
+  return records;
+}
+
+function parseJob(record: string, source: SlurmJobFact['source']): SlurmJobFact {
+  const columns = record.split(COLUMN_SEPARATOR);
+  // squeue ends every column with the separator, sacct puts it between columns.
+  if (source === 'queue' && columns.pop() !== '') {
+    throw new SlurmOutputError(`a line of squeue is cut off: ${JSON.stringify(record.slice(0, 200))}`);
+  }
+  if (columns.length < FIXED_COLUMNS + 2) {
+    throw new SlurmOutputError(
+      `${columns.length} columns instead of ${FIXED_COLUMNS + 2}: ${JSON.stringify(record.slice(0, 200))}`,
+    );
+  }
+  const column = (index: number) => columns[index] ?? '';
+  const { state, flags } = parseState(column(2));
+  const exit = parseExitCode(column(3));
+  const startTime = parseTime(column(6));
+  const endTime = parseTime(column(7));
+  return {
+    jobId: column(0),
+    comment: textOf(columns.at(-1) ?? ''),
+    user: column(11),
+    name: columns.slice(FIXED_COLUMNS, -1).join(COLUMN_SEPARATOR),
+    partition: column(10),
+    state,
+    flags,
+    reason: reasonOf(column(4)),
+    // Before the end, Slurm shows 0:0 and the end that it expects; before the start, the start that it expects.
+    ...(hasEnded(state) ? exit : {}),
+    ...optional('submitTime', parseTime(column(5))),
+    ...optional('startTime', state === 'PENDING' ? undefined : startTime),
+    ...optional('endTime', hasEnded(state) ? endTime : undefined),
+    nodes: textOf(column(8)),
+    restarts: parseCount(column(9)),
+    source,
+  };
+}
+
+/** The base state beneath a flag that Slurm's programs print in its place (`job_state_string`, slurm_protocol_defs.c). */
+const baseOfFlag: Readonly<Record<SlurmStateFlag, SlurmBaseState | undefined>> = {
+  LAUNCH_FAILED: 'PENDING',
+  REQUEUED: 'PENDING',
+  REQUEUE_HOLD: 'PENDING',
+  SPECIAL_EXIT: 'PENDING',
+  REQUEUE_FED: 'PENDING',
+  RESV_DEL_HOLD: 'PENDING',
+  RESIZING: 'RUNNING',
+  CONFIGURING: 'RUNNING',
+  COMPLETING: 'RUNNING',
+  RECONFIG_FAIL: 'RUNNING',
+  POWER_UP_NODE: 'RUNNING',
+  SIGNALING: 'RUNNING',
+  STAGE_OUT: 'RUNNING',
+  STOPPED: 'SUSPENDED',
+  REVOKED: 'CANCELLED',
+};
+
+/** Whether a base state is an end, should no flag say otherwise. */
+function hasEnded(state: SlurmBaseState | undefined): boolean {
+  return state !== undefined && state !== 'PENDING' && state !== 'RUNNING' && state !== 'SUSPENDED';
+}
+
+const isBaseState = (word: string): word is SlurmBaseState => slurmBaseStates.some((state) => state === word);
+const isFlag = (word: string): word is SlurmStateFlag => slurmStateFlags.some((flag) => flag === word);
+
+/**
+ * A state as Slurm prints it: one word, several joined by `+` or `,`, or `CANCELLED by <uid>`. Words that this
+ * version does not know leave the state undefined, whatever stands beside them.
+ */
+export function parseState(text: string): Pick<SlurmJobFact, 'state' | 'flags'> {
+  const words = text
+    .replace(/ by \S+$/, '')
+    .split(/[+,\s]+/)
+    .filter(Boolean);
+  const flags = words.filter(isFlag);
+  const known = words.length > 0 && words.every((word) => isFlag(word) || isBaseState(word));
+  const [firstFlag] = flags;
+  const implied = firstFlag === undefined ? undefined : baseOfFlag[firstFlag];
+  return { state: known ? (words.find(isBaseState) ?? implied) : undefined, flags };
+}
+
+/** `3:0` is exit code 3; `0:11` is signal 11. Live jobs say `0:0`, which means nothing before the end. */
+function parseExitCode(text: string): Pick<SlurmJobFact, 'exitCode' | 'signal'> {
+  const match = /^(\d+):(\d+)$/.exec(text.trim());
+  if (match === null) throw new SlurmOutputError(`not an exit code: ${JSON.stringify(text.slice(0, 50))}`);
+  const signal = Number(match[2]);
+  return signal === 0 ? { exitCode: Number(match[1]) } : { exitCode: Number(match[1]), signal };
+}
+
+const NO_TIME: ReadonlySet<string> = new Set(['', 'N/A', 'NONE', 'None', 'Unknown', '(null)', '0']);
+
+function parseTime(text: string): number | undefined {
+  const trimmed = text.trim();
+  if (NO_TIME.has(trimmed)) return undefined;
+  if (!/^\d+$/.test(trimmed)) throw new SlurmOutputError(`not a time: ${JSON.stringify(text.slice(0, 50))}`);
+  return Number(trimmed);
+}
+
+function parseCount(text: string): number {
+  if (!/^\d*$/.test(text)) throw new SlurmOutputError(`not a number: ${JSON.stringify(text.slice(0, 50))}`);
+  return Number(text);
+}
+
+function textOf(text: string): string {
+  return text === '(null)' || text === 'None assigned' ? '' : text;
+}
+
+function reasonOf(text: string): string {
+  return text === 'None' ? '' : textOf(text);
+}
+
+function optional<K extends string>(key: K, value: number | undefined): Partial<Record<K, number>> {
+  const none: Partial<Record<K, number>> = {};
+  return value === undefined ? none : { ...none, [key]: value };
+}
+
+/** Whether a controller answers, from `scontrol ping`: `Slurmctld(primary) at host is UP`. */
+export function parsePing(output: string): boolean {
+  const controllers = output.trim().split('\n');
+  if (!controllers.every((line) => /^Slurmctld\(\S+\) at .+ is (UP|DOWN)\b/.test(line.trim()))) {
+    throw new SlurmOutputError(`not an answer of scontrol ping: ${JSON.stringify(output.slice(0, 200))}`);
+  }
+  return controllers.some((line) => / is UP\b/.test(line));
+}
+
+/** One partition as `sinfo` shows it. */
+export interface PartitionFact {
+  readonly name: string;
+  /** `up` accepts and runs jobs; Slurm's other words are `down`, `drain`, `inact`. */
+  readonly availability: string;
+  readonly nodes: number;
+}
+
+/** Columns of sinfo: `--noheader --Format=PartitionName,Available,Nodes`, each ended by the separator. */
+export const sinfoColumns = ['PartitionName', 'Available', 'Nodes'];
+
+/** Parses `sinfo` printed with those columns. @throws SlurmOutputError */
+export function parsePartitions(output: string): PartitionFact[] {
+  return output
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [name, availability, nodes, rest] = line.split(COLUMN_SEPARATOR);
+      if (!name || !availability || nodes === undefined || !/^\d+$/.test(nodes) || rest !== '') {
+        throw new SlurmOutputError(`not a partition: ${JSON.stringify(line.slice(0, 200))}`);
+      }
+      return { name, availability, nodes: Number(nodes) };
+    });
+}
