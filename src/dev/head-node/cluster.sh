@@ -77,7 +77,7 @@ start_compute_nodes() {
 
 nodes_usable() {
   local states
-  states=$(sinfo -h -N -o %T) && [ -n "$states" ] && ! grep -qvE '^(idle|mixed|allocated)$' <<<"$states"
+  states=$(sinfo -h -N -o %T) && [ -n "$states" ] && ! grep -qvE '^(idle|mixed|allocated|completing)$' <<<"$states"
 }
 
 # Each action is a folder: `script`, `name`, and `args` with a NUL character after each argument.
@@ -97,6 +97,9 @@ run_custom_actions() {
 }
 
 start_daemons() {
+  local slurmd_ports
+  mapfile -t slurmd_ports < <(cut -d ' ' -f 2 "$seed/compute-nodes")
+  refuse_taken_ports 22 6817 6819 "${slurmd_ports[@]}"
   install_configuration
   create_admin_user
   start_munge_and_sshd

@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 start_daemons() {
+  refuse_taken_ports 3306
   mkdir -p /run/mysqld /var/lib/mysql
   chown mysql:mysql /run/mysqld /var/lib/mysql
   if [ ! -d /var/lib/mysql/mysql ]; then

@@ -54,6 +54,8 @@ const DEFAULT_START_TIMEOUT_SECONDS = 600;
 export class HeadNodes {
   readonly #options: HeadNodesOptions;
   readonly #clusters = new Map<string, Cluster>();
+  /** The starts that are under way. */
+  readonly #starts = new Map<string, AbortController>();
   readonly #turns = new KeyedMutex();
 
   constructor(options: HeadNodesOptions) {
@@ -70,21 +72,27 @@ export class HeadNodes {
    */
   async start(spec: HeadNodeSpec): Promise<RunningHeadNode> {
     assertValidSpec(spec);
-    return this.#turns.run(spec.clusterName, async () => {
-      const known = this.#clusters.get(spec.clusterName);
-      if (known === undefined) return this.#startNew(spec);
-      if (!isDeepStrictEqual(known.spec, comparable(spec))) {
-        throw new DevStackError(partOf(spec), 'it exists with another specification', {
-          nextStep: 'Stop it first',
-        });
+    const { clusterName } = spec;
+    return this.#turns.run(clusterName, async () => {
+      const abort = new AbortController();
+      this.#starts.set(clusterName, abort);
+      try {
+        const known = this.#clusters.get(clusterName);
+        return known === undefined
+          ? await this.#startNew(spec, abort.signal)
+          : await this.#startKnown(known, spec, abort.signal);
+      } finally {
+        this.#starts.delete(clusterName);
       }
-      if (known.node?.isRunning !== true) known.node = await this.#boot(known);
-      return describe(known, known.node);
     });
   }
 
-  /** Ends the node gracefully, then removes its files, its database and its address. Safe to repeat. */
+  /**
+   * Ends the node gracefully, then removes its files, its database and its address. Safe to repeat. A start that is
+   * under way is given up: it rejects.
+   */
   async stop(clusterName: string): Promise<void> {
+    this.#starts.get(clusterName)?.abort();
     await this.#turns.run(clusterName, async () => {
       const cluster = this.#clusters.get(clusterName);
       if (cluster !== undefined) await this.#remove(cluster);
@@ -120,10 +128,21 @@ export class HeadNodes {
 
   /** Stops all nodes. The database stays up: whoever started it closes it, afterwards. */
   async close(): Promise<void> {
-    await Promise.all([...this.#clusters.keys()].map((clusterName) => this.stop(clusterName)));
+    const clusterNames = new Set([...this.#clusters.keys(), ...this.#starts.keys()]);
+    await Promise.all([...clusterNames].map((clusterName) => this.stop(clusterName)));
   }
 
-  async #startNew(spec: HeadNodeSpec): Promise<RunningHeadNode> {
+  async #startKnown(known: Cluster, spec: HeadNodeSpec, signal: AbortSignal): Promise<RunningHeadNode> {
+    if (!isDeepStrictEqual(known.spec, comparable(spec))) {
+      throw new DevStackError(partOf(spec), 'it exists with another specification', {
+        nextStep: 'Stop it first',
+      });
+    }
+    if (known.node?.isRunning !== true) known.node = await this.#boot(known, signal);
+    return describe(known, known.node);
+  }
+
+  async #startNew(spec: HeadNodeSpec, signal: AbortSignal): Promise<RunningHeadNode> {
     const directory = join(this.#options.stateDirectory, spec.clusterName);
     // Nobody of this process knows it, so its node died with the process that started it.
     await rm(directory, { recursive: true, force: true });
@@ -134,7 +153,7 @@ export class HeadNodes {
     };
     this.#clusters.set(spec.clusterName, cluster);
     try {
-      cluster.node = await this.#boot(cluster);
+      cluster.node = await this.#boot(cluster, signal);
       return describe(cluster, cluster.node);
     } catch (error) {
       await this.#remove(cluster);
@@ -142,7 +161,7 @@ export class HeadNodes {
     }
   }
 
-  async #boot(cluster: Cluster): Promise<NodeProcess> {
+  async #boot(cluster: Cluster, signal: AbortSignal): Promise<NodeProcess> {
     const { spec, address, directory } = cluster;
     const hostname = hostnameOf(address);
     const databaseName = accountingDatabaseName(spec.clusterName);
@@ -159,6 +178,7 @@ export class HeadNodes {
         hostname,
         env: { ADMIN_USER: spec.adminUser, SLURM_CLUSTER: slurmClusterName(spec.clusterName) },
         startTimeoutSeconds: this.#options.startTimeoutSeconds ?? DEFAULT_START_TIMEOUT_SECONDS,
+        signal,
       });
     } catch (error) {
       throw new DevStackError(partOf(spec), await problemOf(cluster, error), {

@@ -38,6 +38,15 @@ await() {
 }
 
 port_open() { (exec 5<>"/dev/tcp/$NODE_ADDRESS/$1"); }
+# Something that listens on all addresses of this machine would answer in our daemon's place.
+refuse_taken_ports() {
+  local port
+  for port; do
+    if port_open "$port" 2>/dev/null; then
+      fail "port $port is taken: another program of this machine listens on it at all addresses or at $NODE_ADDRESS"
+    fi
+  done
+}
 await_port() { await 30 port_open "$1" || fail "nothing listens on $NODE_ADDRESS:$1 ($2)"; }
 
 mount_devices() {

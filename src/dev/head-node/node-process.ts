@@ -27,6 +27,8 @@ export interface NodeProcessOptions {
   /** Further variables for the role's script; never a secret. */
   env?: Readonly<Record<string, string>>;
   startTimeoutSeconds: number;
+  /** Gives up a start that is under way. */
+  signal?: AbortSignal;
 }
 
 /** What a command inside a node answered. */
@@ -50,6 +52,9 @@ export class NodeStartError extends Error {
 
 /** Makes the folders that a node consists of. Safe to repeat on a node's former state. */
 export async function prepareNodeDirectory(directory: string): Promise<void> {
+  // The options of an overlay mount are separated by these.
+  if (/[,:\\]/.test(directory))
+    throw new TypeError(`${directory}: a node's folder has no comma, colon or backslash`);
   // Only root looks inside: the seed holds the munge key and the database's password.
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const modes = {
@@ -96,18 +101,22 @@ export class NodeProcess {
     const deadline = new AbortController();
     const progress: StartProgress = {};
     try {
+      const signal = AbortSignal.any([
+        deadline.signal,
+        ...(options.signal === undefined ? [] : [options.signal]),
+      ]);
       const timeout = sleep(
         options.startTimeoutSeconds * 1000,
         `not ready in ${options.startTimeoutSeconds} s`,
         {
-          signal: deadline.signal,
+          signal,
         },
-      );
+      ).catch(() => 'stopped before it was ready');
       const outcome = await Promise.race([untilReady(messages, progress), timeout]);
       if (typeof outcome === 'object') return new NodeProcess(child, outcome.pid);
       // The outermost process waits for process 1, so its end shows that all is gone; ended itself, it would not wait.
       if (progress.pid === undefined) child.kill('SIGKILL');
-      else if (isRunning(child)) process.kill(progress.pid, 'SIGKILL');
+      else killInit(child, progress.pid);
       await ended;
       throw new NodeStartError(outcome, await tailOf(join(options.directory, 'log', 'init.log')));
     } finally {
@@ -128,7 +137,7 @@ export class NodeProcess {
 
   /** As if the power failed: SIGKILL to process 1, with which the kernel ends everything else. Safe to repeat. */
   async kill(): Promise<void> {
-    if (this.isRunning) process.kill(this.pid, 'SIGKILL');
+    killInit(this.#child, this.pid);
     await this.#ended;
   }
 
@@ -191,6 +200,17 @@ function spawnInit(options: NodeProcessOptions): NodeChild {
     return child;
   } finally {
     closeSync(log);
+  }
+}
+
+/** The outermost process reaps process 1, so while that one runs the number cannot be another's. */
+function killInit(child: NodeChild, pid: number): void {
+  if (!isRunning(child)) return;
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // It ended by itself a moment ago, and its exit is not yet known here.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 }
 
