@@ -10,6 +10,7 @@ export default defineConfig({
         test: {
           name: 'workflows',
           include: ['test/workflows/**/*.test.ts', 'test/replay/**/*.test.ts'],
+          globalSetup: ['test/support/workflow-globals.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           fileParallelism: false,

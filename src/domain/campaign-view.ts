@@ -31,6 +31,8 @@ export interface JobView {
   readonly restarts?: number;
   /** Whether everything that the job wrote is in CloudWatch Logs. */
   readonly logsComplete: boolean;
+  /** Why something of what the job wrote could not be copied. */
+  readonly logsProblem?: string;
 }
 
 /** Where the logs of a job are once it was submitted. */

@@ -11,8 +11,7 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 }
 
 function sorted(object: Record<string, unknown>): Record<string, unknown> {
-  // Without a prototype, so that a member called `__proto__` is a member like any other.
-  const result = Object.create(null) as Record<string, unknown>;
-  for (const key of Object.keys(object).toSorted()) result[key] = object[key];
-  return result;
+  const members = Object.entries(object).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  // `fromEntries` defines members, so that one called `__proto__` is a member like any other.
+  return Object.fromEntries(members);
 }

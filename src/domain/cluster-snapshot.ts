@@ -69,6 +69,8 @@ export interface OpenCampaign {
 export interface TeardownCause {
   readonly kind: 'idle' | 'lifetime' | 'requested' | 'failed';
   readonly reason: string;
+  /** Of a deployment that failed: what the entity shows once everything is gone. */
+  readonly failure?: Failure;
 }
 
 /** State of a cluster entity, carried over continue-as-new as plain JSON. */
@@ -92,5 +94,12 @@ export interface ClusterSnapshot {
 
 /** The snapshot of an entity that nobody has asked anything yet. */
 export function newClusterSnapshot(now: string): ClusterSnapshot {
-  return { version: 1, state: 'requested', since: now, message: 'Not asked for yet.', holds: [], campaigns: {} };
+  return {
+    version: 1,
+    state: 'requested',
+    since: now,
+    message: 'Not asked for yet.',
+    holds: [],
+    campaigns: {},
+  };
 }

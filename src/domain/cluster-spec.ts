@@ -111,3 +111,29 @@ export function diffSpecs(existing: unknown, requested: unknown, path = ''): Spe
 function isContainer(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
+
+/**
+ * Whether a cluster of one specification can run what was meant for another: it has every queue that is asked for,
+ * of the same instance types, at least as large, and alike in what jobs can feel.
+ */
+export function coversSpec(existing: ClusterSpec, asked: ClusterSpec): boolean {
+  return asked.queues.every((queue) => existing.queues.some((candidate) => coversQueue(candidate, queue)));
+}
+
+function coversQueue(existing: Queue, asked: Queue): boolean {
+  const { computeResources, ...rest } = asked;
+  const { computeResources: have, ...existingRest } = existing;
+  return (
+    diffSpecs(existingRest, rest).length === 0 &&
+    computeResources.every((resource) =>
+      have.some(
+        (candidate) =>
+          candidate.maxCount >= resource.maxCount &&
+          diffSpecs(
+            { ...candidate, maxCount: 0, minCount: 0, name: '' },
+            { ...resource, maxCount: 0, minCount: 0, name: '' },
+          ).length === 0,
+      ),
+    )
+  );
+}

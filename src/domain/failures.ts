@@ -133,6 +133,18 @@ export const failures = {
     title: 'AWS denied an operation that the service needs',
     nextStep: 'Compare the policy of the service’s role with docs/technical-description.md.',
   },
+  AwsUnavailable: {
+    retryable: true,
+    httpStatus: 503,
+    title: 'AWS does not answer in time',
+    nextStep: 'Repeat the same request after the seconds in Retry-After; operators: check the service named.',
+  },
+  ClusterUnattended: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'The workflow of the cluster was ended from outside: nothing looks after the cluster',
+    nextStep: 'Operators: look for its stack in CloudFormation; ask for the cluster again to have it looked after.',
+  },
   CampaignContentMissing: {
     retryable: false,
     httpStatus: 502,

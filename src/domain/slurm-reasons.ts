@@ -52,8 +52,10 @@ const pendingReasons: Readonly<Record<string, PendingReason>> = {
   MaxBatchJobRestarts: { text: 'It was restarted too often', stuck: true },
 };
 
+/** Limits of an association or a quality of service: `AssocGrpCpuLimit`, `QOSMaxCpuPerJobLimit`, … */
+const LIMIT = /^(Assoc|QOS)\w+$/;
 /** A limit on one job alone does not change by waiting; a limit on all jobs together does. */
-const LIMIT = /^(Assoc|QOS)(\w*?)(PerJob)?(Limit)$|^(Assoc|QOS)\w+$/;
+const LIMIT_OF_ONE_JOB = /^(Assoc|QOS)\w*PerJob/;
 
 /** Reasons that carry a list of nodes, and a sentence that Slurm writes out in place of a word. */
 function wordOf(reason: string): string {
@@ -80,10 +82,7 @@ export function explainPending(reason: string): string {
 
 /** Whether a waiting job with this reason can never run by itself. A reason that is not known can. */
 export function isStuckReason(reason: string): boolean {
-  return (
-    lookUp(reason)?.stuck === true ||
-    (/^(Assoc|QOS)/.test(reason) && /PerJob|WallDurationPerJob/.test(reason))
-  );
+  return lookUp(reason)?.stuck === true || LIMIT_OF_ONE_JOB.test(reason);
 }
 
 /** Linux signal numbers by name (signal(7)); real-time signals have none. */

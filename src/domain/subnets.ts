@@ -40,8 +40,8 @@ export const emptyPool: PoolSnapshot = { version: 1, leases: [], waiting: [] };
  */
 const MIN_FREE_ADDRESSES = 2;
 
-/** A waiter that has not asked for this long has died: its place goes to the next. Waiters ask every 30 s. */
-const WAITER_EXPIRY_SECONDS = 600;
+/** A waiter that has not asked for this long has died: its place goes to the next. Waiters ask every 15 minutes. */
+const WAITER_EXPIRY_SECONDS = 3600;
 
 export interface AcquireDecision {
   readonly pool: PoolSnapshot;
@@ -113,7 +113,22 @@ export function release(pool: PoolSnapshot, epoch: string): PoolSnapshot {
   };
 }
 
-/** The epoch that should be told that a subnet is free, if anybody waits. */
-export function nextWaiter(pool: PoolSnapshot): Waiter | undefined {
-  return pool.waiting[0];
+/** The first in the queue: those who should ask again now that a subnet came free. */
+export function nextWaiters(pool: PoolSnapshot): readonly Waiter[] {
+  return pool.waiting.slice(0, 3);
+}
+
+/** What an operator reads at the top of the pool's workflow in the Temporal UI. */
+export function renderPoolDetails(vpcId: string, pool: PoolSnapshot): string {
+  const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [
+    `## Subnets of ${vpcId}: ${pool.leases.length} leased, ${pool.waiting.length} waiting`,
+    '',
+    row(['subnet', 'zone', 'held by', 'epoch', 'since']),
+    row(['---', '---', '---', '---', '---']),
+    ...pool.leases.map((lease) =>
+      row([lease.subnetId, lease.availabilityZone, lease.holderWorkflowId, lease.epoch, lease.since]),
+    ),
+    ...pool.waiting.map((waiter) => row(['waits', '', waiter.holderWorkflowId, waiter.epoch, waiter.since])),
+  ].join('\n');
 }

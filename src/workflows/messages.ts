@@ -121,7 +121,8 @@ export interface CampaignTarget {
 export const clusterReady = defineSignal<[CampaignTarget]>('clusterReady');
 
 /** Sent by the cluster: it is gone, or will not come. Jobs that had not ended are lost with it. */
-export const clusterGone = defineSignal<[{ readonly epoch?: string; readonly failure: Failure }]>('clusterGone');
+export const clusterGone =
+  defineSignal<[{ readonly epoch?: string; readonly failure: Failure }]>('clusterGone');
 
 /** What Slurm says now about jobs of the campaign; numbered, so that a late one changes nothing. */
 export interface FactsMessage {

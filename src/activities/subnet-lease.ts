@@ -1,0 +1,65 @@
+import {
+  type Client,
+  WithStartWorkflowOperation,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import type { Deployment } from '../domain/deployment.ts';
+import { clusterWorkflowId, subnetPoolWorkflowId } from '../domain/ids.ts';
+import { acquireLease, releaseLease } from '../workflows/messages.ts';
+import type { Activities, LeaseAnswer } from './port.ts';
+
+export interface SubnetLeaseDependencies {
+  readonly client: Client;
+  readonly taskQueue: string;
+  readonly vpcId: string;
+}
+
+/**
+ * Talks to the VPC's pool entity. It is an activity because a workflow cannot send an update to another workflow; the
+ * pool starts with its first request.
+ */
+export function createSubnetLeaseActivities({
+  client,
+  taskQueue,
+  vpcId,
+}: SubnetLeaseDependencies): Pick<Activities, 'acquireSubnet' | 'releaseSubnet'> {
+  const workflowId = subnetPoolWorkflowId(vpcId);
+  return {
+    async acquireSubnet(deployment: Deployment): Promise<LeaseAnswer> {
+      const start = new WithStartWorkflowOperation('subnetPool', {
+        workflowId,
+        taskQueue,
+        args: [{ vpcId }],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        staticSummary: `Subnet leases of ${vpcId}`,
+      });
+      return await unwrapping(() =>
+        client.workflow.executeUpdateWithStart(acquireLease, {
+          startWorkflowOperation: start,
+          args: [{ epoch: deployment.epoch, holderWorkflowId: clusterWorkflowId(deployment) }],
+        }),
+      );
+    },
+
+    async releaseSubnet({ epoch }: Deployment): Promise<void> {
+      try {
+        await unwrapping(() =>
+          client.workflow.getHandle(workflowId).executeUpdate(releaseLease, { args: [{ epoch }] }),
+        );
+      } catch (error) {
+        // No pool, no lease.
+        if (!(error instanceof WorkflowNotFoundError)) throw error;
+      }
+    },
+  };
+}
+
+/** The pool's own failure instead of the client's wrapping of it, so that its type decides about a retry. */
+async function unwrapping<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw error instanceof WorkflowUpdateFailedError && error.cause ? error.cause : error;
+  }
+}

@@ -1,0 +1,108 @@
+import type { CampaignSnapshot } from './campaign-snapshot.ts';
+import type { CampaignState, CampaignView, JobView } from './campaign-view.ts';
+import type { Tenant } from './ids.ts';
+import type { CampaignContentReference } from './job.ts';
+import { isTerminal, type JobState } from './slurm-states.ts';
+
+/** The snapshot of a campaign that was just accepted: every job waits for the cluster. */
+export function newCampaignSnapshot(jobKeys: readonly string[], now: string): CampaignSnapshot {
+  return {
+    version: 1,
+    state: 'waiting-for-cluster',
+    since: now,
+    message: 'Accepted; waiting until the cluster is ready.',
+    acceptedAt: now,
+    jobs: jobKeys.map((key) => ({
+      key,
+      state: 'waiting',
+      reason: 'Waiting until the cluster is ready.',
+      logsComplete: false,
+    })),
+    sequence: 0,
+  };
+}
+
+/** How many jobs are in each state; states without jobs are left out. */
+export function countByState(jobs: readonly JobView[]): Partial<Record<JobState, number>> {
+  const counts: Partial<Record<JobState, number>> = {};
+  for (const { state } of jobs) counts[state] = (counts[state] ?? 0) + 1;
+  return counts;
+}
+
+/** Jobs that Slurm does not have yet. */
+export function unsubmitted(jobs: readonly JobView[]): JobView[] {
+  return jobs.filter(({ state }) => state === 'waiting' || state === 'submitting');
+}
+
+/** Whether every job has ended and all that it wrote is in the log group. */
+export function isComplete(jobs: readonly JobView[]): boolean {
+  return jobs.every(({ state, logsComplete }) => isTerminal(state) && logsComplete);
+}
+
+/** How the campaign as a whole ended: failed when one job did, cancelled when none failed and one was cancelled. */
+export function outcome(
+  jobs: readonly JobView[],
+): Extract<CampaignState, 'succeeded' | 'failed' | 'cancelled'> {
+  const states = new Set(jobs.map(({ state }) => state));
+  if (states.has('failed') || states.has('timed-out') || states.has('rejected')) return 'failed';
+  return states.has('cancelled') ? 'cancelled' : 'succeeded';
+}
+
+/** Ends every job that has not ended, because its cluster is gone; what was seen before stays as it is. */
+export function loseJobs(jobs: readonly JobView[], because: string, now: string): JobView[] {
+  return jobs.map((job) => {
+    if (isTerminal(job.state)) return { ...job, logsComplete: true };
+    const never = job.state === 'waiting' || job.state === 'submitting';
+    const reason = never
+      ? `Never submitted: ${because}`
+      : `The cluster went before the end of the job was seen: ${because}`;
+    return { ...job, state: 'cancelled', reason, endedAt: now, logsComplete: true };
+  });
+}
+
+/** The view of a campaign's state: what the memo carries and the API answers. */
+export function renderCampaignView(
+  tenant: Tenant,
+  campaignId: string,
+  content: CampaignContentReference,
+  snapshot: CampaignSnapshot,
+  observedAt: string,
+): CampaignView {
+  const { state, since, message, acceptedAt, endedAt, jobs, target, failure } = snapshot;
+  return {
+    version: 1,
+    virtualLabId: tenant.virtualLabId,
+    projectId: tenant.projectId,
+    campaignId,
+    state,
+    since,
+    message,
+    observedAt,
+    acceptedAt,
+    ...(endedAt && { endedAt }),
+    jobCount: jobs.length,
+    jobsByState: countByState(jobs),
+    content,
+    ...(target && { logs: target.logs }),
+    ...(failure && { failure }),
+  };
+}
+
+/** What an operator reads at the top of a campaign's workflow in the Temporal UI. */
+export function renderCampaignDetails(view: CampaignView): string {
+  const counts = Object.entries(view.jobsByState).map(([state, count]) => `${count} ${state}`);
+  const lines = [
+    `## Campaign ${view.campaignId}: ${view.state}`,
+    view.message,
+    '',
+    `- **since** ${view.since}`,
+    `- **jobs** ${view.jobCount} (${counts.join(', ')})`,
+    ...(view.logs
+      ? [`- **logs** \`${view.logs.logGroupName}\`, streams \`${view.logs.epoch}/${view.campaignId}/…\``]
+      : []),
+    ...(view.failure
+      ? ['', `### ${view.failure.type}`, view.failure.message, '', `**Next step:** ${view.failure.nextStep}`]
+      : []),
+  ];
+  return lines.join('\n');
+}

@@ -1,0 +1,36 @@
+import type { ClusterView } from './cluster-view.ts';
+
+/** What an operator reads at the top of the workflow in the Temporal UI: Markdown, newest facts first. */
+export function renderClusterDetails(view: ClusterView): string {
+  const { failure, access, activity } = view;
+  const lines = [
+    `## ${view.clusterName}: ${view.state}`,
+    view.message,
+    '',
+    `- **since** ${view.since}`,
+    view.epoch && `- **epoch** \`${view.epoch}\``,
+    view.spec &&
+      `- **tier** ${view.spec.tier} (queues: ${view.spec.queues.map(({ name }) => name).join(', ')})`,
+    view.subnetId && `- **subnet** \`${view.subnetId}\``,
+    view.stackId && `- **stack** \`${view.stackId}\``,
+    access && `- **head node** \`${access.user}@${access.address}\``,
+    activity &&
+      `- **Slurm** ${activity.running} running, ${activity.pending} waiting, ${activity.stuck} stuck (seen ${activity.at})`,
+    view.blindSince &&
+      `- **blind** Slurm has not answered since ${view.blindSince}; job states are the last known ones`,
+    view.idleSince && `- **idle** since ${view.idleSince}`,
+    view.teardownAt && `- **teardown** at ${view.teardownAt} if nothing changes`,
+    ...view.holds.map(({ name, reason, until }) => `- **held** by ${name} until ${until}: ${reason}`),
+    view.openCampaigns > 0 && `- **campaigns** ${view.openCampaigns} open, ${view.activeJobs} jobs not ended`,
+    ...(failure
+      ? ['', `### ${failure.type}`, failure.message, '', `**Next step:** ${failure.nextStep}`]
+      : []),
+    ...(view.choices
+      ? [
+          '',
+          `**Answer** with the update \`resolve\`, one of: ${view.choices.map((c) => `\`${c}\``).join(', ')}.`,
+        ]
+      : []),
+  ];
+  return lines.filter((line) => typeof line === 'string').join('\n');
+}

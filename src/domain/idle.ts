@@ -1,0 +1,71 @@
+import type { Hold } from './cluster-view.ts';
+import type { ClusterActivity } from './slurm-facts.ts';
+
+/** What the decision is made from. All times are milliseconds since 1970. */
+export interface IdleInput {
+  readonly now: number;
+  /** The look at Slurm that was made just now; undefined when it failed. A failed look counts as busy. */
+  readonly activity: ClusterActivity | undefined;
+  /** Since when every successful look, without a gap, found the cluster idle. */
+  readonly idleSince: number | undefined;
+  /** Jobs that were accepted and are not in Slurm yet, over all open campaigns. */
+  readonly unsubmittedJobs: number;
+  readonly holds: readonly Hold[];
+  readonly idleTimeoutSeconds: number;
+  readonly lifetimeEndsAt: number;
+}
+
+export type IdleVerdict =
+  /** The cluster is needed; `because` says by whom, in plain words. */
+  | { readonly kind: 'busy'; readonly because: string }
+  /** Idle since `since`; it goes at `teardownAt` if that lasts. */
+  | { readonly kind: 'idle'; readonly since: number; readonly teardownAt: number }
+  /** It goes now. */
+  | { readonly kind: 'tear-down'; readonly cause: 'idle' | 'lifetime'; readonly because: string };
+
+/**
+ * Whether a cluster goes. Idle means that Slurm itself, asked just now, says that nothing of any user runs or can
+ * run, that no accepted job waits to be submitted, that nobody is logged in and that no hold is in force. Jobs that
+ * can never run do not keep a cluster. The maximum lifetime ends a cluster that is not idle too, and one that
+ * cannot be looked into.
+ */
+export function decideIdle(input: IdleInput): IdleVerdict {
+  const { now, lifetimeEndsAt, idleTimeoutSeconds } = input;
+  if (now >= lifetimeEndsAt) {
+    return { kind: 'tear-down', cause: 'lifetime', because: 'The maximum lifetime of the cluster is over.' };
+  }
+  const because = busyBecause(input);
+  if (because) return { kind: 'busy', because };
+  const since = input.idleSince ?? now;
+  const teardownAt = since + idleTimeoutSeconds * 1000;
+  if (now < teardownAt) return { kind: 'idle', since, teardownAt };
+  return {
+    kind: 'tear-down',
+    cause: 'idle',
+    because: `Nothing ran or could run for ${idleTimeoutSeconds} s.`,
+  };
+}
+
+function busyBecause({ activity, unsubmittedJobs, holds, now }: IdleInput): string | undefined {
+  if (!activity) return 'Slurm did not answer, so the cluster counts as busy.';
+  const { running, pending, interactiveSessions } = activity;
+  if (running + pending > 0) return `Slurm has ${running} running and ${pending} waiting jobs.`;
+  if (unsubmittedJobs > 0) return `${unsubmittedJobs} accepted jobs are not in Slurm yet.`;
+  if (interactiveSessions > 0)
+    return `${interactiveSessions} interactive sessions are open on the head node.`;
+  const hold = holds.find(({ until }) => Date.parse(until) > now);
+  if (hold) return `Held by ${hold.name} until ${hold.until}: ${hold.reason}`;
+  return undefined;
+}
+
+/** Milliseconds until the next look: soon while busy, rarely while idle, and exactly when something is due. */
+export function nextLookInMs(
+  verdict: IdleVerdict,
+  pace: { readonly busyTickSeconds: number; readonly idleTickSeconds: number },
+  now: number,
+  lifetimeEndsAt: number,
+): number {
+  const due = verdict.kind === 'idle' ? Math.min(verdict.teardownAt, lifetimeEndsAt) : lifetimeEndsAt;
+  const tickSeconds = verdict.kind === 'idle' ? pace.idleTickSeconds : pace.busyTickSeconds;
+  return Math.max(1, Math.min(tickSeconds * 1000, due - now));
+}

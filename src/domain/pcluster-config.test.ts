@@ -1,0 +1,94 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { configurationOf } from '../../test/support/cluster-configuration.ts';
+import { toYaml } from './pcluster-config.ts';
+
+const fixtures = join(import.meta.dirname, '../../test/fixtures/pcluster-config');
+const oneQueue = { name: 'q', computeResources: [{ name: 'm5', instanceType: 'm5.large', maxCount: 2 }] };
+
+describe('the ParallelCluster configuration', () => {
+  test.each(['prod-mpi-intel', 'prod-batch'] as const)('of tier %s reads as expected', async (tier) => {
+    await expect(toYaml(configurationOf({ tier }))).toMatchFileSnapshot(join(fixtures, `${tier}.yaml`));
+  });
+
+  test('reads the same after a round through YAML, and repeats instead of using aliases', () => {
+    const configuration = configurationOf({ tier: 'mixed-prod-mpi' });
+    const text = toYaml(configuration);
+    expect(parse(text)).toEqual(configuration);
+    expect(text).not.toMatch(/[&*]a\d/);
+  });
+
+  test('gives nodes the set-up script and no other object of the bucket', () => {
+    const { HeadNode, Scheduling } = configurationOf({ tier: 'debug' });
+    for (const { Iam, CustomActions } of [HeadNode, ...Scheduling.SlurmQueues]) {
+      expect(Iam.S3Access).toEqual([
+        { BucketName: 'provisioner-control', KeyName: 'assets/create-job-user.sh' },
+      ]);
+      expect(CustomActions.OnNodeConfigured.Script).toBe(
+        's3://provisioner-control/assets/create-job-user.sh',
+      );
+    }
+  });
+
+  test('hands the job user’s key on without its comment', () => {
+    const { HeadNode } = configurationOf(
+      { tier: 'debug' },
+      { jobUserPublicKey: 'ssh-ed25519 AAAAB3 a comment\n' },
+    );
+    expect(HeadNode.CustomActions.OnNodeConfigured.Args).toEqual(['sim', '2000', 'ssh-ed25519 AAAAB3']);
+  });
+
+  test('lets SSH in from the given network only', () => {
+    const { HeadNode } = configurationOf({ tier: 'debug' }, { settings: { sshAllowedCidr: '10.7.0.0/24' } });
+    expect(HeadNode.Ssh.AllowedIps).toBe('10.7.0.0/24');
+  });
+
+  test('puts additional security groups on the head node and on every queue', () => {
+    const { HeadNode, Scheduling } = configurationOf(
+      { queues: [oneQueue, { ...oneQueue, name: 'r' }] },
+      { settings: { additionalSecurityGroupIds: ['sg-1'] } },
+    );
+    const groups = [HeadNode, ...Scheduling.SlurmQueues].map(
+      ({ Networking }) => Networking.AdditionalSecurityGroups,
+    );
+    expect(groups).toEqual([['sg-1'], ['sg-1'], ['sg-1']]);
+  });
+
+  test('names image, home and log retention only as the installation set them', () => {
+    const plain = configurationOf({ tier: 'debug' });
+    expect(plain.Image).toEqual({ Os: 'alinux2023' });
+    expect(plain).not.toHaveProperty('SharedStorage');
+    expect(plain.Monitoring.Logs.CloudWatch).toEqual({ RetentionInDays: 90, DeletionPolicy: 'Retain' });
+
+    const full = configurationOf(
+      { tier: 'debug' },
+      {
+        home: { fileSystemId: 'fs-1', accessPointId: 'fsap-1' },
+        settings: { customAmi: 'ami-1', logRetentionDays: 365 },
+      },
+    );
+    expect(full.Image).toEqual({ Os: 'alinux2023', CustomAmi: 'ami-1' });
+    expect(full.SharedStorage?.[0]?.EfsSettings.AccessPointId).toBe('fsap-1');
+    expect(full.Monitoring.Logs.CloudWatch.RetentionInDays).toBe(365);
+  });
+
+  test('states time limits in Slurm’s minutes, and none where there is none', () => {
+    const { Scheduling } = configurationOf({
+      queues: [
+        { ...oneQueue, maxTimeSeconds: 5400, maxNodesPerJob: 3 },
+        { ...oneQueue, name: 'endless' },
+      ],
+    });
+    const [limited, endless] = Scheduling.SlurmQueues;
+    expect(limited?.CustomSlurmSettings).toEqual({ MaxTime: 90, MaxNodes: 3 });
+    expect(endless).not.toHaveProperty('CustomSlurmSettings');
+  });
+
+  test('refuses a set-up script that is not in S3', () => {
+    const render = () =>
+      configurationOf({ tier: 'debug' }, { settings: { jobUserScriptUri: 'https://example.org/a.sh' } });
+    expect(render).toThrow('https://example.org/a.sh is not an s3://bucket/key address');
+  });
+});

@@ -1,0 +1,186 @@
+import { stringify } from 'yaml';
+import type { ClusterSpec } from './cluster-spec.ts';
+import type { Deployment } from './deployment.ts';
+import type {
+  ClusterConfiguration,
+  CustomActions,
+  LogRetentionDays,
+  NodeIam,
+  SlurmComputeResource,
+  SlurmQueue,
+} from './pcluster-document.ts';
+import type { ComputeResource, Queue } from './queue.ts';
+import { deploymentTags, toTagList } from './resource-tags.ts';
+
+/** The user that every job runs as, without any right to administer the cluster. */
+export const JOB_USER = 'sim';
+/** One number on all nodes and in all epochs, because files in shared storage are owned by numbers. */
+const JOB_USER_ID = 2000;
+
+const HEAD_NODE_INSTANCE_TYPE = 't3.medium';
+const DEFAULT_LOG_RETENTION_DAYS: LogRetentionDays = 90;
+
+/** What all clusters of an installation of this service have in common. */
+export interface DeploymentSettings {
+  readonly region: string;
+  /** `s3://bucket/key` of `assets/create-job-user.sh`, where every node of every cluster can read it. */
+  readonly jobUserScriptUri: string;
+  /** Where SSH to head nodes comes from, e.g. `10.0.0.0/16`: the network of the workers and the Workflow Service. */
+  readonly sshAllowedCidr: string;
+  /** On all nodes, beside the security groups that ParallelCluster makes for itself. */
+  readonly additionalSecurityGroupIds?: readonly string[];
+  /** An image made from ParallelCluster's own; that one itself if none is given. */
+  readonly customAmi?: string;
+  /** How long CloudWatch keeps the logs of ParallelCluster and Slurm; they outlive the cluster. 90 if not given. */
+  readonly logRetentionDays?: LogRetentionDays;
+}
+
+/** A tenant's own access point to an EFS file system. There is no way to mount the root, which all tenants share. */
+export interface EfsHome {
+  readonly fileSystemId: string;
+  readonly accessPointId: string;
+}
+
+export interface ClusterConfigurationInput {
+  readonly spec: ClusterSpec;
+  readonly deployment: Deployment;
+  readonly settings: DeploymentSettings;
+  readonly subnetId: string;
+  /** EC2 key pair of the operating system's default user, who may use sudo. */
+  readonly adminKeyName: string;
+  /** OpenSSH form. */
+  readonly jobUserPublicKey: string;
+  /** The head node's own disk, exported to the compute nodes, if none is given. */
+  readonly home?: EfsHome;
+}
+
+/**
+ * The ParallelCluster configuration of one deployment.
+ *
+ * @throws RangeError when `jobUserScriptUri` is not an `s3://bucket/key` address.
+ */
+export function renderClusterConfiguration(input: ClusterConfigurationInput): ClusterConfiguration {
+  const { spec, deployment, settings, subnetId } = input;
+  const shared = sharedByAllNodes(input);
+  return {
+    Region: settings.region,
+    Image: { Os: 'alinux2023', ...(settings.customAmi && { CustomAmi: settings.customAmi }) },
+    Imds: { ImdsSupport: 'v2.0' },
+    HeadNode: {
+      InstanceType: HEAD_NODE_INSTANCE_TYPE,
+      Networking: { SubnetId: subnetId, ...shared.securityGroups },
+      // ParallelCluster's default lets the whole VPC in, and with it the clusters of other tenants.
+      Ssh: { KeyName: input.adminKeyName, AllowedIps: settings.sshAllowedCidr },
+      ...shared.setUp,
+    },
+    Scheduling: {
+      Scheduler: 'slurm',
+      // A parallel job that gets only some of its nodes would pay for them while it waits.
+      ScalingStrategy: 'all-or-nothing',
+      SlurmSettings: {
+        EnableMemoryBasedScheduling: true,
+        QueueUpdateStrategy: 'DRAIN',
+        // The private subnets have no endpoint for Route 53.
+        Dns: { DisableManagedDns: true, UseEc2Hostnames: true },
+        CustomSlurmSettings: [{ MpiDefault: 'pmi2' }],
+      },
+      SlurmQueues: spec.queues.map((queue) => renderQueue(queue, subnetId, shared)),
+    },
+    ...(input.home && { SharedStorage: [renderHome(input.home)] }),
+    Monitoring: {
+      Logs: {
+        CloudWatch: {
+          RetentionInDays: settings.logRetentionDays ?? DEFAULT_LOG_RETENTION_DAYS,
+          DeletionPolicy: 'Retain',
+        },
+      },
+    },
+    Tags: toTagList(deploymentTags(deployment)),
+  };
+}
+
+interface SharedByAllNodes {
+  readonly securityGroups: { readonly AdditionalSecurityGroups?: readonly string[] };
+  readonly setUp: { readonly CustomActions: CustomActions; readonly Iam: NodeIam };
+}
+
+function sharedByAllNodes({ settings, jobUserPublicKey }: ClusterConfigurationInput): SharedByAllNodes {
+  const { jobUserScriptUri, additionalSecurityGroupIds = [] } = settings;
+  const script = parseS3Uri(jobUserScriptUri);
+  return {
+    securityGroups:
+      additionalSecurityGroupIds.length > 0 ? { AdditionalSecurityGroups: additionalSecurityGroupIds } : {},
+    setUp: {
+      CustomActions: {
+        OnNodeConfigured: {
+          Script: jobUserScriptUri,
+          Args: [JOB_USER, String(JOB_USER_ID), withoutComment(jobUserPublicKey)],
+        },
+      },
+      // This object only: the bucket may hold what belongs to other tenants.
+      Iam: { S3Access: [{ BucketName: script.bucket, KeyName: script.key }] },
+    },
+  };
+}
+
+/** EC2 adds the name of the key pair to a public key; fifty queues would repeat it. */
+function withoutComment(publicKey: string): string {
+  return publicKey.trim().split(/\s+/).slice(0, 2).join(' ');
+}
+
+function renderQueue(
+  queue: Queue,
+  subnetId: string,
+  { securityGroups, setUp }: SharedByAllNodes,
+): SlurmQueue {
+  const { maxTimeSeconds, maxNodesPerJob } = queue;
+  const limits = {
+    ...(maxTimeSeconds && { MaxTime: maxTimeSeconds / 60 }),
+    ...(maxNodesPerJob && { MaxNodes: maxNodesPerJob }),
+  };
+  return {
+    Name: queue.name,
+    CapacityType: queue.capacityType,
+    Networking: {
+      SubnetIds: [subnetId],
+      ...securityGroups,
+      AssignPublicIp: false,
+      PlacementGroup: { Enabled: queue.placementGroup },
+    },
+    ComputeResources: queue.computeResources.map(renderComputeResource),
+    ...(Object.keys(limits).length > 0 && { CustomSlurmSettings: limits }),
+    ...setUp,
+  };
+}
+
+function renderComputeResource(resource: ComputeResource): SlurmComputeResource {
+  return {
+    Name: resource.name,
+    InstanceType: resource.instanceType,
+    MinCount: resource.minCount,
+    MaxCount: resource.maxCount,
+    Efa: { Enabled: resource.efa },
+    DisableSimultaneousMultithreading: !resource.multithreading,
+  };
+}
+
+function renderHome({ fileSystemId, accessPointId }: EfsHome) {
+  return {
+    Name: 'home',
+    StorageType: 'Efs',
+    MountDir: '/home',
+    // ParallelCluster accepts an access point only together with encryption.
+    EfsSettings: { FileSystemId: fileSystemId, AccessPointId: accessPointId, EncryptionInTransit: true },
+  } as const;
+}
+
+function parseS3Uri(uri: string): { bucket: string; key: string } {
+  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
+  if (!bucket || !key) throw new RangeError(`${uri} is not an s3://bucket/key address`);
+  return { bucket, key };
+}
+
+/** The text that `pcluster create-cluster --cluster-configuration` takes. */
+export function toYaml(configuration: ClusterConfiguration): string {
+  return stringify(configuration, { aliasDuplicateObjects: false, lineWidth: 0, singleQuote: true });
+}

@@ -1,0 +1,87 @@
+/**
+ * The part of a ParallelCluster 3.16 configuration that this service uses. Names and nesting are ParallelCluster's
+ * (https://docs.aws.amazon.com/parallelcluster/latest/ug/cluster-configuration-file-v3.html).
+ */
+export interface ClusterConfiguration {
+  readonly Region: string;
+  readonly Image: { readonly Os: 'alinux2023'; readonly CustomAmi?: string };
+  readonly Imds: { readonly ImdsSupport: 'v2.0' };
+  readonly HeadNode: HeadNode;
+  readonly Scheduling: {
+    readonly Scheduler: 'slurm';
+    readonly ScalingStrategy: 'all-or-nothing';
+    readonly SlurmSettings: SlurmSettings;
+    readonly SlurmQueues: readonly SlurmQueue[];
+  };
+  readonly SharedStorage?: readonly EfsStorage[];
+  readonly Monitoring: {
+    readonly Logs: {
+      readonly CloudWatch: { readonly RetentionInDays: LogRetentionDays; readonly DeletionPolicy: 'Retain' };
+    };
+  };
+  readonly Tags: readonly { readonly Key: string; readonly Value: string }[];
+}
+
+/** The retention periods that ParallelCluster accepts, in days; 0 is for ever. */
+export type LogRetentionDays =
+  (0 | 1 | 3 | 5 | 7 | 14 | 30 | 60 | 90 | 120 | 150 | 180) | (365 | 400 | 545 | 731 | 1827 | 3653);
+
+export interface HeadNode {
+  readonly InstanceType: string;
+  readonly Networking: { readonly SubnetId: string; readonly AdditionalSecurityGroups?: readonly string[] };
+  readonly Ssh: { readonly KeyName: string; readonly AllowedIps: string };
+  readonly CustomActions: CustomActions;
+  readonly Iam: NodeIam;
+}
+
+export interface SlurmSettings {
+  readonly EnableMemoryBasedScheduling: boolean;
+  readonly QueueUpdateStrategy: 'DRAIN';
+  readonly Dns: { readonly DisableManagedDns: boolean; readonly UseEc2Hostnames: boolean };
+  /** Lines of slurm.conf. */
+  readonly CustomSlurmSettings: readonly Readonly<Record<string, string>>[];
+}
+
+export interface SlurmQueue {
+  readonly Name: string;
+  readonly CapacityType: 'ONDEMAND' | 'SPOT';
+  readonly Networking: {
+    readonly SubnetIds: readonly [string];
+    readonly AdditionalSecurityGroups?: readonly string[];
+    readonly AssignPublicIp: false;
+    readonly PlacementGroup: { readonly Enabled: boolean };
+  };
+  readonly ComputeResources: readonly SlurmComputeResource[];
+  /** Words of the queue's partition line in slurm.conf; `MaxTime` in minutes. */
+  readonly CustomSlurmSettings?: { readonly MaxTime?: number; readonly MaxNodes?: number };
+  readonly CustomActions: CustomActions;
+  readonly Iam: NodeIam;
+}
+
+export interface SlurmComputeResource {
+  readonly Name: string;
+  readonly InstanceType: string;
+  readonly MinCount: number;
+  readonly MaxCount: number;
+  readonly Efa: { readonly Enabled: boolean };
+  readonly DisableSimultaneousMultithreading: boolean;
+}
+
+export interface CustomActions {
+  readonly OnNodeConfigured: { readonly Script: string; readonly Args: readonly string[] };
+}
+
+export interface NodeIam {
+  readonly S3Access: readonly { readonly BucketName: string; readonly KeyName: string }[];
+}
+
+export interface EfsStorage {
+  readonly Name: string;
+  readonly StorageType: 'Efs';
+  readonly MountDir: string;
+  readonly EfsSettings: {
+    readonly FileSystemId: string;
+    readonly AccessPointId: string;
+    readonly EncryptionInTransit: true;
+  };
+}

@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Connection, isGrpcServiceError } from '@temporalio/client';
+import type { SearchAttributeType } from '@temporalio/common';
+import { temporal } from '@temporalio/proto';
+import { searchAttributes } from '../workflows/search-attributes.ts';
+
+const { IndexedValueType } = temporal.api.enums.v1;
+
+const indexedTypes: Readonly<Record<SearchAttributeType, temporal.api.enums.v1.IndexedValueType>> = {
+  TEXT: IndexedValueType.INDEXED_VALUE_TYPE_TEXT,
+  KEYWORD: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+  INT: IndexedValueType.INDEXED_VALUE_TYPE_INT,
+  DOUBLE: IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE,
+  BOOL: IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
+  DATETIME: IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+  KEYWORD_LIST: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+};
+
+/** gRPC status of an attribute that another worker registered in the same moment. */
+const ALREADY_EXISTS = 6;
+
+const VISIBLE_WITHIN_MS = 30_000;
+
+/**
+ * Registers the product's search attributes in the namespace, before any workflow uses them: an unknown one makes
+ * every workflow task fail. Safe to run at every start, by several workers at once. Returns when they are visible.
+ */
+export async function registerSearchAttributes(connection: Connection, namespace: string): Promise<void> {
+  if ((await missingAttributes(connection, namespace)).length === 0) return;
+  await addSearchAttributes(connection, namespace);
+  for (let waitedMs = 0; (await missingAttributes(connection, namespace)).length > 0; waitedMs += 100) {
+    if (waitedMs > VISIBLE_WITHIN_MS) throw new Error('The search attributes do not appear in the namespace');
+    await sleep(100);
+  }
+}
+
+/** Adds all of them; those that are there already, or are being added by another worker, are fine. */
+export async function addSearchAttributes(connection: Connection, namespace: string): Promise<void> {
+  const all = Object.values(searchAttributes);
+  try {
+    await connection.operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: Object.fromEntries(all.map(({ name, type }) => [name, indexedTypes[type]])),
+    });
+  } catch (error) {
+    if (!(isGrpcServiceError(error) && error.code === ALREADY_EXISTS)) throw error;
+  }
+}
+
+async function missingAttributes(connection: Connection, namespace: string) {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  return Object.values(searchAttributes).filter(({ name }) => !Object.hasOwn(customAttributes ?? {}, name));
+}

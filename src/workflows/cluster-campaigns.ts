@@ -1,0 +1,171 @@
+import {
+  getExternalWorkflowHandle,
+  ParentClosePolicy,
+  startChild,
+  WorkflowIdReusePolicy,
+} from '@temporalio/workflow';
+import type { DeploymentRecord, OpenCampaign } from '../domain/cluster-snapshot.ts';
+import { coversSpec, diffSpecs } from '../domain/cluster-spec.ts';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
+import type { Failure } from '../domain/failures.ts';
+import { campaignWorkflowId } from '../domain/ids.ts';
+import type { CampaignFacts } from '../activities/port.ts';
+import { type ClusterEntity, nowIso } from './cluster-entity.ts';
+import { rejection } from './failure.ts';
+import {
+  type CampaignInput,
+  clusterGone,
+  clusterReady,
+  slurmFacts,
+  type SubmitCampaignAnswer,
+  type SubmitCampaignRequest,
+} from './messages.ts';
+
+/** Refuses a campaign that this cluster cannot take; changes nothing. */
+export function checkCampaign(entity: ClusterEntity, request: SubmitCampaignRequest): void {
+  const { campaignId, content, spec } = request;
+  const known = entity.snapshot.campaigns[campaignId];
+  if (known) {
+    if (known.content.sha256 === content.sha256) return;
+    throw rejection('CampaignConflict', `Campaign ${campaignId} was accepted with another body.`);
+  }
+  const current = entity.currentSpec();
+  if (current && spec && !coversSpec(current, spec)) {
+    throw rejection(
+      'ClusterSpecConflict',
+      `The cluster (${entity.snapshot.state}) does not cover what the campaign asks for.`,
+      {
+        differences: diffSpecs(current, spec),
+      },
+    );
+  }
+  const target = current ?? spec;
+  if (!target) {
+    const { state } = entity.snapshot;
+    const going =
+      state === 'deleting' || state === 'draining' || state === 'exporting' || state === 'blocked';
+    throw rejection(going ? 'ClusterDeleting' : 'NoCluster', `The cluster is ${state}.`);
+  }
+  checkQueues(target, request.queues);
+}
+
+function checkQueues(spec: ClusterSpec, queues: readonly string[]): void {
+  const names = spec.queues.map(({ name }) => name);
+  const missing = queues.filter((queue) => !names.includes(queue));
+  if (missing.length > 0) {
+    throw rejection(
+      'QueueNotInCluster',
+      `No queue ${missing.join(', ')}; the cluster has ${names.join(', ')}.`,
+    );
+  }
+}
+
+/** Takes a campaign: starts its workflow and, if there is no cluster, asks for one. */
+export async function takeCampaign(
+  entity: ClusterEntity,
+  request: SubmitCampaignRequest,
+): Promise<SubmitCampaignAnswer> {
+  // The validator saw an earlier state when several updates arrive in one task.
+  checkCampaign(entity, request);
+  const { campaignId, content, jobKeys, spec } = request;
+  const { campaigns } = entity.snapshot;
+  if (campaigns[campaignId]) return { outcome: 'repeated', campaignId, cluster: entity.view() };
+  // Recorded before anything is awaited: from here on the campaign keeps the cluster.
+  campaigns[campaignId] = {
+    content,
+    acceptedAt: nowIso(),
+    unsubmittedJobs: jobKeys.length,
+    activeJobs: jobKeys.length,
+    sequence: 0,
+  };
+  if (!entity.currentSpec() && spec) entity.request(spec);
+  else if (entity.isRecallable()) entity.recall('A campaign arrived before anything was deleted.');
+  const input: CampaignInput = { ...entity.tenant, campaignId, content, jobKeys };
+  const outcome = await startCampaign(entity, input);
+  if (outcome === 'repeated') delete campaigns[campaignId];
+  entity.publish();
+  entity.wake();
+  return { outcome, campaignId, cluster: entity.view() };
+}
+
+/** `repeated`: a campaign of that id has run before, or runs on although the entity forgot it. */
+async function startCampaign(entity: ClusterEntity, input: CampaignInput): Promise<'accepted' | 'repeated'> {
+  try {
+    await startChild('campaign', {
+      workflowId: campaignWorkflowId(entity.tenant, input.campaignId),
+      args: [input],
+      workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+      // The campaign reports, copies logs and writes its manifest on its own feet, whatever becomes of the cluster.
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      staticSummary: `${input.jobKeys.length} jobs of ${entity.tenant.virtualLabId}/${entity.tenant.projectId}`,
+    });
+    return 'accepted';
+  } catch (error) {
+    if (error instanceof Error && error.name === 'WorkflowExecutionAlreadyStartedError') return 'repeated';
+    throw error;
+  }
+}
+
+/** Tells every campaign that does not know it yet where its jobs are to run. */
+export async function announceReady(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  const { access, logGroupName, spec, epoch } = record;
+  if (!access || !logGroupName) return;
+  const target = {
+    deployment: entity.deployment(record),
+    access,
+    logs: { logGroupName, epoch },
+    defaultQueue: spec.queues[0]?.name ?? '',
+  };
+  for (const [campaignId, campaign] of Object.entries(entity.snapshot.campaigns)) {
+    if (campaign.targetEpoch) continue;
+    campaign.targetEpoch = epoch;
+    await tell(entity, campaignId, (handle) => handle.signal(clusterReady, target));
+  }
+}
+
+/** Hands each campaign what Slurm says about its jobs, numbered. */
+export async function passFacts(
+  entity: ClusterEntity,
+  epoch: string,
+  changes: readonly CampaignFacts[],
+): Promise<void> {
+  for (const { campaignId, digest, facts } of changes) {
+    const campaign = entity.snapshot.campaigns[campaignId];
+    if (!campaign) continue;
+    campaign.digest = digest;
+    campaign.sequence += 1;
+    const message = { epoch, sequence: campaign.sequence, observedAt: nowIso(), facts };
+    await tell(entity, campaignId, (handle) => handle.signal(slurmFacts, message));
+  }
+}
+
+/** Tells campaigns that their cluster is gone and forgets them. */
+export async function announceGone(
+  entity: ClusterEntity,
+  failure: Failure,
+  concerns: (campaign: OpenCampaign) => boolean,
+): Promise<void> {
+  for (const [campaignId, campaign] of Object.entries(entity.snapshot.campaigns)) {
+    if (!concerns(campaign)) continue;
+    const { targetEpoch } = campaign;
+    delete entity.snapshot.campaigns[campaignId];
+    await tell(entity, campaignId, (handle) =>
+      handle.signal(clusterGone, { failure, ...(targetEpoch && { epoch: targetEpoch }) }),
+    );
+  }
+  entity.publish();
+}
+
+async function tell(
+  entity: ClusterEntity,
+  campaignId: string,
+  send: (handle: ReturnType<typeof getExternalWorkflowHandle>) => Promise<void>,
+): Promise<void> {
+  try {
+    await send(getExternalWorkflowHandle(campaignWorkflowId(entity.tenant, campaignId)));
+  } catch {
+    // The only failure of a signal to another workflow is that it no longer runs: terminated by an operator, or ended.
+    delete entity.snapshot.campaigns[campaignId];
+    entity.publish();
+  }
+}

@@ -1,0 +1,245 @@
+import {
+  ApplicationFailure,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  setCurrentDetails,
+  upsertMemo,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { clusterName } from '../domain/cluster-name.ts';
+import { renderClusterDetails } from '../domain/cluster-details.ts';
+import {
+  type ClusterPolicy,
+  type ClusterSnapshot,
+  type DeploymentRecord,
+  newClusterSnapshot,
+  type TeardownCause,
+} from '../domain/cluster-snapshot.ts';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
+import { canTransition, isLive, isRecallable } from '../domain/cluster-state.ts';
+import { CLUSTER_VIEW_MEMO, type ClusterState, type ClusterView } from '../domain/cluster-view.ts';
+import { renderClusterView, sameView } from '../domain/cluster-render.ts';
+import type { Deployment } from '../domain/deployment.ts';
+import { newEpochId, type Tenant } from '../domain/ids.ts';
+import type { ClusterInput } from './messages.ts';
+import { publishClusterAttributes } from './search-attributes.ts';
+
+/** The workflow's clock: the time of the current workflow task, the same at every replay. */
+export function nowIso(): string {
+  return new Date().toISOString();
+}
+
+/**
+ * State of one tenant's cluster entity and the few ways to change it. Handlers and the main loop share it; neither
+ * keeps a part of it across an await without reading it anew.
+ */
+export class ClusterEntity {
+  readonly tenant: Tenant;
+  readonly policy: ClusterPolicy;
+  readonly snapshot: ClusterSnapshot;
+  /** Set by messages that make the main loop look at once. */
+  private awake = false;
+  private stopProvisioning: () => void = () => {};
+  private cancelledByOperator = false;
+  private resolution:
+    { readonly choice: 'retry' | 'abandon'; readonly by: string; readonly reason: string } | undefined;
+  private published: ClusterView | undefined;
+
+  constructor(input: ClusterInput) {
+    const { virtualLabId, projectId, policy, snapshot } = input;
+    this.tenant = { virtualLabId, projectId };
+    this.policy = policy;
+    if (snapshot && snapshot.version !== 1) {
+      throw ApplicationFailure.nonRetryable(`Unknown snapshot version ${String(snapshot.version)}`);
+    }
+    this.snapshot = snapshot ?? newClusterSnapshot(nowIso());
+  }
+
+  view(): ClusterView {
+    return renderClusterView(this.tenant, clusterName(this.tenant), this.snapshot, nowIso());
+  }
+
+  /** The present deployment as activities want it. */
+  deployment(record: DeploymentRecord): Deployment {
+    return { ...this.tenant, clusterName: clusterName(this.tenant), epoch: record.epoch };
+  }
+
+  /** The deployment that must exist in the present state. */
+  record(): DeploymentRecord {
+    const { deployment, state } = this.snapshot;
+    if (!deployment) throw ApplicationFailure.nonRetryable(`No deployment in state ${state}`);
+    return deployment;
+  }
+
+  /** Moves to another state, saying in plain words what happens there. */
+  enter(state: ClusterState, message: string): void {
+    if (!canTransition(this.snapshot.state, state)) {
+      throw ApplicationFailure.nonRetryable(`A cluster cannot go from ${this.snapshot.state} to ${state}`);
+    }
+    this.snapshot.state = state;
+    this.snapshot.since = nowIso();
+    this.say(message);
+  }
+
+  /** Changes the message of the present state. */
+  say(message: string): void {
+    this.snapshot.message = message;
+    this.publish();
+  }
+
+  /** Shows the view where it can be read without a worker; only when something in it changed. */
+  publish(): void {
+    const view = this.view();
+    if (this.published && sameView(this.published, view)) return;
+    publishClusterAttributes(view, this.published);
+    this.published = view;
+    upsertMemo({ [CLUSTER_VIEW_MEMO]: view });
+    setCurrentDetails(renderClusterDetails(view));
+  }
+
+  /** Whether a specification waits to be deployed. */
+  isAskedFor(): boolean {
+    return this.snapshot.requested !== undefined;
+  }
+
+  /** The specification of the cluster that exists or comes, leaving out one that is on its way out for good. */
+  currentSpec(): ClusterSpec | undefined {
+    const { requested, deployment } = this.snapshot;
+    if (requested) return requested;
+    return this.isLive() || this.isRecallable() ? deployment?.spec : undefined;
+  }
+
+  isLive(): boolean {
+    return isLive(this.snapshot.state) && !this.snapshot.teardown;
+  }
+
+  /** A teardown began because of idleness, and nothing was deleted yet. */
+  isRecallable(): boolean {
+    const { state, teardown } = this.snapshot;
+    return teardown?.kind === 'idle' && (isRecallable(state) || state === 'ready');
+  }
+
+  /** Asks for a deployment of this specification; it begins when the present one, if any, is gone. */
+  request(spec: ClusterSpec): void {
+    this.snapshot.requested = spec;
+    const { state } = this.snapshot;
+    if (state === 'deleted' || state === 'failed') {
+      delete this.snapshot.failure;
+      this.enter('requested', 'Asked for; provisioning begins.');
+    } else {
+      this.publish();
+    }
+  }
+
+  /** Makes the requested specification the present deployment, with an epoch of its own. */
+  beginDeployment(): DeploymentRecord {
+    const spec = this.snapshot.requested;
+    if (!spec) throw ApplicationFailure.nonRetryable('Nothing was asked for');
+    delete this.snapshot.requested;
+    delete this.snapshot.failure;
+    const startedAt = nowIso();
+    const record: DeploymentRecord = {
+      epoch: newEpochId(Date.parse(startedAt), uuid4()),
+      startedAt,
+      spec,
+      resources: {},
+    };
+    this.snapshot.deployment = record;
+    this.enter('provisioning', 'Provisioning begins.');
+    return record;
+  }
+
+  /** Notes that the deployment must go; the main loop acts on it. A stronger cause replaces idleness. */
+  beginTeardown(cause: TeardownCause): void {
+    const { teardown } = this.snapshot;
+    if (!teardown || teardown.kind === 'idle') this.snapshot.teardown = cause;
+    if (cause.failure) this.snapshot.failure = cause.failure;
+    this.stopProvisioning();
+    this.wake();
+  }
+
+  /** The cluster is to go, and no other one is to follow. */
+  teardown(reason: string): void {
+    const { snapshot } = this;
+    delete snapshot.requested;
+    if (snapshot.deployment) this.beginTeardown({ kind: 'requested', reason });
+    else if (snapshot.state === 'requested')
+      this.enter('deleted', `Deleted before it was provisioned: ${reason}`);
+    this.publish();
+    this.wake();
+  }
+
+  /** Takes an idle teardown back. The main loop finds the cluster ready again. */
+  recall(message: string): void {
+    delete this.snapshot.teardown;
+    delete this.snapshot.idleSince;
+    if (this.snapshot.state !== 'ready') this.enter('ready', message);
+    this.wake();
+  }
+
+  /** Forgets the deployment that is gone. */
+  endDeployment(state: 'deleted' | 'failed', message: string): void {
+    const { snapshot } = this;
+    for (const key of ['deployment', 'teardown', 'activity', 'blindSince', 'idleSince'] as const)
+      delete snapshot[key];
+    snapshot.holds = [];
+    this.enter(state, message);
+    if (snapshot.requested) this.enter('requested', 'The next deployment begins.');
+  }
+
+  /** What interrupts provisioning when a teardown is asked for. */
+  onStopProvisioning(stop: () => void): void {
+    this.stopProvisioning = stop;
+  }
+
+  /** An operator cancelled the workflow: the cluster goes, then the workflow ends. */
+  cancel(): void {
+    this.cancelledByOperator = true;
+    this.teardown('The workflow was cancelled by an operator.');
+  }
+
+  isCancelled(): boolean {
+    return this.cancelledByOperator;
+  }
+
+  resolve(answer: { choice: 'retry' | 'abandon'; by: string; reason: string }): void {
+    this.resolution = answer;
+  }
+
+  /** Waits for an operator's answer in state `blocked`. */
+  async awaitResolution(): Promise<{ choice: 'retry' | 'abandon'; by: string; reason: string }> {
+    this.resolution = undefined;
+    for (;;) {
+      await condition(() => this.resolution !== undefined);
+      if (this.resolution) return this.resolution;
+    }
+  }
+
+  /** Ends the main loop's present sleep. */
+  wake(): void {
+    this.awake = true;
+  }
+
+  /** Sleeps until something happens, at most `ms`. Returns whether something did. */
+  async sleepUntilWoken(ms: number, summary: string): Promise<boolean> {
+    const woken = await condition(() => this.awake, ms, { summary });
+    this.awake = false;
+    return woken;
+  }
+
+  async waitUntilWoken(): Promise<void> {
+    await condition(() => this.awake);
+    this.awake = false;
+  }
+
+  /** Continues as new when the history is long enough. Only called where the snapshot alone says what comes next. */
+  async rollOverIfNeeded(): Promise<void> {
+    const { continueAsNewSuggested, historyLength } = workflowInfo();
+    if (!continueAsNewSuggested && historyLength < this.policy.historyEventLimit) return;
+    await condition(allHandlersFinished);
+    const input: ClusterInput = { ...this.tenant, policy: this.policy, snapshot: this.snapshot };
+    await continueAsNew(input);
+  }
+}

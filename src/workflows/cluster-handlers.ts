@@ -1,0 +1,172 @@
+import { setHandler } from '@temporalio/workflow';
+import { diffSpecs } from '../domain/cluster-spec.ts';
+import type { ClusterEntity } from './cluster-entity.ts';
+import { checkCampaign, takeCampaign } from './cluster-campaigns.ts';
+import { rejection } from './failure.ts';
+import {
+  campaignProgress,
+  clusterView,
+  type EnsureRequest,
+  ensureCluster,
+  extendCluster,
+  holdCluster,
+  releaseHold,
+  resolveBlock,
+  submitCampaign,
+  subnetAvailable,
+  teardownCluster,
+} from './messages.ts';
+
+/**
+ * Registers every message of the entity. Validators are synchronous and change nothing: an update that they refuse
+ * leaves no trace in history.
+ */
+export function registerClusterHandlers(entity: ClusterEntity): void {
+  setHandler(clusterView, () => entity.view(), { description: 'What the cluster is doing' });
+
+  setHandler(ensureCluster, (request) => ensure(entity, request), {
+    validator: (request) => checkEnsure(entity, request),
+    description: 'Make the cluster exist with a specification',
+  });
+
+  setHandler(submitCampaign, (request) => takeCampaign(entity, request), {
+    validator: (request) => checkCampaign(entity, request),
+    description: 'Run a campaign on the cluster',
+  });
+
+  setHandler(
+    teardownCluster,
+    ({ reason }) => {
+      entity.teardown(reason);
+      return entity.view();
+    },
+    { description: 'Give the cluster back: jobs are cancelled, logs copied, everything deleted' },
+  );
+
+  registerLifetimeHandlers(entity);
+
+  setHandler(
+    resolveBlock,
+    (answer) => {
+      entity.resolve(answer);
+      return entity.view();
+    },
+    {
+      validator: ({ choice, by, reason }) => {
+        if (entity.snapshot.state !== 'blocked') {
+          throw rejection('InvalidRequest', `The cluster is ${entity.snapshot.state}, not blocked.`);
+        }
+        if (choice !== 'retry' && choice !== 'abandon') {
+          throw rejection('InvalidRequest', 'choice must be `retry` or `abandon`.');
+        }
+        if (!by?.trim() || !reason?.trim()) {
+          throw rejection('InvalidRequest', 'by and reason must say who decides and why.');
+        }
+      },
+      description: 'Decide what happens to a blocked cluster: retry or abandon',
+    },
+  );
+
+  setHandler(subnetAvailable, () => entity.wake());
+
+  setHandler(campaignProgress, ({ campaignId, unsubmittedJobs, activeJobs, ended }) => {
+    const campaign = entity.snapshot.campaigns[campaignId];
+    if (!campaign) return;
+    const submitted = unsubmittedJobs < campaign.unsubmittedJobs;
+    if (ended) delete entity.snapshot.campaigns[campaignId];
+    else Object.assign(campaign, { unsubmittedJobs, activeJobs });
+    entity.publish();
+    if (ended || submitted) entity.wake();
+  });
+}
+
+function registerLifetimeHandlers(entity: ClusterEntity): void {
+  setHandler(
+    holdCluster,
+    ({ name, reason, durationSeconds }) => {
+      const until = new Date(Date.now() + durationSeconds * 1000).toISOString();
+      entity.snapshot.holds = [
+        ...entity.snapshot.holds.filter((hold) => hold.name !== name),
+        { name, reason, until },
+      ];
+      if (entity.isRecallable()) entity.recall(`Held by ${name}: ${reason}`);
+      entity.publish();
+      entity.wake();
+      return entity.view();
+    },
+    {
+      validator: ({ name, reason, durationSeconds }) => {
+        if (!entity.isLive() && !entity.isRecallable()) {
+          throw rejection('NoCluster', `The cluster is ${entity.snapshot.state}; there is nothing to hold.`);
+        }
+        if (!name?.trim() || !reason?.trim())
+          throw rejection('InvalidRequest', 'name and reason must not be empty.');
+        if (!(durationSeconds > 0)) throw rejection('InvalidRequest', 'durationSeconds must be positive.');
+      },
+      description: 'Keep the cluster although idle, for a named reason and a bounded time',
+    },
+  );
+
+  setHandler(
+    releaseHold,
+    ({ name }) => {
+      entity.snapshot.holds = entity.snapshot.holds.filter((hold) => hold.name !== name);
+      entity.publish();
+      entity.wake();
+      return entity.view();
+    },
+    { description: 'Take a hold back' },
+  );
+
+  setHandler(
+    extendCluster,
+    ({ seconds }) => {
+      const { deployment } = entity.snapshot;
+      if (deployment?.lifetimeEndsAt) {
+        deployment.lifetimeEndsAt = new Date(
+          Date.parse(deployment.lifetimeEndsAt) + seconds * 1000,
+        ).toISOString();
+      }
+      entity.publish();
+      entity.wake();
+      return entity.view();
+    },
+    {
+      validator: ({ seconds }) => {
+        if (!entity.isLive() || !entity.snapshot.deployment?.lifetimeEndsAt) {
+          throw rejection(
+            'ClusterNotReady',
+            `The cluster is ${entity.snapshot.state}; its lifetime has not begun.`,
+          );
+        }
+        if (!(seconds > 0)) throw rejection('InvalidRequest', 'seconds must be positive.');
+      },
+      description: 'Move the end of the maximum lifetime',
+    },
+  );
+}
+
+function checkEnsure(entity: ClusterEntity, { spec }: EnsureRequest): void {
+  const current = entity.currentSpec();
+  const differences = current ? diffSpecs(current, spec) : [];
+  if (differences.length > 0) {
+    const fields = differences.map(({ path }) => path).join(', ');
+    throw rejection(
+      'ClusterSpecConflict',
+      `The cluster is ${entity.snapshot.state} with other values of: ${fields}.`,
+      {
+        differences,
+      },
+    );
+  }
+}
+
+function ensure(entity: ClusterEntity, request: EnsureRequest) {
+  // The validator saw an earlier state when several updates arrive in one task.
+  checkEnsure(entity, request);
+  const outcome = entity.currentSpec() ? ('exists' as const) : ('created' as const);
+  if (outcome === 'created') entity.request(request.spec);
+  else if (entity.isRecallable()) entity.recall('Asked for again before anything was deleted.');
+  entity.wake();
+  return { outcome, view: entity.view() };
+}

@@ -1,0 +1,122 @@
+import { CancellationScope, ContinueAsNew, isCancellation } from '@temporalio/workflow';
+import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
+import type { KeyRole } from '../domain/deployment.ts';
+import { activityOptions } from './policies.ts';
+import { activities } from './activities.ts';
+import { type ClusterEntity, nowIso } from './cluster-entity.ts';
+import { failureFrom } from './failure.ts';
+
+/**
+ * A waiting cluster asks again this often in case the pool's signal was lost; less than the pool's
+ * WAITER_EXPIRY_SECONDS, so that it keeps its place.
+ */
+const LEASE_REMINDER_SECONDS = 900;
+
+/**
+ * Makes the requested cluster, step by step, until Slurm runs a job. Each step notes in the snapshot what it is about
+ * to make before it does, and skips what is there: so the function can be entered again at any point, and the one
+ * teardown knows what to look for. On failure, or when a teardown is asked for, the entity is left in `deleting`.
+ */
+export async function provision(entity: ClusterEntity): Promise<void> {
+  const record = entity.snapshot.deployment ?? entity.beginDeployment();
+  const scope = new CancellationScope({ cancellable: true });
+  entity.onStopProvisioning(() => scope.cancel());
+  try {
+    await scope.run(() => provisionSteps(entity, record));
+  } catch (error) {
+    if (error instanceof ContinueAsNew) throw error;
+    if (!entity.snapshot.teardown) {
+      if (isCancellation(error)) throw error;
+      const failure = failureFrom(error);
+      entity.beginTeardown({ kind: 'failed', reason: failure.message, failure });
+    }
+  } finally {
+    entity.onStopProvisioning(() => {});
+  }
+  const { teardown } = entity.snapshot;
+  if (teardown)
+    entity.enter('deleting', `Provisioning ends: ${teardown.reason} Everything made so far is deleted.`);
+}
+
+async function provisionSteps(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  if (entity.snapshot.state === 'provisioning') {
+    await leaseSubnet(entity, record);
+    await makeKeyPair(entity, record, 'admin');
+    await makeKeyPair(entity, record, 'job-user');
+    await createLogGroup(entity, record);
+    await createStack(entity, record);
+    entity.enter('waiting-ready', 'The stack is complete; waiting until Slurm answers and runs a job.');
+  }
+  await awaitReadiness(entity, record);
+  const readyAt = nowIso();
+  record.readyAt = readyAt;
+  record.lifetimeEndsAt = new Date(Date.parse(readyAt) + record.spec.maxLifetimeSeconds * 1000).toISOString();
+  entity.enter('ready', 'Slurm runs jobs.');
+}
+
+async function leaseSubnet(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  const { resources } = record;
+  while (typeof resources.lease !== 'object') {
+    resources.lease = 'requested';
+    const answer = await activities.acquireSubnet(entity.deployment(record));
+    if (answer.status === 'leased') {
+      resources.lease = answer.lease;
+      entity.say(`Leased subnet ${answer.lease.subnetId} in ${answer.lease.availabilityZone}.`);
+      return;
+    }
+    const { poolSize, position } = answer;
+    entity.say(
+      `Waiting for a subnet: all ${poolSize} of the pool are taken, place ${position} in the queue.`,
+    );
+    await entity.sleepUntilWoken(LEASE_REMINDER_SECONDS * 1000, 'Wait for a subnet');
+    await entity.rollOverIfNeeded();
+  }
+}
+
+async function makeKeyPair(entity: ClusterEntity, record: DeploymentRecord, role: KeyRole): Promise<void> {
+  const { resources } = record;
+  const field = role === 'admin' ? 'adminKey' : 'jobUserKey';
+  if (typeof resources[field] === 'object') return;
+  resources[field] = 'requested';
+  entity.say(`Making the ${role} key pair.`);
+  resources[field] = await activities.ensureKeyPair({ ...entity.deployment(record), role });
+}
+
+async function createLogGroup(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  if (record.logGroupName) return;
+  const { logGroupName } = await activities.ensureLogGroup(entity.deployment(record));
+  record.logGroupName = logGroupName;
+}
+
+async function createStack(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  const { resources, spec } = record;
+  const { lease, adminKey, jobUserKey } = resources;
+  if (typeof resources.stack === 'object') return;
+  if (typeof lease !== 'object' || typeof adminKey !== 'object' || typeof jobUserKey !== 'object') return;
+  resources.stack = 'requested';
+  entity.say('CloudFormation creates the cluster; this takes 10 to 20 minutes on AWS.');
+  resources.stack = await activities.createStack({
+    ...entity.deployment(record),
+    spec,
+    lease,
+    adminKeyName: adminKey.keyName,
+    jobUserPublicKey: jobUserKey.publicKey,
+  });
+}
+
+async function awaitReadiness(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  const { stack, jobUserKey } = record.resources;
+  if (typeof stack !== 'object' || typeof jobUserKey !== 'object') return;
+  const bounds = {
+    ...activityOptions('checkReadiness'),
+    scheduleToCloseTimeout: entity.policy.readyTimeoutSeconds * 1000,
+  };
+  record.access = await activities.checkReadiness.executeWithOptions(bounds, [
+    {
+      ...entity.deployment(record),
+      address: stack.headNodeAddress,
+      privateKeySecretArn: jobUserKey.privateKeySecretArn,
+      queues: record.spec.queues.map(({ name }) => name),
+    },
+  ]);
+}

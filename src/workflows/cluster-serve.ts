@@ -1,0 +1,109 @@
+import { decideIdle, type IdleVerdict, nextLookInMs } from '../domain/idle.ts';
+import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
+import type { ClusterActivity } from '../domain/slurm-facts.ts';
+import { activities } from './activities.ts';
+import { announceReady, passFacts } from './cluster-campaigns.ts';
+import { type ClusterEntity, nowIso } from './cluster-entity.ts';
+
+/** Margin for clocks that differ when accounting is asked for jobs since a campaign was accepted. */
+const CLOCK_MARGIN_SECONDS = 300;
+
+/**
+ * Looks after a ready cluster: one look at Slurm per tick, its findings to the campaigns, and the decision whether
+ * the cluster is still needed. Returns when a teardown began.
+ */
+export async function serve(entity: ClusterEntity): Promise<void> {
+  while (entity.snapshot.state === 'ready') {
+    const record = entity.record();
+    await announceReady(entity, record);
+    const activity = await look(entity, record);
+    const verdict = judge(entity, record, activity);
+    // A teardown that was asked for while we looked wins over what we saw.
+    const { teardown } = entity.snapshot;
+    if (teardown) {
+      entity.enter('draining', `${teardown.reason} No new jobs; what is left in Slurm is cancelled.`);
+      return;
+    }
+    entity.publish();
+    await entity.rollOverIfNeeded();
+    const endsAt = lifetimeEndsAt(record);
+    await entity.sleepUntilWoken(
+      nextLookInMs(verdict, entity.policy, Date.now(), endsAt),
+      'Until the next look at Slurm',
+    );
+  }
+}
+
+/** One look at Slurm; passes what changed to the campaigns. Undefined when Slurm did not answer. */
+export async function look(
+  entity: ClusterEntity,
+  record: DeploymentRecord,
+): Promise<ClusterActivity | undefined> {
+  const { snapshot } = entity;
+  if (!record.access) return undefined;
+  try {
+    const observation = await activities.observeSlurm({
+      ...entity.deployment(record),
+      access: record.access,
+      campaigns: Object.entries(snapshot.campaigns)
+        .filter(([, { targetEpoch }]) => targetEpoch === record.epoch)
+        .map(([campaignId, { acceptedAt, digest }]) => ({
+          campaignId,
+          since: Math.floor(Date.parse(acceptedAt) / 1000) - CLOCK_MARGIN_SECONDS,
+          ...(digest && { digest }),
+        })),
+    });
+    delete snapshot.blindSince;
+    snapshot.activity = { ...observation.activity, at: nowIso() };
+    await passFacts(entity, record.epoch, observation.campaigns);
+    return observation.activity;
+  } catch {
+    // Whatever the cause, we are blind: nothing is concluded from it, and the view says since when.
+    snapshot.blindSince ??= nowIso();
+    return undefined;
+  }
+}
+
+function lifetimeEndsAt(record: DeploymentRecord): number {
+  return record.lifetimeEndsAt ? Date.parse(record.lifetimeEndsAt) : Number.POSITIVE_INFINITY;
+}
+
+function judge(
+  entity: ClusterEntity,
+  record: DeploymentRecord,
+  activity: ClusterActivity | undefined,
+): IdleVerdict {
+  const { snapshot } = entity;
+  const now = Date.now();
+  snapshot.holds = snapshot.holds.filter(({ until }) => Date.parse(until) > now);
+  const verdict = decideIdle({
+    now,
+    activity,
+    idleSince: snapshot.idleSince ? Date.parse(snapshot.idleSince) : undefined,
+    unsubmittedJobs: Object.values(snapshot.campaigns).reduce(
+      (sum, campaign) => sum + campaign.unsubmittedJobs,
+      0,
+    ),
+    holds: snapshot.holds,
+    idleTimeoutSeconds: record.spec.idleTimeoutSeconds,
+    lifetimeEndsAt: lifetimeEndsAt(record),
+  });
+  apply(entity, verdict);
+  return verdict;
+}
+
+function apply(entity: ClusterEntity, verdict: IdleVerdict): void {
+  const { snapshot } = entity;
+  switch (verdict.kind) {
+    case 'busy':
+      delete snapshot.idleSince;
+      snapshot.message = verdict.because;
+      return;
+    case 'idle':
+      snapshot.idleSince = new Date(verdict.since).toISOString();
+      snapshot.message = `Idle; goes at ${new Date(verdict.teardownAt).toISOString()} unless something runs.`;
+      return;
+    case 'tear-down':
+      entity.beginTeardown({ kind: verdict.cause, reason: verdict.because });
+  }
+}

@@ -1,0 +1,127 @@
+import type { DeploymentRecord, OpenCampaign } from '../domain/cluster-snapshot.ts';
+import { failureOf, unexpectedFailure } from '../domain/failures.ts';
+import { activities } from './activities.ts';
+import { announceGone } from './cluster-campaigns.ts';
+import type { ClusterEntity } from './cluster-entity.ts';
+import { look } from './cluster-serve.ts';
+import { failureFrom } from './failure.ts';
+
+/**
+ * Empties a cluster before it goes: cancels what is left in Slurm, then waits until the campaigns have seen the end
+ * of their jobs and copied the last logs. Ends in `deleting`, or back in `ready` when an idle cluster is called back.
+ */
+export async function drain(entity: ClusterEntity): Promise<void> {
+  const record = entity.record();
+  if (entity.snapshot.state === 'draining') {
+    await cancelWhatIsLeft(entity, record);
+    // Called back while we cancelled.
+    if (entity.snapshot.state !== 'draining') return;
+    entity.enter('exporting', 'Campaigns copy their last logs.');
+  }
+  const deadline = Date.parse(entity.snapshot.since) + entity.policy.drainTimeoutSeconds * 1000;
+  const isExporting = () => entity.snapshot.state === 'exporting';
+  while (isExporting() && openCampaigns(entity, record).length > 0 && Date.now() < deadline) {
+    await look(entity, record);
+    const waitMs = Math.min(entity.policy.busyTickSeconds * 1000, deadline - Date.now());
+    if (openCampaigns(entity, record).length > 0 && waitMs > 0) {
+      await entity.sleepUntilWoken(waitMs, 'Until campaigns have copied their logs');
+    }
+  }
+  if (!isExporting()) return;
+  entity.enter('deleting', 'The CloudFormation stack is deleted.');
+}
+
+function openCampaigns(entity: ClusterEntity, { epoch }: DeploymentRecord): OpenCampaign[] {
+  return Object.values(entity.snapshot.campaigns).filter(({ targetEpoch }) => targetEpoch === epoch);
+}
+
+async function cancelWhatIsLeft(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  if (!record.access) return;
+  try {
+    await activities.cancelJobs({ ...entity.deployment(record), access: record.access });
+  } catch (error) {
+    // A head node that cannot be reached must not keep its cluster: the stack's deletion ends the jobs.
+    entity.say(`Cancelling jobs failed (${failureFrom(error).message}); the teardown goes on.`);
+  }
+}
+
+/**
+ * Gives everything back, in the only safe order: the stack first, and until it is proven gone nothing else; then the
+ * subnet, which nothing uses any more; keys and secrets last, since they open the door to whatever is left. Ends in
+ * `deleted`, `failed` or `blocked`.
+ */
+export async function releaseEverything(entity: ClusterEntity): Promise<void> {
+  const record = entity.record();
+  const { epoch } = record;
+  const gone = entity.snapshot.failure ?? failureOf('ClusterDeleting', 'The cluster was deleted.');
+  await announceGone(entity, gone, ({ targetEpoch }) => targetEpoch === epoch);
+  try {
+    await releaseSteps(entity, record);
+  } catch (error) {
+    entity.snapshot.failure = failureFrom(error);
+    entity.enter('blocked', 'Deleting did not succeed; subnet and keys are kept until an operator decides.');
+    return;
+  }
+  await finish(entity);
+}
+
+async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  const deployment = entity.deployment(record);
+  const { resources } = record;
+  if (record.access) await activities.disconnect(deployment).catch(() => undefined);
+  if (resources.stack) {
+    await activities.deleteStack(deployment);
+    delete resources.stack;
+    entity.say('The stack is gone; subnet and keys follow.');
+  }
+  if (resources.lease) {
+    await activities.releaseSubnet(deployment);
+    delete resources.lease;
+  }
+  for (const [field, role] of [
+    ['jobUserKey', 'job-user'],
+    ['adminKey', 'admin'],
+  ] as const) {
+    if (!resources[field]) continue;
+    await activities.deleteKeyPair({ ...deployment, role });
+    delete resources[field];
+  }
+}
+
+async function finish(entity: ClusterEntity): Promise<void> {
+  const { teardown } = entity.snapshot;
+  if (teardown?.failure) {
+    entity.snapshot.failure = teardown.failure;
+    entity.endDeployment('failed', `${teardown.reason} Everything that was made is gone.`);
+  } else {
+    // A deletion that was blocked on the way and then succeeded leaves no failure behind.
+    delete entity.snapshot.failure;
+    entity.endDeployment('deleted', `${teardown?.reason ?? ''} Nothing is left but the logs.`.trim());
+  }
+  await dismissWaitingCampaigns(entity);
+}
+
+/** Campaigns that were promised a cluster which will not come are told so. */
+export async function dismissWaitingCampaigns(entity: ClusterEntity): Promise<void> {
+  if (entity.isAskedFor()) return;
+  const { failure, state } = entity.snapshot;
+  const reason =
+    failure ?? failureOf('ClusterDeleting', `The cluster is ${state} and was not asked for again.`);
+  await announceGone(entity, reason, () => true);
+}
+
+/** Waits for an operator's answer to a teardown that did not succeed. */
+export async function awaitDecision(entity: ClusterEntity): Promise<void> {
+  const { choice, by, reason } = await entity.awaitResolution();
+  if (choice === 'retry') {
+    entity.enter('deleting', `Deleting again, as ${by} decided: ${reason}`);
+    return;
+  }
+  const left = entity.snapshot.failure?.message ?? 'unknown';
+  entity.snapshot.failure = unexpectedFailure(`Abandoned by ${by}: ${reason}. What did not go: ${left}`);
+  entity.endDeployment(
+    'failed',
+    `Given up by ${by}: ${reason}. Subnet, keys and what is left of the stack remain.`,
+  );
+  await dismissWaitingCampaigns(entity);
+}

@@ -1,0 +1,3 @@
+export { campaign } from './campaign.workflow.ts';
+export { cluster } from './cluster.workflow.ts';
+export { subnetPool } from './subnet-pool.workflow.ts';

@@ -1,0 +1,155 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+import type { Activities } from '../activities/port.ts';
+
+/**
+ * Bounds of an activity. `startToClose` caps one attempt; `scheduleToClose` caps all of them together, because
+ * Temporal's default retry policy has no end. An activity that waits for something heartbeats, so that the death of
+ * its worker is noticed in `heartbeat` rather than at the end of the attempt.
+ */
+export interface ActivityBounds {
+  readonly summary: string;
+  readonly why: string;
+  readonly startToClose: `${number} ${'s' | 'min' | 'h'}`;
+  readonly scheduleToClose: `${number} ${'s' | 'min' | 'h' | 'd'}`;
+  readonly heartbeat?: `${number} ${'s' | 'min'}`;
+  readonly retry: {
+    readonly initialSeconds: number;
+    readonly maximumSeconds: number;
+    readonly attempts?: number;
+  };
+}
+
+const QUICK_AWS = { initialSeconds: 1, maximumSeconds: 30 } as const;
+
+/** The one table of timeouts and retries. Failures that repeating cannot mend are marked so where they are thrown. */
+export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> = {
+  describePoolSubnets: {
+    summary: 'Read the subnets of the pool',
+    why: 'Two paged describe calls; a cluster waits for it, so it gives up early and is asked again.',
+    startToClose: '30 s',
+    scheduleToClose: '5 min',
+    retry: QUICK_AWS,
+  },
+  acquireSubnet: {
+    summary: 'Ask the pool for a subnet',
+    why: 'An update to the pool entity; waits out a restart of the pool’s worker.',
+    startToClose: '30 s',
+    scheduleToClose: '15 min',
+    retry: QUICK_AWS,
+  },
+  releaseSubnet: {
+    summary: 'Give the subnet back',
+    why: 'Part of a teardown: it must happen, so it is tried for a day before an operator is asked.',
+    startToClose: '30 s',
+    scheduleToClose: '1 d',
+    retry: { initialSeconds: 1, maximumSeconds: 300 },
+  },
+  ensureKeyPair: {
+    summary: 'Make the key pair and its secret',
+    why: 'A handful of EC2 and Secrets Manager calls; repairs a half-made pair when repeated.',
+    startToClose: '60 s',
+    scheduleToClose: '10 min',
+    retry: QUICK_AWS,
+  },
+  deleteKeyPair: {
+    summary: 'Delete the key pair and its secret',
+    why: 'Part of a teardown: tried for a day before an operator is asked.',
+    startToClose: '60 s',
+    scheduleToClose: '1 d',
+    retry: { initialSeconds: 1, maximumSeconds: 300 },
+  },
+  ensureLogGroup: {
+    summary: 'Create the log group',
+    why: 'Three CloudWatch Logs calls, idempotent.',
+    startToClose: '30 s',
+    scheduleToClose: '10 min',
+    retry: QUICK_AWS,
+  },
+  copyJobLogs: {
+    summary: 'Copy job output to CloudWatch Logs',
+    why: 'As long as there is output to copy; resumes where the streams end. Longer than any head node outage that ends.',
+    startToClose: '2 h',
+    scheduleToClose: '1 d',
+    heartbeat: '60 s',
+    retry: { initialSeconds: 2, maximumSeconds: 60 },
+  },
+  createStack: {
+    summary: 'Create the CloudFormation stack',
+    why: 'ParallelCluster takes 10 to 20 minutes, with Lustre up to 40; CloudFormation itself gives a custom resource an hour.',
+    startToClose: '2 h',
+    scheduleToClose: '3 h',
+    heartbeat: '60 s',
+    retry: { initialSeconds: 5, maximumSeconds: 60 },
+  },
+  deleteStack: {
+    summary: 'Delete the CloudFormation stack',
+    why: 'A deletion is never skipped: a day of tries, then an operator decides. ENIs alone can take an hour.',
+    startToClose: '3 h',
+    scheduleToClose: '1 d',
+    heartbeat: '60 s',
+    retry: { initialSeconds: 5, maximumSeconds: 300 },
+  },
+  checkReadiness: {
+    summary: 'Check that Slurm answers and runs a job',
+    why: 'The smoke job waits for a compute node to boot. The bound over all attempts is the policy’s readyTimeoutSeconds.',
+    startToClose: '20 min',
+    scheduleToClose: '1 h',
+    heartbeat: '60 s',
+    retry: { initialSeconds: 2, maximumSeconds: 15 },
+  },
+  submitJobs: {
+    summary: 'Submit jobs to Slurm',
+    why: 'One SSH channel for a batch; adopts what an earlier attempt submitted. Outlasts a restart of slurmctld.',
+    startToClose: '10 min',
+    scheduleToClose: '1 d',
+    heartbeat: '60 s',
+    retry: { initialSeconds: 1, maximumSeconds: 60 },
+  },
+  observeSlurm: {
+    summary: 'Ask Slurm what runs',
+    why: 'A look is only worth its moment: two attempts, then the cluster is blind until the next tick. A dead slurmctld answers after 9 s.',
+    startToClose: '60 s',
+    scheduleToClose: '90 s',
+    retry: { initialSeconds: 1, maximumSeconds: 5, attempts: 2 },
+  },
+  cancelJobs: {
+    summary: 'Cancel what is left in Slurm',
+    why: 'Jobs take KillWait to go (30 s by default). A head node that cannot be reached must not keep its cluster.',
+    startToClose: '5 min',
+    scheduleToClose: '10 min',
+    heartbeat: '60 s',
+    retry: { initialSeconds: 2, maximumSeconds: 30, attempts: 5 },
+  },
+  disconnect: {
+    summary: 'Close SSH connections',
+    why: 'Local to one worker; other workers’ connections close when idle.',
+    startToClose: '10 s',
+    scheduleToClose: '1 min',
+    retry: { initialSeconds: 1, maximumSeconds: 5, attempts: 2 },
+  },
+  writeManifest: {
+    summary: 'Write the manifest of the campaign',
+    why: 'One S3 object; the campaign is not over without it.',
+    startToClose: '60 s',
+    scheduleToClose: '1 d',
+    retry: QUICK_AWS,
+  },
+};
+
+/** The table's entry as Temporal wants it. */
+export function activityOptions(name: keyof Activities): ActivityOptions {
+  const { summary, startToClose, scheduleToClose, heartbeat, retry } = activityBounds[name];
+  return {
+    summary,
+    startToCloseTimeout: startToClose,
+    scheduleToCloseTimeout: scheduleToClose,
+    ...(heartbeat ? { heartbeatTimeout: heartbeat } : {}),
+    retry: {
+      initialInterval: retry.initialSeconds * 1000,
+      maximumInterval: retry.maximumSeconds * 1000,
+      backoffCoefficient: 2,
+      ...(retry.attempts ? { maximumAttempts: retry.attempts } : {}),
+    },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  };
+}

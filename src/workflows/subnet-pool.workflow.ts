@@ -1,0 +1,83 @@
+import {
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  getExternalWorkflowHandle,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import {
+  acquire,
+  emptyPool,
+  nextWaiters,
+  type PoolSnapshot,
+  release,
+  renderPoolDetails,
+} from '../domain/subnets.ts';
+import type { LeaseAnswer } from '../activities/port.ts';
+import { activities } from './activities.ts';
+import {
+  type AcquireRequest,
+  acquireLease,
+  poolLeases,
+  releaseLease,
+  subnetAvailable,
+  type SubnetPoolInput,
+} from './messages.ts';
+import { rejection } from './failure.ts';
+
+/**
+ * The leases of one VPC's cluster subnets. Every decision is made from what EC2 and CloudFormation show at that
+ * moment, within one workflow task: two clusters can never be given the same subnet.
+ */
+export async function subnetPool(input: SubnetPoolInput): Promise<void> {
+  const { vpcId } = input;
+  let pool: PoolSnapshot = input.snapshot ?? emptyPool;
+
+  const change = (next: PoolSnapshot): void => {
+    pool = next;
+    setCurrentDetails(renderPoolDetails(vpcId, pool));
+  };
+
+  setHandler(poolLeases, () => pool, { description: 'Who holds which subnet, and who waits' });
+
+  setHandler(
+    acquireLease,
+    async ({ epoch, holderWorkflowId }: AcquireRequest): Promise<LeaseAnswer> => {
+      const subnets = await activities.describePoolSubnets(vpcId);
+      if (subnets.length === 0)
+        throw rejection('SubnetPoolEmpty', `No subnet of ${vpcId} carries the tag of the pool.`);
+      // No await from here on: the decision and its record are one step.
+      const decision = acquire(pool, { epoch, holderWorkflowId, now: new Date().toISOString() }, subnets);
+      change(decision.pool);
+      const { lease, position } = decision;
+      if (!lease) return { status: 'waiting', position, poolSize: subnets.length };
+      return {
+        status: 'leased',
+        lease: { subnetId: lease.subnetId, availabilityZone: lease.availabilityZone },
+      };
+    },
+    { description: 'Lease a subnet to an epoch, or queue it' },
+  );
+
+  setHandler(
+    releaseLease,
+    async ({ epoch }) => {
+      change(release(pool, epoch));
+      for (const waiter of nextWaiters(pool)) {
+        await getExternalWorkflowHandle(waiter.holderWorkflowId)
+          .signal(subnetAvailable, { epoch: waiter.epoch })
+          // A waiter that no longer runs loses its place when it has not asked for long enough.
+          .catch(() => undefined);
+      }
+    },
+    { description: 'Give an epoch’s subnet back' },
+  );
+
+  setCurrentDetails(renderPoolDetails(vpcId, pool));
+  await condition(() => workflowInfo().continueAsNewSuggested);
+  await condition(allHandlersFinished);
+  const next: SubnetPoolInput = { vpcId, snapshot: pool };
+  await continueAsNew(next);
+}

@@ -1,0 +1,203 @@
+import { Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { inject } from 'vitest';
+import { createSubnetLeaseActivities } from '../../src/activities/subnet-lease.ts';
+import type { CampaignView } from '../../src/domain/campaign-view.ts';
+import { type ClusterPolicy, defaultClusterPolicy } from '../../src/domain/cluster-snapshot.ts';
+import {
+  type ClusterSpec,
+  clusterSpecInputSchema,
+  resolveClusterSpec,
+} from '../../src/domain/cluster-spec.ts';
+import type { ClusterState, ClusterView } from '../../src/domain/cluster-view.ts';
+import {
+  campaignWorkflowId,
+  clusterWorkflowId,
+  subnetPoolWorkflowId,
+  type Tenant,
+} from '../../src/domain/ids.ts';
+import { addSearchAttributes } from '../../src/runtime/search-attributes.ts';
+import {
+  campaignView,
+  clusterView,
+  type EnsureAnswer,
+  ensureCluster,
+  submitCampaign,
+  type SubmitCampaignAnswer,
+  teardownCluster,
+} from '../../src/workflows/messages.ts';
+import { FakeWorld } from '../fakes/fake-world.ts';
+import { type HistorySink, replayChain } from './replay.ts';
+
+let runtimeInstalled = false;
+
+/** A time-skipping Temporal, shared by the tests of one file. */
+export async function startTimeSkipping(): Promise<TestWorkflowEnvironment> {
+  if (!runtimeInstalled) Runtime.install({ logger: new DefaultLogger('ERROR') });
+  runtimeInstalled = true;
+  const env = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path: inject('temporalTestServerPath') } },
+  });
+  await addSearchAttributes(env.connection, env.namespace ?? 'default');
+  return env;
+}
+
+export interface RigOptions {
+  readonly subnets?: number;
+  readonly policy?: Partial<ClusterPolicy>;
+}
+
+let taskQueueCounter = 0;
+
+/**
+ * One test's own world, task queue and VPC. When the test is over, every workflow that it started is replayed from
+ * its history, over all its continued runs: what the present code cannot replay fails the test.
+ */
+export class WorkflowRig {
+  readonly env: TestWorkflowEnvironment;
+  readonly world: FakeWorld;
+  readonly policy: ClusterPolicy;
+  readonly taskQueue: string;
+  readonly vpcId: string;
+  private readonly workflowIds = new Set<string>();
+  private readonly saveHistory: HistorySink | undefined;
+
+  private constructor(env: TestWorkflowEnvironment, options: RigOptions, saveHistory?: HistorySink) {
+    const number = ++taskQueueCounter;
+    this.env = env;
+    this.world = new FakeWorld(async () => env.currentTimeMs(), options.subnets);
+    this.policy = { ...defaultClusterPolicy, ...options.policy };
+    this.taskQueue = `test-${number}`;
+    this.vpcId = `vpc-${number}`;
+    this.saveHistory = saveHistory;
+  }
+
+  /** Runs a test body beside a worker, then replays everything that it started. */
+  static async run(
+    env: TestWorkflowEnvironment,
+    options: RigOptions,
+    body: (rig: WorkflowRig) => Promise<void>,
+    saveHistory?: HistorySink,
+  ): Promise<void> {
+    const rig = new WorkflowRig(env, options, saveHistory);
+    const worker = await rig.createWorker();
+    await worker.runUntil(body(rig));
+    await rig.replayAll();
+  }
+
+  get client(): Client {
+    return this.env.client;
+  }
+
+  async createWorker(): Promise<Worker> {
+    const lease = createSubnetLeaseActivities({
+      client: this.client,
+      taskQueue: this.taskQueue,
+      vpcId: this.vpcId,
+    });
+    return Worker.create({
+      connection: this.env.nativeConnection,
+      taskQueue: this.taskQueue,
+      workflowBundle: { codePath: inject('workflowBundlePath') },
+      activities: this.world.activities(lease),
+      maxConcurrentActivityTaskExecutions: 50,
+    });
+  }
+
+  tenant(name: string): Tenant {
+    return { virtualLabId: `lab${this.taskQueue.replace('test-', '')}`, projectId: name };
+  }
+
+  spec(values: Record<string, unknown> = {}): ClusterSpec {
+    return resolveClusterSpec(
+      clusterSpecInputSchema.parse({ tier: 'debug', idleTimeoutSeconds: 600, ...values }),
+    );
+  }
+
+  cluster(tenant: Tenant): WorkflowHandle {
+    return this.client.workflow.getHandle(clusterWorkflowId(tenant));
+  }
+
+  async ensure(tenant: Tenant, spec: ClusterSpec = this.spec()): Promise<EnsureAnswer> {
+    return this.client.workflow.executeUpdateWithStart(ensureCluster, {
+      startWorkflowOperation: this.startOperation(tenant),
+      args: [{ spec }],
+    });
+  }
+
+  async submit(
+    tenant: Tenant,
+    campaignId: string,
+    jobKeys: readonly string[],
+    extra: { spec?: ClusterSpec; sha256?: string; queues?: string[] } = {},
+  ): Promise<SubmitCampaignAnswer> {
+    this.workflowIds.add(campaignWorkflowId(tenant, campaignId));
+    const { sha256 = 'a', queues = [], spec } = extra;
+    const content = { bucket: 'control', key: `${campaignId}.json`, sha256 };
+    return this.client.workflow.executeUpdateWithStart(submitCampaign, {
+      startWorkflowOperation: this.startOperation(tenant),
+      args: [{ campaignId, content, jobKeys, queues, ...(spec && { spec }) }],
+    });
+  }
+
+  async teardown(tenant: Tenant, reason = 'asked for'): Promise<ClusterView> {
+    return this.cluster(tenant).executeUpdate(teardownCluster, { args: [{ reason }] });
+  }
+
+  async view(tenant: Tenant): Promise<ClusterView> {
+    return this.cluster(tenant).query(clusterView);
+  }
+
+  async campaign(tenant: Tenant, campaignId: string): Promise<CampaignView> {
+    return this.client.workflow.getHandle(campaignWorkflowId(tenant, campaignId)).query(campaignView);
+  }
+
+  /** Lets virtual time pass. */
+  async pass(seconds: number): Promise<void> {
+    await this.env.sleep(seconds * 1000);
+  }
+
+  /** Lets virtual time pass in small steps until the cluster is in one of the states. */
+  async until(
+    tenant: Tenant,
+    states: ClusterState | readonly ClusterState[],
+    withinSeconds = 3600,
+  ): Promise<ClusterView> {
+    const wanted = typeof states === 'string' ? [states] : states;
+    let view = await this.view(tenant);
+    for (let passed = 0; passed < withinSeconds; passed += 5) {
+      if (wanted.includes(view.state)) return view;
+      await this.pass(5);
+      view = await this.view(tenant);
+    }
+    throw new Error(`still ${view.state} after ${withinSeconds} s: ${view.message}`);
+  }
+
+  async untilCampaignEnds(tenant: Tenant, campaignId: string, withinSeconds = 3600): Promise<CampaignView> {
+    let view = await this.campaign(tenant, campaignId);
+    for (let passed = 0; passed < withinSeconds; passed += 5) {
+      if (view.endedAt) return view;
+      await this.pass(5);
+      view = await this.campaign(tenant, campaignId);
+    }
+    throw new Error(`campaign still ${view.state} after ${withinSeconds} s: ${view.message}`);
+  }
+
+  private startOperation(tenant: Tenant) {
+    this.workflowIds.add(clusterWorkflowId(tenant));
+    return new WithStartWorkflowOperation('cluster', {
+      workflowId: clusterWorkflowId(tenant),
+      taskQueue: this.taskQueue,
+      args: [{ ...tenant, policy: this.policy }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    });
+  }
+
+  private async replayAll(): Promise<void> {
+    const poolId = subnetPoolWorkflowId(this.vpcId);
+    for (const workflowId of [...this.workflowIds, poolId]) {
+      await replayChain(this.client, workflowId, inject('workflowBundlePath'), this.saveHistory);
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTimeSkipping, WorkflowRig } from '../support/workflow-rig.ts';
+
+let env: TestWorkflowEnvironment;
+beforeAll(async () => {
+  env = await startTimeSkipping();
+});
+afterAll(async () => {
+  await env?.teardown();
+});
+
+describe('the life of a cluster', () => {
+  it('provisions, runs a campaign, copies its logs, and gives everything back when idle', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('happy');
+      const { outcome, view } = await rig.ensure(tenant);
+      expect(outcome).toBe('created');
+      expect(view.clusterName).toBe(`pcluster-${tenant.virtualLabId}-happy`);
+      const campaignId = 'aaaaaaaaaaaaaaaaaaaaaaaaaa';
+      await rig.submit(tenant, campaignId, ['a', 'b', 'c']);
+      const campaign = await rig.untilCampaignEnds(tenant, campaignId);
+      expect(campaign).toMatchObject({ state: 'succeeded', jobsByState: { succeeded: 3 } });
+      expect([...rig.world.copiedLogs].toSorted()).toEqual(['a', 'b', 'c']);
+      expect(rig.world.manifests.get(campaignId)).toHaveLength(3);
+      await rig.until(tenant, 'deleted');
+      expect(rig.world.leftovers()).toEqual([]);
+      expect(rig.world.effects.slice(-3)).toEqual([
+        'deleteStack',
+        'deleteKeyPair job-user',
+        'deleteKeyPair admin',
+      ]);
+    });
+  });
+});
