@@ -1,0 +1,44 @@
+import { clusterName } from '../../src/domain/cluster-name.ts';
+import {
+  type ClusterSpecInput,
+  clusterSpecInputSchema,
+  resolveClusterSpec,
+} from '../../src/domain/cluster-spec.ts';
+import {
+  type ClusterConfigurationInput,
+  renderClusterConfiguration,
+} from '../../src/domain/pcluster-config.ts';
+import type { ClusterConfiguration } from '../../src/domain/pcluster-document.ts';
+
+const tenant = { virtualLabId: 'lab1', projectId: 'cortex' };
+
+/** One deployment of the tenant that these tests are about. */
+export const deployment = { ...tenant, epoch: '1k2m9x0aab12cd', clusterName: clusterName(tenant) };
+
+/** The configuration of that deployment for a specification as a caller would send it. */
+export function configurationOf(
+  input: ClusterSpecInput,
+  {
+    settings,
+    ...overrides
+  }: Omit<Partial<ClusterConfigurationInput>, 'settings'> & {
+    settings?: Partial<ClusterConfigurationInput['settings']>;
+  } = {},
+): ClusterConfiguration {
+  return renderClusterConfiguration({
+    spec: resolveClusterSpec(clusterSpecInputSchema.parse(input)),
+    deployment,
+    subnetId: 'subnet-0123456789abcdef0',
+    adminKeyName: 'pcluster-lab1-cortex-1k2m9x0aab12cd-admin',
+    jobUserPublicKey:
+      'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBtCaZ1qZ0k1qMlOf1JXUlFSUlNUVVZXWFlaW1xdXl9g job-user',
+    settings: {
+      // Of the Regions that offer HPC7a the one with all other instance types of the tiers.
+      region: 'us-east-2',
+      jobUserScriptUri: 's3://provisioner-control/assets/create-job-user.sh',
+      sshAllowedCidr: '10.0.0.0/16',
+      ...settings,
+    },
+    ...overrides,
+  });
+}
