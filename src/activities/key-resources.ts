@@ -1,0 +1,163 @@
+import { CreateKeyPairCommand, DeleteKeyPairCommand, DescribeKeyPairsCommand } from '@aws-sdk/client-ec2';
+import type { EC2Client } from '@aws-sdk/client-ec2';
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  RestoreSecretCommand,
+} from '@aws-sdk/client-secrets-manager';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { isAlreadyExists, isInvalidSecretState, isNotFound } from '../clients/aws-errors.ts';
+import { publicKeyOf, withoutComment } from '../clients/openssh-key.ts';
+import { keyPairName, keySecretName } from '../domain/cluster-name.ts';
+import type { Deployment, KeyRole } from '../domain/deployment.ts';
+import { KnownFailure } from '../domain/failures.ts';
+import { keyTags, tagKeys, tagValue, toTagList } from '../domain/resource-tags.ts';
+
+export interface KeyResourcesDeps {
+  readonly ec2: EC2Client;
+  readonly secretsManager: SecretsManagerClient;
+}
+
+type TagList = readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[];
+
+/** The EC2 half of a key pair as it is now. */
+export interface PublicHalf {
+  readonly publicKey: string;
+}
+
+/** The Secrets Manager half as it is now. The private key itself is looked at and dropped. */
+export interface PrivateHalf {
+  readonly arn: string;
+  /** Undefined while the secret has no value, or none that is a private key. */
+  readonly publicKey: string | undefined;
+  readonly isScheduledForDeletion: boolean;
+}
+
+/** The two resources that make up one key pair of a deployment: an EC2 key pair and a secret. */
+export class KeyResources {
+  readonly keyName: string;
+  readonly secretName: string;
+  readonly #deps: KeyResourcesDeps;
+  readonly #epoch: string;
+  readonly #tags: { Key: string; Value: string }[];
+  readonly #role: KeyRole;
+
+  constructor(deps: KeyResourcesDeps, deployment: Deployment, role: KeyRole) {
+    this.#deps = deps;
+    this.#epoch = deployment.epoch;
+    this.#role = role;
+    this.#tags = toTagList(keyTags(deployment, role));
+    this.keyName = keyPairName(deployment, role);
+    this.secretName = keySecretName(deployment, role);
+  }
+
+  /** The EC2 key pair, or undefined. KeyPairConflict if one of that name is not ours. */
+  async findPublicHalf(): Promise<PublicHalf | undefined> {
+    // By filter rather than by name: a name that does not exist is then an empty list and not an error.
+    const { KeyPairs = [] } = await this.#deps.ec2.send(
+      new DescribeKeyPairsCommand({
+        Filters: [{ Name: 'key-name', Values: [this.keyName] }],
+        IncludePublicKey: true,
+      }),
+    );
+    const found = KeyPairs.find(({ KeyName }) => KeyName === this.keyName);
+    if (!found) return undefined;
+    this.#refuseForeign(found.Tags, `key pair ${this.keyName}`);
+    return { publicKey: withoutComment(found.PublicKey ?? '') };
+  }
+
+  /** The secret, or undefined. KeyPairConflict if one of that name is not ours. */
+  async findPrivateHalf(): Promise<PrivateHalf | undefined> {
+    const { secretsManager } = this.#deps;
+    try {
+      const found = await secretsManager.send(new DescribeSecretCommand({ SecretId: this.secretName }));
+      this.#refuseForeign(found.Tags, `secret ${this.secretName}`);
+      const isScheduledForDeletion = found.DeletedDate !== undefined;
+      const publicKey = isScheduledForDeletion ? undefined : await this.#readPublicKey();
+      return { arn: found.ARN ?? this.secretName, publicKey, isScheduledForDeletion };
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes the EC2 key pair and returns its private half; undefined if one of that name appeared meanwhile. */
+  async createPair(): Promise<string | undefined> {
+    try {
+      const { KeyMaterial } = await this.#deps.ec2.send(
+        new CreateKeyPairCommand({
+          KeyName: this.keyName,
+          KeyType: 'ed25519',
+          KeyFormat: 'pem',
+          TagSpecifications: [{ ResourceType: 'key-pair', Tags: this.#tags }],
+        }),
+      );
+      return KeyMaterial;
+    } catch (error) {
+      if (isAlreadyExists(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Puts the private half into the secret, making or restoring it as needed. */
+  async storePrivateKey(privateKey: string, existing: PrivateHalf | undefined): Promise<void> {
+    const { secretsManager } = this.#deps;
+    if (existing?.isScheduledForDeletion) {
+      await secretsManager.send(new RestoreSecretCommand({ SecretId: this.secretName }));
+    }
+    const SecretString = privateKey;
+    if (!existing) {
+      try {
+        const Description = `Private key of role ${this.#role}, deployment ${this.#epoch}`;
+        await secretsManager.send(
+          new CreateSecretCommand({ Name: this.secretName, Description, SecretString, Tags: this.#tags }),
+        );
+        return;
+      } catch (error) {
+        if (!isAlreadyExists(error)) throw error;
+        // It appeared meanwhile: whose it is must be known before anything is written into it.
+        await this.findPrivateHalf();
+      }
+    }
+    await secretsManager.send(new PutSecretValueCommand({ SecretId: this.secretName, SecretString }));
+  }
+
+  /** Deletes the EC2 key pair; an absent one is fine. Its owner must have been looked at before. */
+  async deletePublicHalf(): Promise<void> {
+    await this.#deps.ec2.send(new DeleteKeyPairCommand({ KeyName: this.keyName }));
+  }
+
+  /** Deletes the secret at once, without recovery window; an absent one is fine. */
+  async deletePrivateHalf(): Promise<void> {
+    try {
+      await this.#deps.secretsManager.send(
+        new DeleteSecretCommand({ SecretId: this.secretName, ForceDeleteWithoutRecovery: true }),
+      );
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  async #readPublicKey(): Promise<string | undefined> {
+    try {
+      const { SecretString = '' } = await this.#deps.secretsManager.send(
+        new GetSecretValueCommand({ SecretId: this.secretName }),
+      );
+      return publicKeyOf(SecretString);
+    } catch (error) {
+      // A secret without a value yet, or one whose deletion began meanwhile.
+      if (isNotFound(error) || isInvalidSecretState(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #refuseForeign(tags: TagList | undefined, resource: string): void {
+    if (tagValue(tags, tagKeys.epoch) === this.#epoch && tagValue(tags, tagKeys.role) === this.#role) return;
+    throw new KnownFailure('KeyPairConflict', `The ${resource} exists without the tags of ${this.#epoch}`, {
+      resource,
+    });
+  }
+}
