@@ -1,0 +1,182 @@
+import { readFileSync } from 'node:fs';
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { defaultClusterPolicy } from '../domain/cluster-snapshot.ts';
+import { ConfigError, readApiConfig, readWorkerConfig } from './config.ts';
+import {
+  apiVariables,
+  commonVariables,
+  policyVariables,
+  temporalVariables,
+  type Variable,
+  workerVariables,
+} from './variables.ts';
+
+const token = 'k3'.repeat(20);
+const apiEnvironment = { AWS_REGION: 'us-east-1', CONTROL_BUCKET: 'control', API_TOKEN: token };
+const workerEnvironment = {
+  AWS_REGION: 'us-east-1',
+  CONTROL_BUCKET: 'control',
+  PCLUSTER_PROVIDER_ARN: 'arn:aws:lambda:us-east-1:123456789012:function:provider',
+  VPC_ID: 'vpc-0a1b2c',
+  SSH_ALLOWED_CIDR: '10.0.0.0/16',
+  JOB_USER_SCRIPT_URI: 's3://assets/create-job-user.sh',
+};
+
+function problemsOf(read: () => unknown): readonly string[] {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return expect.unreachable('the environment should have been refused');
+}
+
+describe('readApiConfig', () => {
+  it('asks only for region, bucket and token, and listens on loopback by default', () => {
+    const config = readApiConfig(apiEnvironment);
+
+    expect(config).toMatchObject({
+      host: '127.0.0.1',
+      port: 8080,
+      temporal: { address: '127.0.0.1:7233', namespace: 'default', tls: false },
+      aws: { region: 'us-east-1', forcePathStyle: false },
+      controlBucket: { bucket: 'control' },
+      logLevel: 'info',
+    });
+    expect(config.token.reveal()).toBe(token);
+  });
+
+  it('has the pace that the domain documents as its defaults', () => {
+    expect(readApiConfig(apiEnvironment).policy).toEqual(defaultClusterPolicy);
+  });
+
+  it('reports every problem at once, with the variable, the reason and what to set', () => {
+    const problems = problemsOf(() =>
+      readApiConfig({ API_TOKEN: 'short', API_PORT: '80a', BUSY_TICK_SECONDS: '0', LOG_LEVEL: 'loud' }),
+    );
+
+    expect(problems).toEqual([
+      expect.stringMatching(/^AWS_REGION is missing\. Set it: AWS region/),
+      expect.stringMatching(/^CONTROL_BUCKET is missing\. Set it: /),
+      expect.stringMatching(/^LOG_LEVEL is none of fatal, .* Set it: /),
+      expect.stringMatching(/^BUSY_TICK_SECONDS is not between 1 and 86400\. Set it: .*seconds/),
+      expect.stringMatching(/^API_PORT is not a whole number\. Set it: Port/),
+      expect.stringMatching(/^API_TOKEN is shorter than 32 characters\. Set it: .*openssl rand/),
+    ]);
+  });
+
+  it('never shows a secret, not even a wrong one', () => {
+    const wrong = 'wrong token with spaces in it, long enough otherwise';
+    const config = readApiConfig({ ...apiEnvironment, TEMPORAL_API_KEY: 'temporal-key' });
+
+    expect(`${inspect(config, { depth: 9 })}${JSON.stringify(config)}${String(config.token)}`).not.toMatch(
+      /k3k3|temporal-key/,
+    );
+    expect(JSON.stringify(config)).toContain('[redacted]');
+    expect(problemsOf(() => readApiConfig({ ...apiEnvironment, API_TOKEN: wrong })).join()).not.toContain(
+      wrong,
+    );
+  });
+
+  it('takes an empty variable for an absent one', () => {
+    expect(readApiConfig({ ...apiEnvironment, API_PORT: '', LOG_LEVEL: ' ' })).toMatchObject({
+      port: 8080,
+      logLevel: 'info',
+    });
+  });
+
+  it.each([
+    ['TEMPORAL_ADDRESS', 'http://localhost'],
+    ['TEMPORAL_TLS', 'yes'],
+    ['AWS_REGION', 'Frankfurt'],
+    ['CONTROL_BUCKET', 's3://bucket'],
+    ['API_PORT', '65536'],
+    ['HISTORY_EVENT_LIMIT', '51200'],
+  ])('refuses %s=%s', (name, value) => {
+    expect(problemsOf(() => readApiConfig({ ...apiEnvironment, [name]: value }))).toEqual([
+      expect.stringContaining(name),
+    ]);
+  });
+});
+
+describe('readWorkerConfig', () => {
+  it('reads what a worker needs, and no token', () => {
+    const config = readWorkerConfig({
+      ...workerEnvironment,
+      ADDITIONAL_SECURITY_GROUP_IDS: 'sg-0a, sg-0b',
+      CUSTOM_AMI: 'ami-0c',
+      LOG_RETENTION_DAYS: '30',
+      TEMPORAL_UI_URL: 'http://127.0.0.1:8233',
+    });
+
+    expect(config).toMatchObject({
+      vpcId: 'vpc-0a1b2c',
+      subnetPool: 'default',
+      temporalUiUrl: 'http://127.0.0.1:8233',
+      logRetentionDays: 30,
+      stackPollSeconds: 15,
+      deployment: {
+        region: 'us-east-1',
+        jobUserScriptUri: 's3://assets/create-job-user.sh',
+        sshAllowedCidr: '10.0.0.0/16',
+        additionalSecurityGroupIds: ['sg-0a', 'sg-0b'],
+        customAmi: 'ami-0c',
+        logRetentionDays: 30,
+      },
+    });
+  });
+
+  it.each([
+    ['PCLUSTER_PROVIDER_ARN', 'provider'],
+    ['VPC_ID', 'my-vpc'],
+    ['SSH_ALLOWED_CIDR', '10.0.0.0'],
+    ['JOB_USER_SCRIPT_URI', 'https://example.org/x.sh'],
+    ['ADDITIONAL_SECURITY_GROUP_IDS', 'sg-0a,,sg-0b'],
+    ['CUSTOM_AMI', 'latest'],
+    ['LOG_RETENTION_DAYS', '42'],
+    ['LOG_RETENTION_DAYS', '0'],
+    ['TEMPORAL_UI_URL', 'javascript:alert(1)'],
+  ])('refuses %s=%s', (name, value) => {
+    expect(problemsOf(() => readWorkerConfig({ ...workerEnvironment, [name]: value }))).toEqual([
+      expect.stringContaining(name),
+    ]);
+  });
+});
+
+describe('.env.example', () => {
+  const variables: Readonly<Record<string, Variable<unknown>>> = {
+    ...temporalVariables,
+    ...commonVariables,
+    ...policyVariables,
+    ...apiVariables,
+    ...workerVariables,
+  };
+  const text = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
+  const documented = Object.fromEntries(
+    [...text.matchAll(/^# (.+)\n([A-Z0-9_]+)=(.*)$/gm)].map(([, comment, name, value]) => [
+      name,
+      { comment, value },
+    ]),
+  );
+
+  it('documents every variable and no other', () => {
+    expect(Object.keys(documented).toSorted()).toEqual(Object.keys(variables).toSorted());
+    expect(text.match(/^[A-Z0-9_]+=/gm)).toHaveLength(Object.keys(variables).length);
+  });
+
+  it.each(Object.entries(variables))('agrees with the schema about %s', (name, variable) => {
+    const { comment, value } = documented[name] ?? {};
+    const ending = variable.default
+      ? `Default ${variable.default}`
+      : variable.optional
+        ? 'Optional'
+        : 'Required';
+
+    expect(value).toBe(variable.default ?? '');
+    expect(comment?.endsWith(ending)).toBe(true);
+    const unit = /_(SECONDS|DAYS)$/.exec(name)?.[1];
+    if (unit) expect(comment).toContain(unit.charAt(0) + unit.slice(1).toLowerCase());
+  });
+});

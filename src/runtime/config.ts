@@ -1,0 +1,152 @@
+import type { AwsClientsConfig } from '../clients/aws.ts';
+import type { ClusterPolicy } from '../domain/cluster-snapshot.ts';
+import type { DeploymentSettings } from '../domain/pcluster-config.ts';
+import type { Secret } from './secret.ts';
+import {
+  apiVariables,
+  commonVariables,
+  policyVariables,
+  temporalVariables,
+  type Variable,
+  workerVariables,
+} from './variables.ts';
+
+/** How both processes reach Temporal. */
+export interface TemporalConfig {
+  readonly address: string;
+  readonly namespace: string;
+  readonly taskQueue: string;
+  readonly tls: boolean;
+  readonly apiKey?: Secret;
+}
+
+interface CommonConfig {
+  readonly temporal: TemporalConfig;
+  readonly aws: AwsClientsConfig;
+  readonly controlBucket: { readonly bucket: string; readonly kmsKeyId?: string };
+  readonly logLevel: string;
+}
+
+export interface ApiConfig extends CommonConfig {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly token: Secret;
+  readonly policy: ClusterPolicy;
+}
+
+export interface WorkerConfig extends CommonConfig {
+  readonly temporalUiUrl?: string;
+  readonly providerArn: string;
+  readonly vpcId: string;
+  /** Value of the pool's tag on subnets. */
+  readonly subnetPool: string;
+  readonly deployment: DeploymentSettings;
+  readonly logRetentionDays: NonNullable<DeploymentSettings['logRetentionDays']>;
+  readonly stackPollSeconds: number;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Everything that is wrong with the environment, at once. Never names a value, which could be a secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      [
+        'The environment is not complete:',
+        ...problems.map((problem) => `  - ${problem}`),
+        'See .env.example.',
+      ].join('\n'),
+    );
+    this.problems = problems;
+  }
+}
+
+/** What the API process needs. ConfigError names every variable that is missing or wrong. */
+export function readApiConfig(env: Environment = process.env): ApiConfig {
+  const variables = { ...temporalVariables, ...commonVariables, ...policyVariables, ...apiVariables };
+  const read = readVariables(variables, env);
+  return {
+    ...commonConfig(read),
+    host: read.API_HOST,
+    port: read.API_PORT,
+    token: read.API_TOKEN,
+    policy: {
+      busyTickSeconds: read.BUSY_TICK_SECONDS,
+      idleTickSeconds: read.IDLE_TICK_SECONDS,
+      readyTimeoutSeconds: read.READY_TIMEOUT_SECONDS,
+      drainTimeoutSeconds: read.DRAIN_TIMEOUT_SECONDS,
+      unclaimedTimeoutSeconds: read.UNCLAIMED_TIMEOUT_SECONDS,
+      historyEventLimit: read.HISTORY_EVENT_LIMIT,
+    },
+  };
+}
+
+/** What the worker process needs. ConfigError names every variable that is missing or wrong. */
+export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
+  const read = readVariables({ ...temporalVariables, ...commonVariables, ...workerVariables }, env);
+  return {
+    ...commonConfig(read),
+    ...(read.TEMPORAL_UI_URL && { temporalUiUrl: read.TEMPORAL_UI_URL }),
+    providerArn: read.PCLUSTER_PROVIDER_ARN,
+    vpcId: read.VPC_ID,
+    subnetPool: read.SUBNET_POOL,
+    deployment: {
+      region: read.AWS_REGION,
+      jobUserScriptUri: read.JOB_USER_SCRIPT_URI,
+      sshAllowedCidr: read.SSH_ALLOWED_CIDR,
+      ...(read.ADDITIONAL_SECURITY_GROUP_IDS && {
+        additionalSecurityGroupIds: read.ADDITIONAL_SECURITY_GROUP_IDS,
+      }),
+      ...(read.CUSTOM_AMI && { customAmi: read.CUSTOM_AMI }),
+      logRetentionDays: read.LOG_RETENTION_DAYS,
+    },
+    logRetentionDays: read.LOG_RETENTION_DAYS,
+    stackPollSeconds: read.STACK_POLL_SECONDS,
+  };
+}
+
+type Values<V> = { readonly [Name in keyof V]: V[Name] extends Variable<infer T> ? T : never };
+
+function commonConfig(read: Values<typeof temporalVariables & typeof commonVariables>): CommonConfig {
+  return {
+    temporal: {
+      address: read.TEMPORAL_ADDRESS,
+      namespace: read.TEMPORAL_NAMESPACE,
+      taskQueue: read.TEMPORAL_TASK_QUEUE,
+      tls: read.TEMPORAL_TLS,
+      ...(read.TEMPORAL_API_KEY && { apiKey: read.TEMPORAL_API_KEY }),
+    },
+    aws: { region: read.AWS_REGION, forcePathStyle: read.AWS_S3_FORCE_PATH_STYLE },
+    controlBucket: {
+      bucket: read.CONTROL_BUCKET,
+      ...(read.CONTROL_KMS_KEY_ID && { kmsKeyId: read.CONTROL_KMS_KEY_ID }),
+    },
+    logLevel: read.LOG_LEVEL,
+  };
+}
+
+function readVariables<V extends Readonly<Record<string, Variable<unknown>>>>(
+  variables: V,
+  env: Environment,
+): Values<V> {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, variable] of Object.entries(variables)) {
+    // An empty variable is as good as an absent one: that is how shells and Compose leave things out.
+    const text = env[name]?.trim() || variable.default;
+    if (text === undefined) {
+      if (!variable.optional) problems.push(`${name} is missing. Set it: ${variable.set}`);
+      continue;
+    }
+    const parsed = variable.schema.safeParse(text);
+    if (parsed.success) values[name] = parsed.data;
+    else problems.push(`${name} ${parsed.error.issues[0]?.message ?? 'is wrong'}. Set it: ${variable.set}`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  // Every variable of `variables` was read by its own schema just now.
+  return values as Values<V>;
+}

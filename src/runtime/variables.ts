@@ -1,0 +1,189 @@
+import { z } from 'zod';
+import type { DeploymentSettings } from '../domain/pcluster-config.ts';
+import { Secret } from './secret.ts';
+
+/*
+ * Every environment variable of the product: how it is read, and what to set. `.env.example` documents them; a test
+ * keeps the two in step. AWS endpoints and credentials are not here: the SDK reads them itself (`AWS_ENDPOINT_URL*`,
+ * `AWS_PROFILE`, …).
+ */
+
+/** One variable. A default is written as it would be in the environment. */
+export interface Variable<T> {
+  readonly schema: z.ZodType<T>;
+  /** What to set, in words that stand alone. */
+  readonly set: string;
+  readonly default?: string;
+  readonly optional?: boolean;
+}
+
+function required<T>(schema: z.ZodType<T>, set: string): Variable<T> {
+  return { schema, set };
+}
+
+function optional<T>(schema: z.ZodType<T>, set: string): Variable<T | undefined> {
+  return { schema, set, optional: true };
+}
+
+function withDefault<T>(fallback: string, schema: z.ZodType<T>, set: string): Variable<T> {
+  return { schema, set, default: fallback };
+}
+
+const DIGITS = /^\d+$/;
+
+function wholeNumber(min: number, max: number): z.ZodType<number> {
+  return z
+    .string()
+    .regex(DIGITS, 'is not a whole number')
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `is not between ${min} and ${max}`);
+}
+
+function seconds(fallback: string, min: number, what: string): Variable<number> {
+  const max = 86_400;
+  return withDefault(fallback, wholeNumber(min, max), `${what}: seconds, ${min} to ${max}.`);
+}
+
+function secret(minCharacters: number): z.ZodType<Secret> {
+  return z
+    .string()
+    .regex(/^[\x21-\x7e]*$/, 'holds characters that a header cannot carry')
+    .min(minCharacters, `is shorter than ${minCharacters} characters`)
+    .transform((value) => new Secret(value));
+}
+
+const flag = z
+  .enum(['true', 'false'], 'is neither `true` nor `false`')
+  .transform((value) => value === 'true');
+
+const hostPort = z.string().regex(/^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'is not `host:port`');
+
+const url = z.url({ protocol: /^https?$/, error: 'is not an http(s) URL' });
+
+const list = (item: RegExp, what: string): z.ZodType<readonly string[]> =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((each) => each.trim()))
+    .refine((items) => items.every((each) => item.test(each)), `is not a comma-separated list of ${what}`);
+
+/** CloudWatch's periods as far as ParallelCluster takes them; its 0 (for ever) is left out on purpose. */
+const retentionDays: readonly NonNullable<DeploymentSettings['logRetentionDays']>[] = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653,
+];
+
+const retention = z
+  .string()
+  .transform((text) => retentionDays.find((days) => String(days) === text))
+  .pipe(
+    z.custom<(typeof retentionDays)[number]>(
+      (days) => days !== undefined,
+      'is not a period that CloudWatch has',
+    ),
+  );
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+/** Where Temporal is and how to get in; the same for both processes. */
+export const temporalVariables = {
+  TEMPORAL_ADDRESS: withDefault(
+    '127.0.0.1:7233',
+    hostPort,
+    'Host and port of the Temporal frontend, `host:port`.',
+  ),
+  TEMPORAL_NAMESPACE: withDefault('default', z.string(), 'Name of the Temporal namespace.'),
+  TEMPORAL_TASK_QUEUE: withDefault(
+    'parallelcluster-provisioner',
+    z.string().max(200, 'is longer than 200 characters'),
+    'Name of the task queue that the worker polls and the API starts workflows on.',
+  ),
+  TEMPORAL_TLS: withDefault('false', flag, '`true` to connect to Temporal over TLS. An API key needs it.'),
+  TEMPORAL_API_KEY: optional(secret(1), 'API key of the Temporal namespace, if it wants one.'),
+};
+
+/** What both processes need of AWS and of themselves. */
+export const commonVariables = {
+  AWS_REGION: required(
+    z.string().regex(/^[a-z]{2}(-[a-z0-9]+)+-\d+$/, 'is not a region'),
+    'AWS region of the clusters, e.g. `us-east-1`.',
+  ),
+  AWS_S3_FORCE_PATH_STYLE: withDefault(
+    'false',
+    flag,
+    '`true` for S3 servers that do not answer at `<bucket>.<host>`, such as emulators.',
+  ),
+  CONTROL_BUCKET: required(
+    z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'is not a bucket name'),
+    'Name of the S3 bucket that keeps the content of campaigns.',
+  ),
+  CONTROL_KMS_KEY_ID: optional(
+    z.string(),
+    'Id or ARN of the KMS key of the control bucket; S3 encrypts with a key of its own if it is not set.',
+  ),
+  LOG_LEVEL: withDefault(
+    'info',
+    z.enum(logLevels, `is none of ${logLevels.join(', ')}`),
+    `Least level that is logged: ${logLevels.join(', ')}.`,
+  ),
+};
+
+/** The pace of cluster entities: the API gives it to those that it starts. */
+export const policyVariables = {
+  BUSY_TICK_SECONDS: seconds('15', 1, 'Between two looks at a cluster on which something runs or waits'),
+  IDLE_TICK_SECONDS: seconds('300', 1, 'Between two looks at a cluster on which nothing does'),
+  READY_TIMEOUT_SECONDS: seconds('1800', 10, 'How long Slurm may take to answer after the stack is complete'),
+  DRAIN_TIMEOUT_SECONDS: seconds('900', 10, 'How long a teardown waits for the last logs'),
+  UNCLAIMED_TIMEOUT_SECONDS: seconds('60', 10, 'After which a workflow that got no request ends'),
+  HISTORY_EVENT_LIMIT: withDefault(
+    '4000',
+    wholeNumber(100, 40_000),
+    'Events after which a cluster’s workflow continues as new: 100 to 40000 (Temporal ends a run at 51200).',
+  ),
+};
+
+export const apiVariables = {
+  API_HOST: withDefault('127.0.0.1', z.string(), 'Address that the API listens on.'),
+  API_PORT: withDefault('8080', wholeNumber(0, 65_535), 'Port that the API listens on; 0 takes a free one.'),
+  API_TOKEN: required(
+    secret(32),
+    'Bearer token of the callers, 32 or more visible ASCII characters, e.g. from `openssl rand -hex 32`.',
+  ),
+};
+
+export const workerVariables = {
+  TEMPORAL_UI_URL: optional(url, 'URL of the Temporal UI, for links in messages to operators.'),
+  PCLUSTER_PROVIDER_ARN: required(
+    z.string().regex(/^arn:[a-z-]+:(lambda|sns):\S+$/, 'is not the ARN of a Lambda function or SNS topic'),
+    'ARN of the ParallelCluster custom-resource provider (its `ServiceToken`).',
+  ),
+  VPC_ID: required(
+    z.string().regex(/^vpc-[0-9a-f]+$/, 'is not a VPC id'),
+    'Id of the VPC that the clusters live in.',
+  ),
+  SUBNET_POOL: withDefault(
+    'default',
+    z.string().max(256, 'is longer than 256 characters'),
+    'Value of the tag `parallelcluster-provisioner:pool` on the subnets that clusters may lease.',
+  ),
+  SSH_ALLOWED_CIDR: required(
+    z.cidrv4('is not an IPv4 range'),
+    'IPv4 range that may reach head nodes over SSH, e.g. `10.0.0.0/16`: that of the workers and the Workflow Service.',
+  ),
+  JOB_USER_SCRIPT_URI: required(
+    z.string().regex(/^s3:\/\/[a-z0-9.-]+\/\S+$/, 'is not `s3://bucket/key`'),
+    '`s3://bucket/key` of `assets/create-job-user.sh`, readable from every node.',
+  ),
+  ADDITIONAL_SECURITY_GROUP_IDS: optional(
+    list(/^sg-[0-9a-f]+$/, 'security group ids'),
+    'Security groups of all nodes beside ParallelCluster’s own, separated by commas.',
+  ),
+  CUSTOM_AMI: optional(
+    z.string().regex(/^ami-[0-9a-f]+$/, 'is not an AMI id'),
+    'AMI made from ParallelCluster’s; that one itself if it is not set.',
+  ),
+  LOG_RETENTION_DAYS: withDefault(
+    '90',
+    retention,
+    `How long CloudWatch keeps logs: days, one of ${retentionDays.join(', ')}.`,
+  ),
+  STACK_POLL_SECONDS: seconds('15', 1, 'Between two looks at a stack that is being made or deleted'),
+};
