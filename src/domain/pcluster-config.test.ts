@@ -39,6 +39,19 @@ describe('the ParallelCluster configuration', () => {
     expect(HeadNode.CustomActions.OnNodeConfigured.Args).toEqual(['sim', '2000', 'ssh-ed25519 AAAAB3']);
   });
 
+  test.each([
+    [1, 't3.medium'],
+    [85, 't3.medium'],
+    [86, 't3.large'],
+    [185, 't3.large'],
+    [186, 't3.xlarge'],
+    [1000, 't3.xlarge'],
+  ])('has a head node with the memory to manage %i nodes', (maxCount, instanceType) => {
+    const computeResources = [{ name: 'm5', instanceType: 'm5.large', maxCount }];
+    const { HeadNode } = configurationOf({ queues: [{ name: 'q', computeResources }] });
+    expect(HeadNode.InstanceType).toBe(instanceType);
+  });
+
   test('lets SSH in from the given network only', () => {
     const { HeadNode } = configurationOf({ tier: 'debug' }, { settings: { sshAllowedCidr: '10.7.0.0/24' } });
     expect(HeadNode.Ssh.AllowedIps).toBe('10.7.0.0/24');

@@ -17,7 +17,15 @@ export const JOB_USER = 'sim';
 /** One number on all nodes and in all epochs, because files in shared storage are owned by numbers. */
 const JOB_USER_ID = 2000;
 
-const HEAD_NODE_INSTANCE_TYPE = 't3.medium';
+/**
+ * Head nodes in the order of their memory. For the compute nodes that they manage ParallelCluster wants 0.6 GiB of memory and 1 GiB more for
+ * every 25 nodes, but never more than 16 (`HeadNodeMemorySizeValidator`, aws-parallelcluster 3.16).
+ */
+const headNodes = [
+  { instanceType: 't3.medium', memoryGibibytes: 4 },
+  { instanceType: 't3.large', memoryGibibytes: 8 },
+] as const;
+const LARGEST_HEAD_NODE = 't3.xlarge';
 const DEFAULT_LOG_RETENTION_DAYS: LogRetentionDays = 90;
 
 /** What all clusters of an installation of this service have in common. */
@@ -67,7 +75,7 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
     Image: { Os: 'alinux2023', ...(settings.customAmi && { CustomAmi: settings.customAmi }) },
     Imds: { ImdsSupport: 'v2.0' },
     HeadNode: {
-      InstanceType: HEAD_NODE_INSTANCE_TYPE,
+      InstanceType: headNodeInstanceType(spec),
       Networking: { SubnetId: subnetId, ...shared.securityGroups },
       // ParallelCluster's default lets the whole VPC in, and with it the clusters of other tenants.
       Ssh: { KeyName: input.adminKeyName, AllowedIps: settings.sshAllowedCidr },
@@ -97,6 +105,15 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
     },
     Tags: toTagList(deploymentTags(deployment)),
   };
+}
+
+function headNodeInstanceType({ queues }: ClusterSpec): string {
+  const nodes = queues
+    .flatMap(({ computeResources }) => computeResources)
+    .reduce((sum, { maxCount }) => sum + maxCount, 0);
+  const requiredGibibytes = nodes / 25 + 0.6;
+  const smallest = headNodes.find(({ memoryGibibytes }) => memoryGibibytes >= requiredGibibytes);
+  return smallest?.instanceType ?? LARGEST_HEAD_NODE;
 }
 
 interface SharedByAllNodes {

@@ -28,6 +28,8 @@ from pcluster.utils import get_installed_version  # noqa: E402
 #: HPC7a is offered in no other zone of us-east-2, eu-west-1 and eu-north-1.
 ZONE = "b"
 
+VERSION = get_installed_version()
+
 Path = tuple[str, ...]
 
 
@@ -103,7 +105,7 @@ class SeededAws:
         return group
 
     def _custom_image(self) -> str:
-        return official_images()[0]["ami_id"]
+        return CUSTOM_IMAGE["ami_id"]
 
     def _efs(self) -> str:
         efs = self._client("efs")
@@ -128,29 +130,33 @@ class SeededAws:
         self._client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
 
 
-def official_images() -> list[dict[str, Any]]:
-    """ParallelCluster's own images of its version, named as AWS publishes them."""
-    version = get_installed_version()
-    return [
-        {
-            "ami_id": f"ami-{number:017x}",
-            "name": f"aws-parallelcluster-{version}-amzn2023-hvm-{architecture}-202601010000",
-            "owner_id": "247102896272",
-            "public": True,
-            "virtualization_type": "hvm",
-            "architecture": architecture,
-            "state": "available",
-            "image_type": "machine",
-            "image_location": "amazon/parallelcluster",
-            "hypervisor": "xen",
-            "root_device_type": "ebs",
-            "root_device_name": "/dev/xvda",
-            "sriov": "simple",
-            "creation_date": "2026-01-01T00:00:00.000Z",
-            "tags": {"parallelcluster:version": version, "parallelcluster:os": "alinux2023"},
-        }
-        for number, architecture in enumerate(("x86_64", "arm64"), start=1)
-    ]
+def image(number: int, name: str, architecture: str, tags: dict[str, str]) -> dict[str, Any]:
+    return {
+        "ami_id": f"ami-{number:017x}",
+        "name": name,
+        "owner_id": "247102896272",
+        "public": True,
+        "virtualization_type": "hvm",
+        "architecture": architecture,
+        "state": "available",
+        "image_type": "machine",
+        "image_location": "amazon/parallelcluster",
+        "hypervisor": "xen",
+        "root_device_type": "ebs",
+        "root_device_name": "/dev/xvda",
+        "sriov": "simple",
+        "creation_date": "2026-01-01T00:00:00.000Z",
+        "tags": {"parallelcluster:version": VERSION, "parallelcluster:os": "alinux2023", **tags},
+    }
+
+
+#: ParallelCluster's own images, named as AWS publishes them.
+OFFICIAL_IMAGES = [
+    image(number, f"aws-parallelcluster-{VERSION}-amzn2023-hvm-{architecture}-202601010000", architecture, {})
+    for number, architecture in enumerate(("x86_64", "arm64"), start=1)
+]
+#: One that `pcluster build-image` made from them.
+CUSTOM_IMAGE = image(3, "custom", "x86_64", {"parallelcluster:build_status": "available"})
 
 
 def _accept_instance_store(mapping: dict[str, Any]) -> None:
@@ -162,7 +168,7 @@ def _accept_instance_store(mapping: dict[str, Any]) -> None:
 @contextlib.contextmanager
 def seeded_aws(document: Any, region: str) -> Iterator[SeededAws]:
     """AWS as the configuration wants it, for as long as the context lasts."""
-    amis.AMIS[:] = official_images()
+    amis.AMIS[:] = [*OFFICIAL_IMAGES, CUSTOM_IMAGE]
     instances.InstanceResponse._validate_block_device_mapping = staticmethod(_accept_instance_store)
     Ec2Client.describe_placement_group = lambda _self, _name: {}  # moto has no DescribePlacementGroups
     with moto.mock_aws():

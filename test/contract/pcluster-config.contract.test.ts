@@ -1,0 +1,148 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { readDevEnvironment } from '../../src/dev/environment.ts';
+import { validateClusterConfigurations, type Verdict } from '../../src/dev/pcluster-validator.ts';
+import { ensureVenv } from '../../src/dev/python-venv.ts';
+import { toYaml } from '../../src/domain/pcluster-config.ts';
+import { tierNames } from '../../src/domain/tiers.ts';
+import { configurationOf } from '../support/cluster-configuration.ts';
+
+const node = (name: string, instanceType: string, maxCount = 4) => ({ name, instanceType, maxCount });
+
+/** What CloudFormation makes of numbers and booleans in the properties of a custom resource. */
+function withScalarsAsStrings(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withScalarsAsStrings);
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withScalarsAsStrings(inner)]));
+}
+
+/** Given for each instance type that has EFA and is not asked to use it: prod-batch does not want it. */
+function isAdviceToUseEfa({ level, type }: Verdict['findings'][number]): boolean {
+  return level === 'WARNING' && type === 'EfaValidator';
+}
+
+const tiers = Object.fromEntries(
+  tierNames.map((tier) => [`tier ${tier}`, toYaml(configurationOf({ tier }))]),
+);
+
+const explicit = {
+  'a spot queue beside an on-demand one with a node that is always on': toYaml(
+    configurationOf({
+      queues: [
+        { name: 'cheap', capacityType: 'SPOT', computeResources: [node('c7a', 'c7a.48xlarge')] },
+        {
+          name: 'steady',
+          maxTimeSeconds: 60,
+          maxNodesPerJob: 1,
+          computeResources: [{ ...node('m5', 'm5.large'), minCount: 1 }],
+        },
+      ],
+    }),
+  ),
+  'fifty queues': toYaml(
+    configurationOf({
+      queues: Array.from({ length: 50 }, (_, index) => ({
+        name: `queue-${index}`,
+        computeResources: [node('m5', 'm5.large', 20)],
+      })),
+    }),
+  ),
+  'as many nodes as a medium head node can manage': toYaml(
+    configurationOf({ queues: [{ name: 'q', computeResources: [node('m5', 'm5.large', 85)] }] }),
+  ),
+  'as many nodes as a large head node can manage': toYaml(
+    configurationOf({ queues: [{ name: 'q', computeResources: [node('m5', 'm5.large', 185)] }] }),
+  ),
+  'an own image, own security groups and homes on EFS': toYaml(
+    configurationOf(
+      { tier: 'debug' },
+      {
+        home: { fileSystemId: 'fs-0123456789abcdef0', accessPointId: 'fsap-0123456789abcdef0' },
+        settings: {
+          customAmi: 'ami-0123456789abcdef0',
+          additionalSecurityGroupIds: ['sg-0123456789abcdef0', 'sg-0fedcba9876543210'],
+          logRetentionDays: 365,
+        },
+      },
+    ),
+  ),
+  'a tier whose numbers and booleans CloudFormation has made strings': JSON.stringify(
+    withScalarsAsStrings(configurationOf({ tier: 'prod-mpi-mem' })),
+  ),
+};
+
+const wrong = {
+  'EFA on an instance type without it': toYaml(
+    configurationOf({
+      queues: [{ name: 'q', computeResources: [{ ...node('m5', 'm5.large'), efa: true }] }],
+    }),
+  ),
+  'an instance type that the Region does not have': toYaml(
+    configurationOf({ tier: 'prod-mpi-hpc' }, { settings: { region: 'us-east-1' } }),
+  ),
+  'a key that ParallelCluster does not know': JSON.stringify({
+    ...configurationOf({ tier: 'debug' }),
+    HeadNodes: {},
+  }),
+};
+
+const documents = { ...tiers, ...explicit, ...wrong };
+type DocumentName = keyof typeof documents;
+
+/** The same documents under every mode in one process each, because starting Python costs more than judging. */
+async function judge(venv: string, mode: 'schema' | 'full'): Promise<Map<DocumentName, Verdict>> {
+  const verdicts = await validateClusterConfigurations(Object.values(documents), { venv, mode });
+  return new Map(Object.keys(documents).map((name, index) => [name, verdicts[index]!]));
+}
+
+let bySchema: Map<DocumentName, Verdict>;
+let byAll: Map<DocumentName, Verdict>;
+
+beforeAll(async () => {
+  const { cacheDirectory, python } = readDevEnvironment();
+  const venv = await ensureVenv({ name: 'parallelcluster', cacheDirectory, python, onProgress: () => {} });
+  bySchema = await judge(venv, 'schema');
+  byAll = await judge(venv, 'full');
+});
+
+describe('the real ParallelCluster', () => {
+  test.each(Object.keys({ ...tiers, ...explicit }))('accepts %s', (name) => {
+    expect(bySchema.get(name)?.findings).toEqual([]);
+    expect(byAll.get(name)?.findings.filter((finding) => !isAdviceToUseEfa(finding))).toEqual([]);
+  });
+
+  test('refuses EFA on an instance type without it', () => {
+    const verdict = byAll.get('EFA on an instance type without it');
+    expect(verdict?.valid).toBe(false);
+    expect(verdict?.findings).toContainEqual(
+      expect.objectContaining({ level: 'ERROR', type: 'EfaValidator' }),
+    );
+  });
+
+  test('refuses an instance type that the Region does not have', () => {
+    const verdict = byAll.get('an instance type that the Region does not have');
+    expect(verdict?.valid).toBe(false);
+    expect(JSON.stringify(verdict?.findings)).toContain('hpc7a.96xlarge');
+  });
+
+  test('refuses a key that it does not know, already by its schema', () => {
+    expect(bySchema.get('a key that ParallelCluster does not know')?.findings).toEqual([
+      expect.objectContaining({
+        type: 'ConfigSchemaValidator',
+        message: expect.stringContaining('HeadNodes'),
+      }),
+    ]);
+  });
+
+  test('looked with its validators and not only with its schema', () => {
+    const validators = new Set([...byAll.values()].flatMap((verdict) => verdict.validators));
+    expect([...validators]).toEqual(
+      expect.arrayContaining([
+        'EfaValidator',
+        'QueueSubnetsValidator',
+        'InstanceTypeValidator',
+        'UrlValidator',
+      ]),
+    );
+    expect(validators.size).toBeGreaterThan(60);
+  });
+});
