@@ -78,6 +78,17 @@ export function newEpochId(nowMs: number, randomHex: string): string {
   return time + randomHex.replaceAll('-', '').slice(0, 5);
 }
 
+/** When an epoch was made, in seconds since 1970; 0 for an id of another form. */
+export function epochStartSeconds(epoch: string): number {
+  let milliseconds = 0;
+  for (const character of epoch.slice(0, EPOCH_TIME_CHARACTERS)) {
+    const digit = CROCKFORD.indexOf(character);
+    if (digit < 0) return 0;
+    milliseconds = milliseconds * 32 + digit;
+  }
+  return Math.floor(milliseconds / 1000);
+}
+
 /** What ties a Slurm job to us: carried in the job's comment, so that a retry finds the job that it already made. */
 export interface JobReference {
   readonly epoch: string;

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { shellQuote } from '../domain/shell-quote.ts';
+
+const programNames = ['submit', 'observe', 'ping', 'cancel', 'read-files', 'home'] as const;
+export type RemoteProgram = (typeof programNames)[number];
+
+/** First line of every answer: what a profile of the job user may print before it is not ours. */
+const ANSWER = 'pcp-answer\n';
+
+/**
+ * The command of a program: always the same text, so no request is ever part of a command line. bash starts with a
+ * small environment, because sbatch hands its own on to the jobs; ParallelCluster's Slurm lies in /opt/slurm/bin.
+ */
+export function remoteCommand(name: RemoteProgram): string {
+  return commands[name];
+}
+
+function load(name: RemoteProgram): string {
+  const program = readFileSync(new URL(`remote/${name}.sh`, import.meta.url), 'utf8');
+  return [
+    'exec env -i HOME="$HOME" USER="$USER" LOGNAME="$LOGNAME" SHELL="$SHELL" PATH="$PATH:/opt/slurm/bin"',
+    '${SLURM_CONF:+SLURM_CONF="$SLURM_CONF"} bash -c',
+    shellQuote(program),
+  ].join(' ');
+}
+
+const commands: Readonly<Record<RemoteProgram, string>> = {
+  submit: load('submit'),
+  observe: load('observe'),
+  ping: load('ping'),
+  cancel: load('cancel'),
+  'read-files': load('read-files'),
+  home: load('home'),
+};
+
+/** What a program answered, without what stood before it; undefined if it never began to answer. */
+export function answerOf(output: Buffer): Buffer | undefined {
+  const marker = output.indexOf(ANSWER);
+  return marker < 0 ? undefined : output.subarray(marker + ANSWER.length);
+}

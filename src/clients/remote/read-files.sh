@@ -1,0 +1,39 @@
+# Reads parts of the files that jobs wrote. Run by bash in the job user's own name.
+#
+# Standard input: `<epoch>`, then a line `<campaign> <key> <file> <offset> <most bytes>` for each part.
+# Standard output: `pcp-answer`, then for each part `ok <size of the file> <n>`, n bytes, a line break and a line with
+# how many of them are true (fewer if the file was cut meanwhile; the rest is padding), or `absent`, or `refused`
+# where a link or something that is not a file stands in the file's place. `done` ends the answer.
+#
+# No link is followed: the folder's physical path must be the one that we made, and `nofollow` guards the file.
+LC_ALL=C
+root=$(cd -P -- "$HOME" && pwd -P)/.parallelcluster-provisioner
+
+printf 'pcp-answer\n'
+IFS= read -r epoch || exit 1
+
+read_part() {
+  local folder="$root/$epoch/jobs/$campaign/$key" size count copied
+  cd -P -- "$folder" 2>/dev/null || { echo 'absent'; return; }
+  if [[ $PWD != "$folder" || -L $file ]]; then echo 'refused'; return; fi
+  [[ -e $file ]] || { echo 'absent'; return; }
+  [[ -f $file ]] || { echo 'refused'; return; }
+  size=$(stat --format=%s -- "$file") || { echo 'absent'; return; }
+  count=$((size > offset ? size - offset : 0))
+  ((count > most)) && count=$most
+  printf 'ok %s %s\n' "$size" "$count"
+  copied=0
+  if ((count > 0)); then
+    # The last line that dd says is `<n> bytes … copied`, unless it could not open the file.
+    copied=$(dd if="./$file" iflag=nofollow,nonblock,skip_bytes,count_bytes bs=256K skip="$offset" count="$count" \
+      2>&1 >&3 | tail -n 1)
+    copied=${copied%% *}
+    [[ $copied =~ ^[0-9]+$ ]] || copied=0
+    ((copied < count)) && head -c $((count - copied)) /dev/zero >&3
+  fi
+  printf '\n%s\n' "$copied"
+}
+
+exec 3>&1
+while IFS=' ' read -r campaign key file offset most; do read_part; done
+echo 'done'

@@ -1,0 +1,152 @@
+# Makes one Slurm job for each key, or adopts the one that is there. Run by bash in the job user's own name.
+#
+# Standard input: `<epoch> <number of jobs> <seconds since 1970>`, then for each job a line
+#   `<campaign> <key> <create: 0|1> <bytes of directory> <bytes of batch> <bytes of script> <bytes of exports>`
+# and those bytes. Standard output: `pcp-answer`, then one line for each job as soon as its fate is known:
+#   `submitted|adopted <campaign> <key> <job id>`, `rejected <campaign> <key> <Slurm's message>`;
+# `unavailable <message>` ends the answer early, `done` ends it.
+#
+# Exactly one job for each key, whenever this program or its connection dies:
+# - One submitter at a time: the lock is inherited by sbatch, so it is held until sbatch has had its answer, even
+#   after this program was killed. `timeout` puts sbatch into a process group of its own, out of reach of the signal.
+# - The ledger names every key before sbatch runs (`try`) and its job afterwards (`job`). A key that it has never
+#   tried has no job. For one that it has tried, the queue knows a live job by its comment, accounting an ended one.
+# - A ledger that is not there (a home that was wiped) proves nothing: then accounting is always asked.
+LC_ALL=C
+readonly US=$'\x1f' LOCK_WAIT_SECONDS=60 SBATCH_SECONDS=60
+# An ended job may take this long to appear in accounting; Slurm can lose what it accepted in its last 5 seconds.
+readonly LAG_SECONDS=30
+# Ours, not the jobs': sbatch hands its own on to them.
+login_umask=$(umask)
+umask 077
+
+say() { printf '%s\n' "$*"; }
+give_up() { say "unavailable ${1//[$'\n\r']/ }"; exit 0; }
+
+# Slurm's words when it could not decide about a job (slurm_errno.c), as against those for a job that it refuses.
+is_unavailable() {
+  case $1 in
+    *'Unable to contact slurm controller'* | *'Socket timed out'* | *'Zero Bytes were transmitted'* | \
+      *'onnection refused'* | *'onnection reset'* | *'onnection timed out'* | *'Communication '*' failure'* | \
+      *'Message send failure'* | *'Message receive failure'* | *'emporarily un'* | *'No route to host'* | \
+      *'standby mode'* | *'Protocol authentication error'* | *'onfiguration source'* | *'munge'* | *'Munge'* | \
+      *'Unable to connect to database'* | *'job queue full'* | *'Unspecified error'* | \
+      *'error writing script/environment to file'*) return 0 ;;
+  esac
+  return 1
+}
+
+say 'pcp-answer'
+IFS=' ' read -r epoch job_count since || give_up 'the request did not arrive'
+root="$HOME/.parallelcluster-provisioner/$epoch"
+ledger="$root/ledger"
+mkdir -p -- "$root" || give_up "cannot create $root"
+exec 9>"$root/lock" || give_up "cannot create $root/lock"
+flock --timeout "$LOCK_WAIT_SECONDS" 9 || give_up 'another submission holds the lock'
+
+declare -A tried=() ledger_id=() ledger_time=() known=() ended_id=()
+ledger_is_complete=0
+if [[ -s $ledger ]]; then
+  ledger_is_complete=1
+  while IFS=' ' read -r word comment id time; do
+    case $word in
+      try) tried[$comment]=1 ;;
+      job) ledger_id[$comment]=$id ledger_time[$comment]=$time ;;
+    esac
+  done <"$ledger"
+fi
+
+# Our live jobs, and those that ended in the last minutes (MinJobAge).
+queue=$(squeue --noheader --all --states=all --user="$(id -un)" --Format="JobID:$US,Comment:$US" 2>&1) ||
+  give_up "squeue: $queue"
+while IFS=$US read -r id comment _; do
+  [[ $comment == "pcp/$epoch/"* ]] && known[$comment]=$id
+done <<<"$queue"
+
+accounting_asked=0
+ask_accounting() {
+  ((accounting_asked)) && return
+  accounting_asked=1
+  local rows id state submit comment
+  rows=$(SLURM_TIME_FORMAT=%s sacct --allocations --noheader --parsable2 --delimiter="$US" --user="$(id -un)" --starttime="uts$since" \
+    --endtime=now --format=JobIDRaw,State,Submit,Comment 2>&1) || give_up "sacct: $rows"
+  while IFS=$US read -r id state submit comment; do
+    case $state in PENDING | RUNNING | SUSPENDED | REQUEUED | '') continue ;; esac
+    [[ $comment == "pcp/$epoch/"* && -z ${known[$comment]-} ]] && known[$comment]=$id
+    ended_id[$id]=$submit
+  done <<<"$rows"
+}
+
+# The job that a key already has, in `found`; empty if there is none.
+find_job() {
+  local id time
+  found=${known[$comment]-}
+  [[ -n $found ]] && return
+  ((ledger_is_complete)) && [[ -z ${tried[$comment]-} ]] && return
+  ask_accounting
+  found=${known[$comment]-}
+  id=${ledger_id[$comment]-} time=${ledger_time[$comment]-0}
+  [[ -n $found || -z $id ]] && return
+  # Accounting that does not keep comments knows the job by its id and the moment of its submission.
+  if [[ -n ${ended_id[$id]-} ]] && ((ended_id[$id] - time <= 5 && time - ended_id[$id] <= SBATCH_SECONDS)); then
+    found=$id
+  elif (($(printf '%(%s)T' -1) - time < LAG_SECONDS)); then
+    found=$id
+  fi
+}
+
+# Reads exactly $2 bytes into the variable $1: `read -N` takes no more from the stream than that.
+read_bytes() {
+  local -n target=$1
+  target=''
+  if (($2 > 0)) && { ! IFS= read -r -N "$2" target || ((${#target} != $2)); }; then
+    give_up 'the request was cut off'
+  fi
+}
+
+write_files() {
+  mkdir -p -- "$job" || return
+  if ((create)); then mkdir -p -- "$directory" || return; fi
+  printf %s "$script" >"$job/script" || return
+  printf %s "$exports" >"$job/exports" || return
+  printf %s "$batch" >"$job/batch" || return
+  say "try $comment" >>"$ledger"
+}
+
+run_sbatch() {
+  umask "$login_umask"
+  exec timeout --kill-after=5 "$SBATCH_SECONDS" sbatch --parsable --comment="$comment" "$1" 2>&1 </dev/null
+}
+
+submit_job() {
+  local job="$root/jobs/$campaign/$key" answer
+  write_files || give_up "cannot write to $job"
+  if answer=$(run_sbatch "$job/batch"); then
+    answer=${answer##*$'\n'}
+    answer=${answer%%;*}
+    say "job $comment $answer $(printf '%(%s)T' -1)" >>"$ledger"
+    say "submitted $campaign $key $answer"
+  elif (($? >= 124)) || is_unavailable "$answer"; then
+    give_up "sbatch: ${answer:-no answer in $SBATCH_SECONDS s}"
+  else
+    say "rejected $campaign $key ${answer//[$'\n\r']/ }"
+  fi
+}
+
+directory='' batch='' script='' exports=''
+for ((i = 0; i < job_count; i++)); do
+  IFS=' ' read -r campaign key create directory_size batch_size script_size exports_size ||
+    give_up 'the request was cut off'
+  read_bytes directory "$directory_size"
+  read_bytes batch "$batch_size"
+  read_bytes script "$script_size"
+  read_bytes exports "$exports_size"
+  comment="pcp/$epoch/$campaign/$key"
+  find_job
+  if [[ -n $found ]]; then
+    say "adopted $campaign $key $found"
+  else
+    submit_job
+  fi
+done
+say 'done'

@@ -1,0 +1,108 @@
+import type { ClusterAccess } from '../domain/cluster-view.ts';
+import type { JobSpec } from '../domain/job.ts';
+import type { JobFileName } from '../domain/sbatch.ts';
+import type { SlurmJobFact } from '../domain/slurm-facts.ts';
+import type { PartitionFact } from '../domain/slurm-output.ts';
+
+/** The head node of one deployment, as the job user reaches it. */
+export interface HeadNode {
+  readonly epoch: string;
+  readonly access: ClusterAccess;
+}
+
+/** A head node before its host key is known. */
+export interface UnpinnedHeadNode {
+  readonly epoch: string;
+  readonly access: Omit<ClusterAccess, 'hostKey'>;
+}
+
+export interface CallOptions {
+  /** Ends the call, and on the head node what it started; the call then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface SlurmHealth {
+  readonly partitions: readonly PartitionFact[];
+  /**
+   * Whether accounting keeps comments (`AccountingStoreFlags=job_comment`): without them an ended job cannot be told
+   * from one that was never submitted.
+   */
+  readonly storesComments: boolean;
+}
+
+/** Jobs of one campaign that are to exist after the call. */
+export interface Submission {
+  readonly campaignId: string;
+  readonly jobs: readonly JobSpec[];
+  /** Queue of jobs that name none. */
+  readonly defaultQueue: string;
+}
+
+export type Submitted =
+  | { readonly jobKey: string; readonly status: 'submitted' | 'adopted'; readonly jobId: string }
+  /** Slurm refused the job; the message is Slurm's own. */
+  | { readonly jobKey: string; readonly status: 'rejected'; readonly message: string };
+
+export interface SlurmSnapshot {
+  /** All jobs of all users that the job user may see: the queue's, and accounting's where asked for. */
+  readonly facts: readonly SlurmJobFact[];
+  /** Open terminals on the head node; our own channels have none. */
+  readonly interactiveSessions: number;
+}
+
+/** Which of our jobs: all of the epoch, of a campaign, or one. */
+export interface JobSelection {
+  readonly campaignId?: string;
+  /** Only with a campaign. */
+  readonly jobKey?: string;
+}
+
+/** A part of a file that a job wrote. */
+export interface FilePart {
+  readonly campaignId: string;
+  readonly jobKey: string;
+  readonly file: JobFileName;
+  readonly offset: number;
+  /** At most so many bytes. */
+  readonly lengthBytes: number;
+}
+
+export type FileContent =
+  | { readonly status: 'ok'; readonly sizeBytes: number; readonly data: Buffer }
+  /** `absent`: there is no such file yet. `refused`: a link, or not a file, stands in its place. */
+  | { readonly status: 'absent' | 'refused' };
+
+/**
+ * Slurm on a head node, in the verbs that we need. Every call may be repeated.
+ *
+ * Failures: HeadNodeUnreachable, HostKeyMismatch; SlurmUnavailable where Slurm does not answer, or only in part.
+ */
+export interface SlurmGateway {
+  /** Connects and returns the host key that the head node shows, trusting it: call once, then pin the key. */
+  readHostKey(head: UnpinnedHeadNode, options?: CallOptions): Promise<string>;
+  /** Fails unless the controller answers. */
+  ping(head: HeadNode, options?: CallOptions): Promise<SlurmHealth>;
+  /**
+   * After it each key has exactly one Slurm job (submitted now, or adopted) or was rejected: answers are in the order
+   * of the jobs. Concurrent calls for one epoch wait for each other.
+   */
+  submit(head: HeadNode, submission: Submission, options?: CallOptions): Promise<Submitted[]>;
+  /** Looks at the queue, and at accounting from `sinceSeconds` (since 1970) on if given. All of it or a failure. */
+  observe(
+    head: HeadNode,
+    request: { readonly sinceSeconds?: number },
+    options?: CallOptions,
+  ): Promise<SlurmSnapshot>;
+  /** Cancels our jobs and says how many of them are still in the queue: repeat until none is. */
+  cancel(
+    head: HeadNode,
+    selection: JobSelection,
+    options?: CallOptions,
+  ): Promise<{ readonly remaining: number }>;
+  /** Reads parts of files that jobs wrote, through one channel, in the order of the request. Follows no link. */
+  readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]>;
+  /** Forgets connections and keys of a deployment. */
+  disconnect(epoch: string): void;
+  /** Ends all connections. */
+  close(): void;
+}

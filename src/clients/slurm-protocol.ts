@@ -1,0 +1,177 @@
+import { KnownFailure } from '../domain/failures.ts';
+import type { JobSpec } from '../domain/job.ts';
+import { jobPaths, renderJobFiles } from '../domain/sbatch.ts';
+import { SlurmOutputError, parseJobs, parsePartitions, parsePing } from '../domain/slurm-output.ts';
+import type {
+  FileContent,
+  FilePart,
+  SlurmHealth,
+  SlurmSnapshot,
+  Submission,
+  Submitted,
+} from './slurm-gateway.ts';
+
+/** Requests to and answers from the programs in `remote/`, whose heads describe both. */
+
+const RECORD_SEPARATOR = '\u001E';
+
+/** @throws KnownFailure SlurmUnavailable */
+function unavailable(message: string): never {
+  throw new KnownFailure('SlurmUnavailable', message);
+}
+
+/** The standard input of submit.sh. */
+export function encodeSubmission(
+  head: { readonly epoch: string; readonly home: string; readonly sinceSeconds: number },
+  { campaignId, jobs, defaultQueue }: Submission,
+): Buffer {
+  const encodeJob = (job: JobSpec): Buffer[] => {
+    const paths = jobPaths(head.home, { epoch: head.epoch, campaignId, jobKey: job.key });
+    const files = renderJobFiles(job, { ...paths, defaultQueue });
+    const isDefault = job.workingDirectory === undefined;
+    const parts = [
+      isDefault ? paths.defaultWorkingDirectory : '',
+      files.batch,
+      files.script,
+      files.exports,
+    ].map((part) => Buffer.from(part, 'utf8'));
+    const header = [campaignId, job.key, isDefault ? 1 : 0, ...parts.map((part) => part.length)].join(' ');
+    return [Buffer.from(`${header}\n`), ...parts];
+  };
+  return Buffer.concat([
+    Buffer.from(`${head.epoch} ${jobs.length} ${head.sinceSeconds}\n`),
+    ...jobs.flatMap(encodeJob),
+  ]);
+}
+
+/** @throws KnownFailure SlurmUnavailable unless every job was decided; those that were, are found again. */
+export function decodeSubmission(answer: string, jobs: readonly JobSpec[]): Submitted[] {
+  const outcomes = new Map<string, Submitted>();
+  const lines = answer.split('\n');
+  for (const line of lines) {
+    const [word, , jobKey = '', ...rest] = line.split(' ');
+    const text = rest.join(' ');
+    if (word === 'submitted' || word === 'adopted') {
+      if (!/^\d+$/.test(text))
+        unavailable(`sbatch answered ${JSON.stringify(text.slice(0, 200))} for ${jobKey}`);
+      outcomes.set(jobKey, { jobKey, status: word, jobId: text });
+    } else if (word === 'rejected') {
+      outcomes.set(jobKey, {
+        jobKey,
+        status: 'rejected',
+        message: text.replaceAll(/sbatch: (error: )?/g, '').trim(),
+      });
+    } else if (word === 'unavailable') {
+      unavailable(line.slice('unavailable '.length));
+    }
+  }
+  if (!lines.includes('done')) unavailable('the answer to the submission was cut off');
+  return jobs.map(({ key }) => outcomes.get(key) ?? unavailable(`no answer for the job ${key}`));
+}
+
+/** @throws KnownFailure SlurmUnavailable unless both parts are whole. */
+export function decodeObservation(answer: string, withAccounting: boolean): SlurmSnapshot {
+  const sections = decodeSections(answer);
+  const sessions = /^sessions (\d+)$/m.exec(sections.get('') ?? '')?.[1];
+  const queue = sections.get('queue');
+  const accounting = withAccounting ? sections.get('accounting') : '';
+  if (sessions === undefined || queue === undefined || accounting === undefined)
+    unavailable('the answer is cut off');
+  return parsed('squeue and sacct', () => ({
+    facts: [...parseJobs(queue, 'queue'), ...parseJobs(accounting, 'accounting')],
+    interactiveSessions: Number(sessions),
+  }));
+}
+
+/** @throws KnownFailure SlurmUnavailable unless the controller is up. */
+export function decodePing(answer: string): SlurmHealth {
+  const sections = decodeSections(answer);
+  const ping = sections.get('ping') ?? '';
+  return parsed('scontrol and sinfo', () => {
+    if (!parsePing(ping)) unavailable(`scontrol ping: ${ping.trim()}`);
+    return {
+      partitions: parsePartitions(sections.get('partitions') ?? ''),
+      storesComments: /^AccountingStoreFlags\s*=.*\bjob_comment\b/m.test(sections.get('settings') ?? ''),
+    };
+  });
+}
+
+/** @throws KnownFailure SlurmUnavailable */
+export function decodeCancellation(answer: string): { readonly remaining: number } {
+  const remaining = /^remaining (\d+)$/m.exec(answer)?.[1];
+  if (remaining === undefined)
+    unavailable(/^unavailable (.*)$/m.exec(answer)?.[1] ?? 'the answer is cut off');
+  return { remaining: Number(remaining) };
+}
+
+/** The standard input of read-files.sh. */
+export function encodeFileParts(epoch: string, parts: readonly FilePart[]): Buffer {
+  const lines = parts.map(({ campaignId, jobKey, file, offset, lengthBytes }) =>
+    [campaignId, jobKey, file, offset, lengthBytes].join(' '),
+  );
+  return Buffer.from([epoch, ...lines, ''].join('\n'));
+}
+
+/** @throws KnownFailure HeadNodeUnreachable when the answer is not whole. */
+export function decodeFileParts(answer: Buffer, count: number): FileContent[] {
+  const contents: FileContent[] = [];
+  let position = 0;
+  const readLine = () => {
+    const end = answer.indexOf('\n', position);
+    if (end < 0) throw new KnownFailure('HeadNodeUnreachable', 'Reading files: the answer was cut off');
+    const line = answer.toString('latin1', position, end);
+    position = end + 1;
+    return line;
+  };
+  while (contents.length < count) {
+    const line = readLine();
+    if (line === 'absent' || line === 'refused') {
+      contents.push({ status: line });
+      continue;
+    }
+    const [, sizeBytes, length] = /^ok (\d+) (\d+)$/.exec(line) ?? [];
+    if (length === undefined)
+      throw new KnownFailure('HeadNodeUnreachable', 'Reading files: the answer is garbled');
+    const start = position;
+    position += Number(length) + 1;
+    const copied = Number(readLine());
+    contents.push({
+      status: 'ok',
+      sizeBytes: Number(sizeBytes),
+      data: answer.subarray(start, start + copied),
+    });
+  }
+  if (readLine() !== 'done')
+    throw new KnownFailure('HeadNodeUnreachable', 'Reading files: the answer is garbled');
+  return contents;
+}
+
+/** Sections by name; what stands before the first is the section ''. */
+function decodeSections(answer: string): ReadonlyMap<string, string> {
+  const sections = new Map<string, string>();
+  let name = '';
+  let lines: string[] = [];
+  for (const line of answer.split('\n')) {
+    if (!line.startsWith(RECORD_SEPARATOR)) {
+      lines.push(line);
+      continue;
+    }
+    const word = line.slice(1);
+    if (word.startsWith('failed ')) unavailable(word.slice('failed '.length));
+    if (word === 'done') return sections;
+    // A section counts when its end says `ok`; the head needs no such word.
+    if (name === '' || word === `${name} ok`) sections.set(name, lines.join('\n'));
+    name = word;
+    lines = [];
+  }
+  return unavailable('the answer was cut off');
+}
+
+function parsed<T>(what: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof SlurmOutputError) unavailable(`${what} cannot be understood: ${error.message}`);
+    throw error;
+  }
+}

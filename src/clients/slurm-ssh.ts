@@ -1,0 +1,184 @@
+import { KnownFailure } from '../domain/failures.ts';
+import { epochStartSeconds } from '../domain/ids.ts';
+import { answerOf, remoteCommand } from './remote-programs.ts';
+import type { RemoteProgram } from './remote-programs.ts';
+import type {
+  CallOptions,
+  FileContent,
+  FilePart,
+  HeadNode,
+  JobSelection,
+  SlurmGateway,
+  SlurmHealth,
+  SlurmSnapshot,
+  Submission,
+  Submitted,
+  UnpinnedHeadNode,
+} from './slurm-gateway.ts';
+import {
+  decodeCancellation,
+  decodeFileParts,
+  decodeObservation,
+  decodePing,
+  decodeSubmission,
+  encodeFileParts,
+  encodeSubmission,
+} from './slurm-protocol.ts';
+import type { SshConnection } from './ssh-connection.ts';
+import { SshPool } from './ssh-pool.ts';
+
+export interface SlurmSshOptions {
+  /** The job user's private key in OpenSSH form, e.g. from Secrets Manager. */
+  readonly loadPrivateKey: (secretArn: string) => Promise<string>;
+  readonly connectSeconds?: number;
+  readonly keepAliveSeconds?: number;
+  readonly idleSeconds?: number;
+}
+
+/**
+ * Seconds that a call may take. Slurm's own clients give up on a controller that is down after 9 s (seen), and a
+ * submission may wait 60 s for the lock, then 60 s for sbatch.
+ */
+const timeoutSeconds: Readonly<Record<RemoteProgram, number>> = {
+  submit: 600,
+  observe: 120,
+  ping: 45,
+  cancel: 120,
+  'read-files': 300,
+  home: 20,
+};
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
+/** Clocks of the worker and of the head node may differ by this much. */
+const CLOCK_TOLERANCE_SECONDS = 3600;
+
+/** Slurm through the command-line programs of the head node, over SSH. */
+export class SlurmSsh implements SlurmGateway {
+  readonly #pool: SshPool;
+  readonly #homes = new WeakMap<SshConnection, Promise<string>>();
+
+  constructor({
+    connectSeconds = 20,
+    keepAliveSeconds = 10,
+    idleSeconds = 600,
+    loadPrivateKey,
+  }: SlurmSshOptions) {
+    this.#pool = new SshPool({ connectSeconds, keepAliveSeconds, idleSeconds, loadPrivateKey });
+  }
+
+  async readHostKey({ epoch, access }: UnpinnedHeadNode, { signal }: CallOptions = {}): Promise<string> {
+    const { address, port, user, privateKeySecretArn } = access;
+    const endpoint = { epoch, address, port, user, privateKeySecretArn };
+    return this.#pool.use(endpoint, async ({ hostKey }) => Promise.resolve(hostKey), signal);
+  }
+
+  async ping(head: HeadNode, options?: CallOptions): Promise<SlurmHealth> {
+    const answer = await this.#call(head, 'ping', '', options);
+    return decodePing(answer.toString('utf8'));
+  }
+
+  async submit(head: HeadNode, submission: Submission, options?: CallOptions): Promise<Submitted[]> {
+    if (submission.jobs.length === 0) return [];
+    const answer = await this.#use(head, options, async (connection) => {
+      const home = await this.#homeOf(connection);
+      const sinceSeconds = Math.max(0, epochStartSeconds(head.epoch) - CLOCK_TOLERANCE_SECONDS);
+      const request = encodeSubmission({ epoch: head.epoch, home, sinceSeconds }, submission);
+      return run(connection, 'submit', request, options);
+    });
+    return decodeSubmission(answer.toString('utf8'), submission.jobs);
+  }
+
+  async observe(
+    head: HeadNode,
+    { sinceSeconds }: { readonly sinceSeconds?: number },
+    options?: CallOptions,
+  ): Promise<SlurmSnapshot> {
+    const request = sinceSeconds === undefined ? '-\n' : `${Math.floor(sinceSeconds)}\n`;
+    const answer = await this.#call(head, 'observe', request, options);
+    return decodeObservation(answer.toString('utf8'), sinceSeconds !== undefined);
+  }
+
+  async cancel(
+    head: HeadNode,
+    { campaignId, jobKey }: JobSelection,
+    options?: CallOptions,
+  ): Promise<{ readonly remaining: number }> {
+    const prefix = ['pcp', head.epoch, ...(campaignId === undefined ? [] : [campaignId])].join('/');
+    const whole = campaignId !== undefined && jobKey !== undefined ? `${prefix}/${jobKey}` : undefined;
+    const request = whole === undefined ? `beginning ${prefix}/\n` : `exactly ${whole}\n`;
+    const answer = await this.#call(head, 'cancel', request, options);
+    return decodeCancellation(answer.toString('utf8'));
+  }
+
+  async readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]> {
+    if (parts.length === 0) return [];
+    const answer = await this.#call(head, 'read-files', encodeFileParts(head.epoch, parts), options);
+    return decodeFileParts(answer, parts.length);
+  }
+
+  disconnect(epoch: string): void {
+    this.#pool.disconnect(epoch);
+  }
+
+  close(): void {
+    this.#pool.close();
+  }
+
+  async #call(
+    head: HeadNode,
+    program: RemoteProgram,
+    request: string | Buffer,
+    options: CallOptions | undefined,
+  ): Promise<Buffer> {
+    return this.#use(head, options, async (connection) =>
+      run(connection, program, Buffer.from(request), options),
+    );
+  }
+
+  async #use<T>(
+    { epoch, access }: HeadNode,
+    options: CallOptions | undefined,
+    task: (connection: SshConnection) => Promise<T>,
+  ): Promise<T> {
+    const { address, port, user, hostKey, privateKeySecretArn } = access;
+    return this.#pool.use(
+      { epoch, address, port, user, hostKey, privateKeySecretArn },
+      task,
+      options?.signal,
+    );
+  }
+
+  /** Asked once for each connection, without the signal of one caller: others wait for it too. */
+  async #homeOf(connection: SshConnection): Promise<string> {
+    const known = this.#homes.get(connection);
+    if (known !== undefined) return known;
+    const asked = run(connection, 'home', Buffer.alloc(0), {}).then((answer) =>
+      answer.toString('utf8').trimEnd(),
+    );
+    this.#homes.set(connection, asked);
+    asked.catch(() => this.#homes.delete(connection));
+    return asked;
+  }
+}
+
+async function run(
+  connection: SshConnection,
+  program: RemoteProgram,
+  stdin: Buffer,
+  options: CallOptions = {},
+): Promise<Buffer> {
+  const result = await connection.run(remoteCommand(program), {
+    stdin,
+    purpose: `The remote program ${program}`,
+    timeoutSeconds: timeoutSeconds[program],
+    maxOutputBytes: MAX_OUTPUT_BYTES,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  const answer = answerOf(result.stdout);
+  if (answer === undefined || result.exitCode !== 0) {
+    throw new KnownFailure(
+      'SlurmUnavailable',
+      `The remote program ${program} ended with exit code ${result.exitCode ?? 'none'}: ${result.stderr.trim() || 'no message'}`,
+    );
+  }
+  return answer;
+}
