@@ -148,6 +148,19 @@ describe('head nodes', () => {
 });
 
 describe('the end of a head node', () => {
+  it('can come in order, since each daemon is a child of process 1 and not of a shell in between', async () => {
+    await rig.headNodes.start(smallCluster('children'));
+    const children = await rig.headNodes.exec('children', ['ps', '--ppid', '1', '-o', 'comm=']);
+    expect(children.stdout.trim().split('\n').toSorted()).toEqual([
+      'munged',
+      'slurmctld',
+      'slurmd',
+      'slurmd',
+      'slurmdbd',
+      'sshd',
+    ]);
+  });
+
   it('by stopping leaves no process, listener, address, folder or database', async () => {
     const node = await rig.headNodes.start(smallCluster('stopped'));
     const namespace = await namespaceOf(node.pid);

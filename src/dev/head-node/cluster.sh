@@ -32,10 +32,11 @@ create_admin_user() {
   install -o "$ADMIN_USER" -g "$ADMIN_USER" -m 600 "$seed/admin.pub" "/home/$ADMIN_USER/.ssh/authorized_keys"
 }
 
-as_user() { setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"; }
+# Replaces the shell that calls it, so that the number of a background job is the daemon's own.
+exec_as() { exec setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"; }
 
 start_munge_and_sshd() {
-  daemon as_user munge munged --foreground >/var/log/munge/munged.out 2>&1
+  daemon exec_as munge munged --foreground >/var/log/munge/munged.out 2>&1
   munge_pid=$!
   daemon /usr/sbin/sshd -D -e >/var/log/sshd.log 2>&1
   sshd_pid=$!
@@ -43,7 +44,7 @@ start_munge_and_sshd() {
 }
 
 start_accounting() {
-  daemon as_user slurm slurmdbd -D >/var/log/slurm/slurmdbd.out 2>&1
+  daemon exec_as slurm slurmdbd -D >/var/log/slurm/slurmdbd.out 2>&1
   slurmdbd_pid=$!
   await_port 6819 slurmdbd
   # Without it the controller's first records would be refused; an existing cluster is not an error to slurmdbd.
@@ -51,7 +52,7 @@ start_accounting() {
 }
 
 start_controller() {
-  daemon as_user slurm slurmctld -D >/var/log/slurm/slurmctld.out 2>&1
+  daemon exec_as slurm slurmctld -D >/var/log/slurm/slurmctld.out 2>&1
   slurmctld_pid=$!
   await_port 6817 slurmctld
   # After a crash the jobs of the former life are gone with their processes, but Slurm believes that they run:

@@ -85,7 +85,7 @@ mount_binds() {
 }
 
 mount_root() {
-  local root=$NODE_DIRECTORY/root
+  local root=$NODE_DIRECTORY/root file
   mount -t overlay overlay \
     -o "lowerdir=$NODE_IMAGE,upperdir=$NODE_DIRECTORY/upper,workdir=$NODE_DIRECTORY/work" "$root"
   mount -t proc proc "$root/proc"
@@ -99,8 +99,10 @@ mount_root() {
   mkdir -m 700 "$root/run/seed"
   mount --bind "$NODE_DIRECTORY/seed" "$root/run/seed"
   mount_binds "$root"
-  # Jobs resolve names as this machine does; the network is shared.
-  cat /etc/resolv.conf >"$root/etc/resolv.conf" || true
+  # The network is shared, so jobs resolve names and trust certificates as this machine does.
+  for file in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt; do
+    if [ -r "$file" ]; then cat "$file" >"$root$file"; fi
+  done
   cd "$root"
   pivot_root . old-root
   cd /
