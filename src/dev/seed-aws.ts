@@ -61,10 +61,9 @@ async function seedNetwork(
 ): Promise<Pick<SeededAws, 'vpcId' | 'subnetIds'>> {
   const vpcId = (await findVpc(ec2, poolTag)) ?? (await createVpc(ec2, poolTag));
   const existing = await poolSubnets(ec2, vpcId, poolTag);
-  const subnetIds = [...existing.values()];
+  const subnetIds: string[] = [];
   for (let index = 0; index < subnetCount; index += 1) {
-    const cidr = subnetCidr(index);
-    if (!existing.has(cidr)) subnetIds.push(await createSubnet(ec2, vpcId, poolTag, index));
+    subnetIds.push(existing.get(subnetCidr(index)) ?? (await createSubnet(ec2, vpcId, poolTag, index)));
   }
   return { vpcId, subnetIds };
 }

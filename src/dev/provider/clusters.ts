@@ -62,8 +62,11 @@ export class Clusters {
     }
     const { spec, tags, instanceType } = await this.#plan(request);
     const stackArn = await createClusterStack(this.#options.clients.cloudFormation, clusterName, tags);
+    const incomplete = { spec, stackArn, attributes: {} };
+    this.#clusters.set(clusterName, incomplete);
     try {
       const address = await this.#startHeadNode(spec);
+      await this.#assertStillWanted(request);
       const attributes = describeCluster({
         clusterName,
         stackArn,
@@ -71,10 +74,10 @@ export class Clusters {
         address,
         status: 'CREATE_COMPLETE',
       });
-      this.#clusters.set(clusterName, { spec, attributes, stackArn });
+      this.#clusters.set(clusterName, { ...incomplete, attributes });
       return attributes;
     } catch (error) {
-      await deleteClusterStack(this.#options.clients.cloudFormation, stackArn);
+      await this.delete(clusterName);
       throw error;
     }
   }
@@ -119,6 +122,12 @@ export class Clusters {
     const names = [...this.#clusters.keys()];
     this.#clusters.clear();
     await Promise.all(names.map(async (name) => this.#options.headNodes.stop(name)));
+  }
+
+  /** CloudFormation sends a Delete for a resource whose creation it calls off; the emulator does not. */
+  async #assertStillWanted({ clusterName, outerStackId }: ClusterRequest): Promise<void> {
+    if (await stackExists(this.#options.clients.cloudFormation, outerStackId)) return;
+    throw new Error(`${clusterName}: its stack was deleted while it was being created`);
   }
 
   async #plan(

@@ -26,6 +26,7 @@ export class ProviderStandIn {
   /** For tests. */
   readonly faults = new ProviderFaults();
   readonly #server: Server;
+  readonly #shutdown = new AbortController();
   readonly #operations = new Map<string, Operation>();
   #clusters: Clusters | undefined;
   #port = 0;
@@ -78,7 +79,8 @@ export class ProviderStandIn {
     const previous = this.#operations.get(key);
     if (event.RequestType === 'Delete') previous?.abort.abort(new Error('the cluster is being deleted'));
     const abort = new AbortController();
-    const done = this.#answer(event, abort.signal, previous?.done).finally(() => {
+    const signal = AbortSignal.any([abort.signal, this.#shutdown.signal]);
+    const done = this.#answer(event, signal, previous?.done).finally(() => {
       if (this.#operations.get(key)?.done === done) this.#operations.delete(key);
     });
     this.#operations.set(key, { abort, done });
