@@ -1,0 +1,104 @@
+import fastify, { type FastifyBaseLogger, type HTTPMethods } from 'fastify';
+import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { randomUUID } from 'node:crypto';
+import { KnownFailure } from '../domain/failures.ts';
+import { requireBearerToken } from './auth.ts';
+import { CampaignService, type CampaignServiceDeps } from './campaign-service.ts';
+import { registerCampaignRoutes } from './campaigns.routes.ts';
+import { registerClusterRoutes } from './clusters.routes.ts';
+import { sendProblem } from './error-handler.ts';
+import { registerLifetimeRoutes } from './lifetime.routes.ts';
+import { registerLogRoutes } from './logs.routes.ts';
+import { registerOpenApi } from './openapi.ts';
+import { registerDocs, registerOpsRoutes } from './ops.routes.ts';
+import type { Clusters, JobLogs, ReadinessProbe } from './ports.ts';
+import { HttpProblem } from './problem.ts';
+import { validateRequest } from './request-validation.ts';
+import type { Server } from './server.ts';
+
+export interface AppDeps extends CampaignServiceDeps {
+  readonly clusters: Clusters;
+  readonly logs: JobLogs;
+  readonly readiness: ReadinessProbe;
+  /** The bearer token that callers must send. */
+  readonly token: string;
+  readonly logger: FastifyBaseLogger;
+  /** Version of the product, for the OpenAPI document. */
+  readonly version: string;
+}
+
+/** Everything but a campaign is small. */
+const MAX_BODY_BYTES = 256 * 1024;
+/** A client that takes longer to send its request is cut off. */
+const RECEIVE_WITHIN_MS = 30_000;
+
+const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** The HTTP API. It reads no environment and does not listen: `app.inject` or `app.listen` is the caller's choice. */
+export async function buildApp(deps: AppDeps): Promise<Server> {
+  const app: Server = fastify({
+    loggerInstance: deps.logger,
+    genReqId: () => randomUUID(),
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: RECEIVE_WITHIN_MS,
+    return503OnClosing: true,
+    frameworkErrors: (error, request, reply) => {
+      sendProblem(error, request, reply);
+    },
+  }).withTypeProvider<ZodTypeProvider>();
+  app.setValidatorCompiler(validateRequest);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler(sendProblem);
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(new KnownFailure('NotFound', 'This API has no such path.'), request, reply),
+  );
+  // JSON only: fastify would also take text.
+  app.removeContentTypeParser('text/plain');
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({
+      'x-request-id': request.id,
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+    });
+  });
+  const methodsByPath = collectMethods(app);
+  await requireBearerToken(app, deps.token);
+  await registerOpenApi(app, deps.version);
+  const campaigns = new CampaignService(deps);
+  registerClusterRoutes(app, deps.clusters);
+  registerLifetimeRoutes(app, deps.clusters);
+  registerCampaignRoutes(app, campaigns);
+  registerLogRoutes(app, campaigns, deps.logs);
+  registerOpsRoutes(app, deps.readiness);
+  await registerDocs(app);
+  refuseOtherMethods(app, new Map(methodsByPath));
+  await app.ready();
+  return app;
+}
+
+/** Notes the methods of each path that is registered after it. */
+function collectMethods(app: Server): Map<string, Set<string>> {
+  const methods = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const known = methods.get(url) ?? new Set();
+    methods.set(url, known);
+    for (const each of [method].flat()) known.add(each);
+  });
+  return methods;
+}
+
+/** 405 with `Allow`, where fastify would say that the path does not exist. */
+function refuseOtherMethods(app: Server, methodsByPath: ReadonlyMap<string, ReadonlySet<string>>): void {
+  for (const [url, methods] of methodsByPath) {
+    const allow = [...methods].join(', ');
+    app.route({
+      url,
+      method: METHODS.filter((method) => !methods.has(method)),
+      schema: { hide: true },
+      handler: (request, reply) => {
+        reply.header('allow', allow);
+        throw new HttpProblem('MethodNotAllowed', `${request.method} is not among ${allow}.`);
+      },
+    });
+  }
+}

@@ -1,0 +1,73 @@
+import type { CampaignSpecInput } from '../domain/job.ts';
+import type { ClusterSpecInput } from '../domain/cluster-spec.ts';
+import type { ClusterView } from '../domain/cluster-view.ts';
+import { type Problem, type ProblemType, problemTypePath, problemTypes } from './problem.ts';
+import type { CampaignReceipt } from './view-schemas.ts';
+
+/* Examples of the OpenAPI document. A test parses each with the schema that it is an example of. */
+
+export const clusterSpecExample: ClusterSpecInput = { tier: 'prod-mpi', idleTimeoutSeconds: 1800 };
+
+export const campaignExample: CampaignSpecInput = {
+  cluster: clusterSpecExample,
+  jobs: [
+    { key: 'sim-1', command: ['/usr/bin/env', 'hostname'], nodes: 2, tasks: 8, timeLimitSeconds: 3600 },
+    {
+      key: 'report',
+      script: '#!/bin/bash\necho "Hello from $SLURM_JOB_ID"\n',
+      environment: { OMP_NUM_THREADS: '1' },
+    },
+  ],
+};
+
+export const clusterViewExample: ClusterView = {
+  version: 1,
+  virtualLabId: 'lab-1',
+  projectId: 'project-1',
+  clusterName: 'pcluster-lab-1-project-1',
+  state: 'ready',
+  since: '2026-01-15T09:41:07.000Z',
+  message: '2 jobs run, 1 waits.',
+  observedAt: '2026-01-15T09:58:22.000Z',
+  epoch: '01k4x8m2tqa3f9',
+  access: {
+    address: '10.0.7.20',
+    port: 22,
+    user: 'sim',
+    hostKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXAMPLE',
+    privateKeySecretArn:
+      'arn:aws:secretsmanager:us-east-1:123456789012:secret:pcluster-lab-1-project-1-AbCdEf',
+  },
+  logGroupName: '/parallelcluster-provisioner/lab-1/project-1',
+  readyAt: '2026-01-15T09:41:07.000Z',
+  holds: [],
+  openCampaigns: 1,
+  activeJobs: 3,
+};
+
+export const receiptExample: CampaignReceipt = {
+  virtualLabId: 'lab-1',
+  projectId: 'project-1',
+  campaignId: 'mfrggzdfmztwq2lknnwg23tpou',
+  jobCount: 2,
+  sha256: '3fc9b689459d738f8c88a3a48aa9e33542016b7a4052e001aaa536fca74813cb',
+  cluster: { state: 'provisioning', since: '2026-01-15T09:30:00.000Z', message: 'Creating the stack.' },
+};
+
+export function problemExample(type: ProblemType): Problem {
+  const { title, httpStatus, nextStep } = problemTypes[type];
+  return {
+    type: problemTypePath(type),
+    title,
+    status: httpStatus,
+    detail: `${title}.`,
+    nextStep,
+    correlationId: '1b671a64-40d5-491e-99b0-da01ff1f3341',
+    ...(type === 'InvalidRequest' && {
+      errors: [{ in: 'body', path: 'jobs[0].script', reason: 'give either `script` or `command`' } as const],
+    }),
+    ...(type === 'ClusterSpecConflict' && {
+      differences: [{ path: 'queues.0.computeResources.0.maxCount', existing: 8, requested: 16 }],
+    }),
+  };
+}

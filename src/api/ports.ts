@@ -1,0 +1,109 @@
+import type { CampaignView, JobView, LogLocation } from '../domain/campaign-view.ts';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
+import type { ClusterState, ClusterView, Hold } from '../domain/cluster-view.ts';
+import type { Tenant } from '../domain/ids.ts';
+import type { EnsureAnswer, SubmitCampaignAnswer, SubmitCampaignRequest } from '../workflows/messages.ts';
+
+/*
+ * What the routes need from the world. Every method takes the moment by which it must have answered: one request
+ * can make several calls, and all of them share its time. Failures are `KnownFailure`s; anything else is a defect.
+ */
+
+/** A page of a longer list. The token is opaque to callers; absent on the last page. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextPageToken?: string;
+}
+
+export interface ClusterListRequest {
+  readonly state?: ClusterState;
+  readonly pageSize: number;
+  readonly pageToken?: string;
+}
+
+/** Clusters as Temporal keeps them. WorkerUnavailable and TemporalUnavailable can come from every method. */
+export interface Clusters {
+  /** Makes the cluster exist. ClusterSpecConflict. */
+  ensure(tenant: Tenant, spec: ClusterSpec, answerBy: Date): Promise<EnsureAnswer>;
+  /** The last view that was written, readable without a worker; undefined if nobody ever asked for the cluster. */
+  view(tenant: Tenant, answerBy: Date): Promise<ClusterView | undefined>;
+  /** Begins the teardown, or answers what is left of it. NotFound if nobody ever asked for the cluster. */
+  teardown(tenant: Tenant, reason: string, answerBy: Date): Promise<ClusterView>;
+  /** Keeps an idle cluster. NotFound if none lives, like the three below. */
+  hold(tenant: Tenant, hold: HoldRequest, answerBy: Date): Promise<ClusterView>;
+  release(tenant: Tenant, name: string, answerBy: Date): Promise<ClusterView>;
+  extend(tenant: Tenant, seconds: number, answerBy: Date): Promise<ClusterView>;
+  resolve(tenant: Tenant, resolution: Resolution, answerBy: Date): Promise<ClusterView>;
+  /** One page of all tenants' clusters, each once. InvalidRequest for a token that is not ours. */
+  list(request: ClusterListRequest, answerBy: Date): Promise<Page<ClusterView>>;
+  /** Hands a campaign to the cluster. NoCluster, ClusterSpecConflict, QueueNotInCluster, CampaignConflict, ClusterDeleting. */
+  submit(tenant: Tenant, campaign: SubmitCampaignRequest, answerBy: Date): Promise<SubmitCampaignAnswer>;
+}
+
+export interface HoldRequest extends Pick<Hold, 'name' | 'reason'> {
+  readonly durationSeconds: number;
+}
+
+/** An operator's answer to a cluster in state `blocked`. */
+export interface Resolution {
+  readonly choice: 'retry' | 'abandon';
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** A campaign as Temporal keeps it, until its retention ends. */
+export interface Campaigns {
+  /** `open`: its workflow still runs. Undefined if Temporal does not (any longer) know the campaign. */
+  view(
+    tenant: Tenant,
+    campaignId: string,
+    answerBy: Date,
+  ): Promise<{ readonly view: CampaignView; readonly open: boolean } | undefined>;
+  /** A page of its jobs, in the order of submission. Needs a worker. */
+  jobs(
+    tenant: Tenant,
+    campaignId: string,
+    range: { readonly offset: number; readonly limit: number },
+    answerBy: Date,
+  ): Promise<{ readonly jobs: readonly JobView[]; readonly total: number }>;
+  /** Undefined if the campaign has no such job. Needs a worker. */
+  job(tenant: Tenant, campaignId: string, jobKey: string, answerBy: Date): Promise<JobView | undefined>;
+}
+
+export const logKinds = ['info', 'environment', 'script', 'stdout', 'stderr'] as const;
+
+/** The five things that are kept of every job. */
+export type LogKind = (typeof logKinds)[number];
+
+export interface LogReadRequest {
+  readonly location: LogLocation;
+  readonly campaignId: string;
+  readonly jobKey: string;
+  readonly kind: LogKind;
+  /** Where the previous page ended; the beginning if absent. */
+  readonly pageToken?: string;
+}
+
+export interface LogPage {
+  readonly content: Uint8Array;
+  /** Where to read on: always present, because a running job can still write. */
+  readonly nextPageToken: string;
+  /** Whether this page reaches the end of what is stored now. */
+  readonly atEnd: boolean;
+}
+
+/** What the worker copied into the cluster's log group. Readable after the cluster is gone. */
+export interface JobLogs {
+  /** Undefined if nothing was written yet. InvalidRequest for a token that is not ours. */
+  read(request: LogReadRequest, answerBy: Date): Promise<LogPage | undefined>;
+}
+
+/** Whether requests that need Temporal and a worker can succeed now. */
+export interface ReadinessProbe {
+  /** What is missing, TemporalUnavailable or WorkerUnavailable with words of its own; undefined if nothing is. */
+  check(
+    answerBy: Date,
+  ): Promise<
+    { readonly type: 'TemporalUnavailable' | 'WorkerUnavailable'; readonly detail: string } | undefined
+  >;
+}

@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { type FailureType, failures, KnownFailure } from '../domain/failures.ts';
+
+/** Problems that only exist in HTTP: everything else is in `src/domain/failures.ts`. */
+const httpProblems = {
+  JobNotSubmitted: {
+    httpStatus: 404,
+    title: 'The job was not submitted to Slurm yet',
+    nextStep: 'Read the job: its `state` and `reason` say what it waits for.',
+  },
+  LogNotWritten: {
+    httpStatus: 404,
+    title: 'Nothing was written yet',
+    nextStep: 'Ask again; when `logsComplete` of the job is true, nothing more will come.',
+  },
+  MethodNotAllowed: {
+    httpStatus: 405,
+    title: 'The resource does not have this method',
+    nextStep: 'Use one of the methods in the header `Allow`.',
+  },
+  PayloadTooLarge: {
+    httpStatus: 413,
+    title: 'The body is too large',
+    nextStep: 'Split the campaign, or read large inputs on the cluster instead of sending them.',
+  },
+  UriTooLong: {
+    httpStatus: 414,
+    title: 'A part of the path is too long',
+    nextStep: 'Check the ids in the path.',
+  },
+  UnsupportedMediaType: {
+    httpStatus: 415,
+    title: 'The body is not JSON',
+    nextStep: 'Send JSON and the header `Content-Type: application/json`.',
+  },
+  InternalError: {
+    httpStatus: 500,
+    title: 'The service failed',
+    nextStep: 'Repeat the request; if it fails again, give the operator the `correlationId`.',
+  },
+} as const;
+
+/** Every type of problem that the API answers with its status, title and next step. */
+export const problemTypes: Readonly<
+  Record<ProblemType, { readonly httpStatus: number; readonly title: string; readonly nextStep: string }>
+> = { ...failures, ...httpProblems };
+
+export type ProblemType = FailureType | keyof typeof httpProblems;
+
+/** One field that is not as it should be. */
+export const fieldErrorSchema = z.object({
+  in: z.enum(['body', 'path', 'query', 'header']),
+  path: z.string().meta({ description: 'The field, e.g. `jobs[0].script`; empty for the whole.' }),
+  reason: z.string(),
+});
+
+export type FieldError = z.output<typeof fieldErrorSchema>;
+
+/** RFC 9457 problem details. Types may add members of their own, such as `differences`. */
+export const problemSchema = z.looseObject({
+  type: z.string().meta({ description: 'Path of this API that describes the type of problem.' }),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string().meta({ description: 'What happened in this case.' }),
+  nextStep: z.string().meta({ description: 'What to do about it.' }),
+  correlationId: z.string().meta({ description: 'The request in the service’s log.' }),
+  errors: z.array(fieldErrorSchema).optional(),
+});
+
+export type Problem = z.output<typeof problemSchema>;
+
+/** A problem that a route answers by throwing it. */
+export class HttpProblem extends Error {
+  override readonly name = 'HttpProblem';
+  readonly type: ProblemType;
+  readonly members: Readonly<Record<string, unknown>>;
+
+  constructor(type: ProblemType, detail: string, members: Readonly<Record<string, unknown>> = {}) {
+    super(detail);
+    this.type = type;
+    this.members = members;
+  }
+}
+
+/** Path under which the API describes its types of problems. */
+export const PROBLEM_TYPES_PATH = '/problems';
+
+/** Where the API describes a type of problem; also the `type` of its problems. */
+export function problemTypePath(type: ProblemType): string {
+  return `${PROBLEM_TYPES_PATH}/${type}`;
+}
+
+/** What fastify's own errors mean to the caller, by their code. Codes that are not here are defects. */
+const fastifyProblems: Readonly<Record<string, ProblemType>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'PayloadTooLarge',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UnsupportedMediaType',
+  FST_ERR_CTP_EMPTY_TYPE: 'UnsupportedMediaType',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'InvalidRequest',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'InvalidRequest',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'InvalidRequest',
+  FST_ERR_BAD_URL: 'InvalidRequest',
+  FST_ERR_MAX_PARAM_LENGTH: 'UriTooLong',
+};
+
+/** The problem that an error is, without anything that its receiver must not see. */
+export function problemOf(error: unknown, correlationId: string): Problem {
+  if (error instanceof KnownFailure)
+    return knownProblem(error.type, error.message, error.details, correlationId);
+  if (error instanceof HttpProblem)
+    return knownProblem(error.type, error.message, error.members, correlationId);
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const type = fastifyProblems[code];
+  if (type && error instanceof Error) {
+    const errors: FieldError[] | undefined = code.startsWith('FST_ERR_CTP')
+      ? [{ in: 'body', path: '', reason: error.message }]
+      : undefined;
+    return knownProblem(type, error.message, errors ? { errors } : {}, correlationId);
+  }
+  if (code.startsWith('FST_BEARER_AUTH')) {
+    return knownProblem('Unauthorized', 'The bearer token is missing or wrong.', {}, correlationId);
+  }
+  return knownProblem(
+    'InternalError',
+    'An unexpected error was logged under the correlation id.',
+    {},
+    correlationId,
+  );
+}
+
+function knownProblem(
+  type: ProblemType,
+  detail: string,
+  members: Readonly<Record<string, unknown>>,
+  correlationId: string,
+): Problem {
+  const { httpStatus, title, nextStep } = problemTypes[type];
+  // Details of 5xx failures name things inside the service: the caller gets the words that were meant for people.
+  const own = httpStatus < 500 ? members : {};
+  return {
+    ...own,
+    type: problemTypePath(type),
+    title,
+    status: httpStatus,
+    detail,
+    nextStep: typeof members['nextStep'] === 'string' ? members['nextStep'] : nextStep,
+    correlationId,
+  };
+}

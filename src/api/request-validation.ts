@@ -1,0 +1,86 @@
+import type { FastifySchemaCompiler } from 'fastify';
+import type { z } from 'zod';
+import { KnownFailure } from '../domain/failures.ts';
+import type { FieldError } from './problem.ts';
+
+/** A campaign of a thousand jobs can be wrong in a thousand places: a page of them is enough to understand it. */
+const MAX_FIELD_ERRORS = 50;
+/** A field's name comes from the caller, who may have sent one of a megabyte. */
+const MAX_PATH_CHARACTERS = 200;
+
+const places: Readonly<Record<string, FieldError['in']>> = {
+  body: 'body',
+  params: 'path',
+  querystring: 'query',
+  headers: 'header',
+};
+
+/** Validates a part of a request by its zod schema. InvalidRequest names every wrong field and why it is. */
+export const validateRequest: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
+  const place = places[httpPart ?? 'body'] ?? 'body';
+  return (data: unknown) => {
+    const result = schema.safeParse(data, { error: sayRequired });
+    if (result.success) return { value: result.data };
+    return { error: invalidRequest(place, result.error.issues) };
+  };
+};
+
+function sayRequired({
+  code,
+  input,
+}: {
+  readonly code?: string;
+  readonly input?: unknown;
+}): string | undefined {
+  return code === 'invalid_type' && input === undefined ? 'is required' : undefined;
+}
+
+function invalidRequest(place: FieldError['in'], issues: readonly z.core.$ZodIssue[]): KnownFailure {
+  const all = issues.flatMap((issue) => fieldErrors(place, issue));
+  const errors = all.slice(0, MAX_FIELD_ERRORS);
+  const more = all.length - errors.length;
+  const first = errors[0];
+  const where = first?.path ? `${first.in} ${first.path}` : place;
+  const rest = all.length > 1 ? ` (and ${all.length - 1} more)` : '';
+  const unlisted = more > 0 ? `; ${more} of them are not listed` : '';
+  return new KnownFailure(
+    'InvalidRequest',
+    `${where}: ${first?.reason ?? 'is not valid'}${rest}${unlisted}`,
+    {
+      errors,
+    },
+  );
+}
+
+function fieldErrors(place: FieldError['in'], issue: z.core.$ZodIssue): FieldError[] {
+  const path = issue.path;
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => at(place, [...path, key], 'is not a field of this request'));
+    case 'invalid_key':
+      return [at(place, path, issue.issues[0]?.message ?? issue.message)];
+    default:
+      return [at(place, path, issue.message)];
+  }
+}
+
+function at(place: FieldError['in'], path: readonly PropertyKey[], reason: string): FieldError {
+  return { in: place, path: shorten(place === 'header' ? headerName(path) : formatPath(path)), reason };
+}
+
+/** `jobs[0].script` */
+function formatPath(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`;
+    return text ? `${text}.${String(part)}` : String(part);
+  }, '');
+}
+
+/** Node gives headers in lower case; callers know them as `Idempotency-Key`. */
+function headerName(path: readonly PropertyKey[]): string {
+  return String(path[0] ?? '').replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
+}
+
+function shorten(path: string): string {
+  return path.length <= MAX_PATH_CHARACTERS ? path : `${path.slice(0, MAX_PATH_CHARACTERS)}…`;
+}

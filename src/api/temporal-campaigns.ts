@@ -1,0 +1,56 @@
+import { type Client, QueryNotRegisteredError } from '@temporalio/client';
+import type { QueryDefinition } from '@temporalio/common';
+import { CAMPAIGN_VIEW_MEMO } from '../domain/cluster-view.ts';
+import { KnownFailure } from '../domain/failures.ts';
+import { campaignWorkflowId, type Tenant } from '../domain/ids.ts';
+import { campaignJob, campaignJobs, campaignView } from '../workflows/messages.ts';
+import type { Campaigns } from './ports.ts';
+import { callTemporal, unlessUnknown } from './temporal-calls.ts';
+import { campaignViewSchema } from './view-schemas.ts';
+
+/**
+ * Campaign workflows, read by memo and query. The tenant is part of their workflow id: a campaign of another tenant
+ * is as unknown as one that does not exist.
+ */
+export function createTemporalCampaigns(client: Client): Campaigns {
+  const handleOf = (tenant: Tenant, campaignId: string) =>
+    client.workflow.getHandle(campaignWorkflowId(tenant, campaignId));
+
+  const ask = async <Answer, Args extends [unknown?]>(
+    query: QueryDefinition<Answer, Args>,
+    tenant: Tenant,
+    campaignId: string,
+    args: Args,
+    answerBy: Date,
+  ): Promise<Answer> => {
+    try {
+      const handle = handleOf(tenant, campaignId);
+      return await callTemporal(client, answerBy, async () => handle.query(query, ...args));
+    } catch (error) {
+      // Temporal's answer while the workflow has not run yet and so has no handlers.
+      if (error instanceof QueryNotRegisteredError) {
+        throw new KnownFailure('WorkerUnavailable', 'The campaign has not begun yet.');
+      }
+      throw error;
+    }
+  };
+
+  return {
+    async view(tenant, campaignId, answerBy) {
+      const handle = handleOf(tenant, campaignId);
+      const description = await unlessUnknown(callTemporal(client, answerBy, async () => handle.describe()));
+      if (!description) return undefined;
+      const { memo, status } = description;
+      // A campaign that was accepted a moment ago can be without a memo.
+      const written: unknown =
+        memo?.[CAMPAIGN_VIEW_MEMO] ?? (await ask(campaignView, tenant, campaignId, [], answerBy));
+      return { view: campaignViewSchema.parse(written), open: status.name === 'RUNNING' };
+    },
+
+    jobs: async (tenant, campaignId, range, answerBy) =>
+      ask(campaignJobs, tenant, campaignId, [range], answerBy),
+
+    job: async (tenant, campaignId, jobKey, answerBy) =>
+      (await ask(campaignJob, tenant, campaignId, [{ jobKey }], answerBy)) ?? undefined,
+  };
+}

@@ -1,0 +1,186 @@
+import { z } from 'zod';
+import {
+  type CampaignView,
+  campaignStates,
+  type JobView,
+  type LogLocation,
+} from '../domain/campaign-view.ts';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
+import { type ClusterAccess, clusterStates, type ClusterView, type Hold } from '../domain/cluster-view.ts';
+import { type Failure, failures, isFailureType } from '../domain/failures.ts';
+import { campaignIdSchema, jobKeySchema, projectIdSchema, virtualLabIdSchema } from '../domain/ids.ts';
+import type { CampaignContentReference } from '../domain/job.ts';
+import { queueSchema } from '../domain/queue.ts';
+import { jobStates } from '../domain/slurm-states.ts';
+import { tierNames } from '../domain/tiers.ts';
+
+/*
+ * The domain's views as schemas: memos are parsed with them, answers written with them, and the
+ * OpenAPI document made from them. `Fields` makes the compiler complain when a view gains a field that is not here.
+ */
+type Fields<T> = Record<keyof T, z.ZodType>;
+
+/** Described, not checked: a time in an unusual form is no reason to withhold everything else. */
+const time = z.string().meta({ format: 'date-time' });
+const count = z.int().min(0);
+
+const failureFields = {
+  type: z.enum([...Object.keys(failures).filter(isFailureType), 'Unexpected']),
+  message: z.string(),
+  nextStep: z.string(),
+} satisfies Fields<Failure>;
+
+export const failureSchema: z.ZodType<Failure> = z.object(failureFields);
+
+const clusterSpecFields = {
+  tier: z.enum([...tierNames, 'custom']),
+  queues: z.array(queueSchema),
+  idleTimeoutSeconds: z.int(),
+  maxLifetimeSeconds: z.int(),
+} satisfies Fields<ClusterSpec>;
+
+const accessFields = {
+  address: z.string(),
+  port: z.int(),
+  user: z.string(),
+  hostKey: z
+    .string()
+    .meta({ description: 'Public host key of the head node, pinned when the cluster became ready.' }),
+  privateKeySecretArn: z
+    .string()
+    .meta({ description: 'Secrets Manager ARN of the private key of the job user.' }),
+} satisfies Fields<ClusterAccess>;
+
+const holdFields = { name: z.string(), reason: z.string(), until: time } satisfies Fields<Hold>;
+
+const activitySchema = z.object({
+  running: count,
+  pending: count,
+  stuck: count,
+  interactiveSessions: count,
+  at: time,
+});
+
+const clusterViewFields = {
+  version: z.literal(1),
+  virtualLabId: virtualLabIdSchema,
+  projectId: projectIdSchema,
+  clusterName: z.string(),
+  state: z.enum(clusterStates),
+  since: time,
+  message: z.string(),
+  observedAt: time,
+  epoch: z.string().optional(),
+  spec: z.object(clusterSpecFields).optional(),
+  subnetId: z.string().optional(),
+  stackId: z.string().optional(),
+  logGroupName: z.string().optional(),
+  access: z.object(accessFields).optional(),
+  adminPrivateKeySecretArn: z.string().optional(),
+  readyAt: time.optional(),
+  activity: activitySchema.optional(),
+  blindSince: time.optional(),
+  idleSince: time.optional(),
+  teardownAt: time.optional(),
+  holds: z.array(z.object(holdFields)),
+  openCampaigns: count,
+  activeJobs: count,
+  failure: failureSchema.optional(),
+  choices: z.array(z.string()).optional(),
+} satisfies Fields<ClusterView>;
+
+export const clusterViewSchema: z.ZodType<ClusterView> = z.object(clusterViewFields);
+
+const jobViewFields = {
+  key: jobKeySchema,
+  state: z.enum(jobStates),
+  reason: z.string(),
+  slurmJobId: z.string().optional(),
+  slurmState: z.string().optional(),
+  exitCode: z.int().optional(),
+  signal: z.int().optional(),
+  submittedAt: time.optional(),
+  startedAt: time.optional(),
+  endedAt: time.optional(),
+  nodes: z.string().optional(),
+  restarts: count.optional(),
+  logsComplete: z.boolean(),
+  logsProblem: z.string().optional(),
+} satisfies Fields<JobView>;
+
+export const jobViewSchema: z.ZodType<JobView> = z.object(jobViewFields);
+
+const contentFields = {
+  bucket: z.string(),
+  key: z.string(),
+  sha256: z.string(),
+} satisfies Fields<CampaignContentReference>;
+const contentReferenceSchema = z.object(contentFields);
+
+const logLocationFields = { logGroupName: z.string(), epoch: z.string() } satisfies Fields<LogLocation>;
+const logLocationSchema = z.object(logLocationFields);
+
+const campaignViewFields = {
+  version: z.literal(1),
+  virtualLabId: virtualLabIdSchema,
+  projectId: projectIdSchema,
+  campaignId: campaignIdSchema,
+  state: z.enum(campaignStates),
+  since: time,
+  message: z.string(),
+  observedAt: time,
+  acceptedAt: time,
+  endedAt: time.optional(),
+  jobCount: count,
+  jobsByState: z.partialRecord(z.enum(jobStates), count),
+  content: contentReferenceSchema,
+  logs: logLocationSchema.optional(),
+  failure: failureSchema.optional(),
+} satisfies Fields<CampaignView>;
+
+export const campaignViewSchema: z.ZodType<CampaignView> = z.object(campaignViewFields);
+
+/** A page of clusters of all tenants. */
+export const clusterPageSchema = z.object({
+  clusters: z.array(clusterViewSchema),
+  nextPageToken: z.string().optional(),
+});
+
+/** What a campaign's submission answers: the same for every repetition, but for the cluster's present state. */
+export const campaignReceiptSchema = z.object({
+  virtualLabId: virtualLabIdSchema,
+  projectId: projectIdSchema,
+  campaignId: campaignIdSchema,
+  jobCount: count,
+  sha256: z.string().meta({ description: 'Of the campaign’s content as it was stored.' }),
+  cluster: z
+    .object({ state: clusterViewFields.state, since: time, message: z.string() })
+    .optional()
+    .meta({ description: 'What the cluster is doing now, and so what the jobs wait for.' }),
+});
+
+export type CampaignReceipt = z.output<typeof campaignReceiptSchema>;
+
+/** A campaign with one page of its jobs. */
+export const campaignPageSchema = z.object({
+  virtualLabId: virtualLabIdSchema,
+  projectId: projectIdSchema,
+  campaignId: campaignIdSchema,
+  state: campaignViewFields.state,
+  since: time.optional(),
+  message: z.string(),
+  observedAt: time.optional(),
+  acceptedAt: time.optional(),
+  endedAt: time.optional(),
+  jobCount: count,
+  jobsByState: campaignViewFields.jobsByState,
+  failure: failureSchema.optional(),
+  jobs: z.array(jobViewSchema),
+  nextPageToken: z.string().optional(),
+  jobsUnavailable: failureSchema.optional().meta({
+    description:
+      'Why `jobs` is empty although there are some: the rest of the answer needs no worker, they do.',
+  }),
+});
+
+export type CampaignPage = z.output<typeof campaignPageSchema>;

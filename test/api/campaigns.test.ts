@@ -1,0 +1,389 @@
+import { describe, expect, it } from 'vitest';
+import { campaignIdFor } from '../../src/api/campaign-id.ts';
+import { campaignIdSchema, campaignWorkflowId, clusterWorkflowId } from '../../src/domain/ids.ts';
+import { KnownFailure } from '../../src/domain/failures.ts';
+import { clusterUrl, clusterView, jobView, other, tenant } from './fakes.ts';
+import { type Harness, harness, problemIn } from './support.ts';
+
+const KEY = 'campaign-2026-01-15';
+const id = campaignIdFor(tenant, KEY);
+const url = `${clusterUrl()}/campaigns`;
+const jobs = [
+  { key: 'sim-1', command: ['/bin/true'] },
+  { key: 'sim-2', script: '#!/bin/sh\nexit 0\n', queue: 'debug', environment: { PASSWORD: 'hunter2' } },
+];
+
+function submit(api: Harness, body: unknown = { jobs }, key: string = KEY) {
+  return api.request('POST', url, { body, headers: { 'idempotency-key': key } });
+}
+
+function withCluster(): Harness {
+  const api = harness();
+  api.clusters.views.set(clusterWorkflowId(tenant), clusterView());
+  return api;
+}
+
+describe('campaignIdFor', () => {
+  it('is a campaign id, the same for the same tenant and key only', () => {
+    const ids = [
+      id,
+      campaignIdFor(other, KEY),
+      campaignIdFor(tenant, `${KEY}.`),
+      campaignIdFor({ virtualLabId: 'lab', projectId: '1-project-1' }, KEY),
+      campaignIdFor({ virtualLabId: 'lab-1-project', projectId: '1' }, KEY),
+    ];
+
+    expect(ids.map((each) => campaignIdSchema.safeParse(each).success)).toEqual(ids.map(() => true));
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(campaignIdFor(tenant, KEY)).toBe(id);
+  });
+
+  it('is the beginning of the RFC 4648 base 32 of the SHA-256', () => {
+    // printf 'lab-1\nproject-1\nk' | openssl dgst -sha256 -binary | base32 | tr A-Z a-z | cut -c1-26
+    expect(campaignIdFor(tenant, 'k')).toBe('ngkoyvx47plsi3aamgyq5uto5a');
+  });
+});
+
+describe('POST campaigns', () => {
+  it('answers 202 with a receipt, where to follow it, and what the cluster does', async () => {
+    const api = withCluster();
+    const response = await submit(api);
+
+    expect(response.statusCode).toBe(202);
+    expect(response.headers.location).toBe(`${url}/${id}`);
+    expect(response.headers['idempotent-replayed']).toBeUndefined();
+    expect(response.json()).toEqual({
+      ...tenant,
+      campaignId: id,
+      jobCount: 2,
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      cluster: { state: 'provisioning', since: expect.any(String), message: 'Creating the stack.' },
+    });
+  });
+
+  it('stores the content first and gives the workflow only its reference', async () => {
+    const api = withCluster();
+    await submit(api);
+    const [request] = api.clusters.submitted;
+
+    expect(request).toMatchObject({ campaignId: id, jobKeys: ['sim-1', 'sim-2'], queues: ['debug'] });
+    expect(JSON.stringify(request)).not.toContain('hunter2');
+    expect(api.store.contents.get(request?.content.key ?? '')).toContain('hunter2');
+  });
+
+  it('makes a cluster when it is told which', async () => {
+    const api = harness();
+    const response = await submit(api, { jobs, cluster: { tier: 'debug' } });
+
+    expect(response.statusCode).toBe(202);
+    expect(api.clusters.submitted[0]?.spec).toMatchObject({ tier: 'debug', queues: [{ name: 'debug' }] });
+  });
+
+  it('answers 422 without a cluster, and 202 when the same key brings one', async () => {
+    const api = harness();
+    problemIn(await submit(api), 422, 'NoCluster');
+    const response = await submit(api, { jobs, cluster: { tier: 'debug' } });
+
+    expect(response.statusCode).toBe(202);
+  });
+
+  it('answers a repetition with the same receipt, submitting nothing and needing no worker', async () => {
+    const api = withCluster();
+    const first = await submit(api);
+    api.outage.worker = new KnownFailure('WorkerUnavailable', 'away');
+    const second = await submit(api);
+
+    expect(second.statusCode).toBe(202);
+    expect(second.json()).toEqual(first.json());
+    expect(second.headers.location).toBe(first.headers.location);
+    expect(second.headers['idempotent-replayed']).toBe('true');
+    expect(api.clusters.submitted).toHaveLength(1);
+  });
+
+  it('takes defaults written out and left out for the same campaign', async () => {
+    const api = withCluster();
+    await submit(api, { jobs: [{ key: 'a', command: ['/bin/true'] }] });
+    const again = { key: 'a', nodes: 1, tasks: 1, environment: {}, command: ['/bin/true'] };
+    const response = await submit(api, { jobs: [again] });
+
+    expect(response.headers['idempotent-replayed']).toBe('true');
+  });
+
+  it('answers 422 when the key stands for other jobs', async () => {
+    const api = withCluster();
+    await submit(api);
+    const response = await submit(api, { jobs: [jobs[0]] });
+
+    expect(problemIn(response, 422, 'CampaignConflict')).toMatchObject({ campaignId: id });
+    expect(api.clusters.submitted).toHaveLength(1);
+  });
+
+  it('remembers the key beyond Temporal’s retention', async () => {
+    const api = withCluster();
+    await submit(api);
+    api.campaigns.forget(tenant, id);
+    api.store.manifests.set(campaignWorkflowId(tenant, id), {
+      version: 1,
+      campaignId: id,
+      jobs: [jobView({ key: 'sim-1' }), jobView({ key: 'sim-2' })],
+    });
+
+    expect((await submit(api)).headers['idempotent-replayed']).toBe('true');
+    problemIn(await submit(api, { jobs: [jobs[0]] }), 422, 'CampaignConflict');
+    expect(api.clusters.submitted).toHaveLength(1);
+  });
+
+  it.each([
+    [undefined, 'is required'],
+    ['', 'must be 1 to 255'],
+    ['two words', 'must be 1 to 255'],
+    ['k'.repeat(256), 'must be 1 to 255'],
+    ['schlüssel', 'must be 1 to 255'],
+  ])('refuses the Idempotency-Key %j, naming it', async (key, reason) => {
+    const api = withCluster();
+    const response = await api.request('POST', url, {
+      body: { jobs },
+      ...(key !== undefined && { headers: { 'idempotency-key': key } }),
+    });
+
+    expect(problemIn(response, 400, 'InvalidRequest').errors).toEqual([
+      { in: 'header', path: 'Idempotency-Key', reason: expect.stringContaining(reason) },
+    ]);
+  });
+
+  it.each(['QueueNotInCluster', 'ClusterSpecConflict', 'ClusterDeleting', 'CampaignConflict'] as const)(
+    'passes on that the cluster says %s',
+    async (type) => {
+      const api = withCluster();
+      api.outage.worker = new KnownFailure(type, 'In its own words.', { nextStep: 'Do this.' });
+      const status = {
+        QueueNotInCluster: 422,
+        ClusterSpecConflict: 409,
+        ClusterDeleting: 409,
+        CampaignConflict: 422,
+      };
+
+      expect(problemIn(await submit(api), status[type], type)).toMatchObject({
+        detail: 'In its own words.',
+        nextStep: 'Do this.',
+      });
+    },
+  );
+
+  it('answers 503 when no worker accepts it, and accepts it the next time', async () => {
+    const api = withCluster();
+    api.outage.worker = new KnownFailure('WorkerUnavailable', 'away');
+    const refused = await submit(api);
+    api.outage.worker = undefined;
+
+    problemIn(refused, 503, 'WorkerUnavailable');
+    expect(refused.headers['retry-after']).toBeDefined();
+    expect((await submit(api)).statusCode).toBe(202);
+  });
+
+  it('answers 503 when the control bucket cannot be reached, saying nothing of the inside', async () => {
+    const api = withCluster();
+    api.store.failure = Object.assign(new Error('connect ECONNREFUSED 10.1.2.3:443'), {
+      code: 'ECONNREFUSED',
+    });
+    const response = await submit(api);
+
+    expect(problemIn(response, 503, 'AwsUnavailable').detail).toBe(
+      'The control bucket could not be reached.',
+    );
+    expect(response.body).not.toContain('10.1.2.3');
+  });
+});
+
+describe('GET campaign', () => {
+  it('shows the campaign and its jobs, page by page', async () => {
+    const api = withCluster();
+    await submit(api);
+    const first = await api.request('GET', `${url}/${id}?pageSize=1`);
+    const next = String(first.json().nextPageToken);
+    const second = await api.request('GET', `${url}/${id}?pageSize=1&pageToken=${next}`);
+
+    expect(first.statusCode).toBe(200);
+    expect(first.json()).toMatchObject({
+      ...tenant,
+      campaignId: id,
+      state: 'waiting-for-cluster',
+      jobCount: 2,
+      jobsByState: { waiting: 2 },
+      jobs: [{ key: 'sim-1', state: 'waiting' }],
+    });
+    expect(second.json()).toMatchObject({ jobs: [{ key: 'sim-2' }] });
+    expect(second.json()).not.toHaveProperty('nextPageToken');
+    expect(first.body).not.toContain('control');
+  });
+
+  it('shows everything but the jobs when no worker answers, and says so', async () => {
+    const api = withCluster();
+    await submit(api);
+    api.outage.worker = new KnownFailure('WorkerUnavailable', 'No worker answered in time.');
+    const response = await api.request('GET', `${url}/${id}`);
+
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toMatchObject({
+      state: 'waiting-for-cluster',
+      jobs: [],
+      jobsUnavailable: { type: 'WorkerUnavailable', message: 'No worker answered in time.' },
+    });
+  });
+
+  it('reads an ended campaign from its manifest, with and without Temporal', async () => {
+    const api = withCluster();
+    await submit(api);
+    const campaign = api.campaigns.at(tenant, id);
+    Object.assign(campaign, {
+      open: false,
+      view: { ...campaign.view, state: 'failed', endedAt: campaign.view.since },
+    });
+    api.store.manifests.set(campaignWorkflowId(tenant, id), {
+      version: 1,
+      campaignId: id,
+      jobs: [
+        jobView({ key: 'sim-1', state: 'succeeded', exitCode: 0, logsComplete: true }),
+        jobView({ key: 'sim-2', state: 'failed', exitCode: 3, logsComplete: true }),
+      ],
+    });
+    api.outage.worker = new KnownFailure('WorkerUnavailable', 'away');
+    const remembered = await api.request('GET', `${url}/${id}`);
+    api.campaigns.forget(tenant, id);
+    const forgotten = await api.request('GET', `${url}/${id}?pageSize=1`);
+
+    expect(remembered.json()).toMatchObject({
+      state: 'failed',
+      endedAt: expect.any(String),
+      jobs: [{}, { exitCode: 3 }],
+    });
+    expect(forgotten.json()).toMatchObject({
+      ...tenant,
+      campaignId: id,
+      state: 'failed',
+      jobCount: 2,
+      jobsByState: { succeeded: 1, failed: 1 },
+      jobs: [{ key: 'sim-1', exitCode: 0 }],
+      nextPageToken: expect.any(String),
+    });
+  });
+
+  it('is 404 for a campaign that nobody sent, and for another tenant’s', async () => {
+    const api = withCluster();
+    await submit(api);
+
+    problemIn(await api.request('GET', `${url}/${campaignIdFor(tenant, 'other')}`), 404, 'NotFound');
+    problemIn(await api.request('GET', `${clusterUrl(other)}/campaigns/${id}`), 404, 'NotFound');
+  });
+
+  it.each(['bm9wZQ', 'b2Zmc2V0Oi0x', '%00'])('refuses the page token %s', async (token) => {
+    const api = withCluster();
+    await submit(api);
+    const response = await api.request('GET', `${url}/${id}?pageToken=${token}`);
+
+    expect(problemIn(response, 400, 'InvalidRequest').errors).toMatchObject([
+      { in: 'query', path: 'pageToken' },
+    ]);
+  });
+});
+
+describe('GET job', () => {
+  it('shows one job', async () => {
+    const api = withCluster();
+    await submit(api);
+    const response = await api.request('GET', `${url}/${id}/jobs/sim-2`);
+
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toEqual(jobView({ key: 'sim-2' }));
+  });
+
+  it('is 404 for a job that the campaign does not have, and for another tenant’s', async () => {
+    const api = withCluster();
+    await submit(api);
+
+    expect(problemIn(await api.request('GET', `${url}/${id}/jobs/sim-9`), 404, 'NotFound').detail).toContain(
+      'sim-9',
+    );
+    problemIn(await api.request('GET', `${clusterUrl(other)}/campaigns/${id}/jobs/sim-1`), 404, 'NotFound');
+  });
+
+  it('answers 503 when no worker answers', async () => {
+    const api = withCluster();
+    await submit(api);
+    api.outage.worker = new KnownFailure('WorkerUnavailable', 'away');
+
+    problemIn(await api.request('GET', `${url}/${id}/jobs/sim-1`), 503, 'WorkerUnavailable');
+  });
+});
+
+describe('GET log', () => {
+  const location = { logGroupName: '/pcp/lab-1', epoch: 'e1' };
+  const bytes = (text: string) => new TextEncoder().encode(text);
+
+  async function withJob(job: Parameters<typeof jobView>[0]): Promise<Harness> {
+    const api = withCluster();
+    await submit(api);
+    const campaign = api.campaigns.at(tenant, id);
+    campaign.view = { ...campaign.view, logs: location };
+    campaign.jobs = [jobView(job)];
+    return api;
+  }
+
+  const running = { key: 'sim-1', state: 'running', slurmJobId: '7' } as const;
+
+  it.each(['info', 'environment', 'script', 'stdout', 'stderr'])('reads %s as text', async (kind) => {
+    const api = await withJob(running);
+    api.logs.page = { content: bytes('größe\n'), nextPageToken: 'f/2', atEnd: true };
+    const response = await api.request('GET', `${url}/${id}/jobs/sim-1/logs/${kind}?pageToken=f%2F1`);
+
+    expect(response.statusCode).toBe(200);
+    expect(response.headers['content-type']).toBe('text/plain; charset=utf-8');
+    expect(response.body).toBe('größe\n');
+    expect(response.headers['log-end']).toBe('true');
+    expect(response.headers.link).toBe(`<${url}/${id}/jobs/sim-1/logs/${kind}?pageToken=f%2F2>; rel="next"`);
+    expect(api.logs.asked).toEqual([{ location, campaignId: id, jobKey: 'sim-1', kind, pageToken: 'f/1' }]);
+  });
+
+  it('leads no further when everything is there', async () => {
+    const api = await withJob({ ...running, state: 'succeeded', logsComplete: true });
+    api.logs.page = { content: bytes('end'), nextPageToken: 'f', atEnd: true };
+    const response = await api.request('GET', `${url}/${id}/jobs/sim-1/logs/stdout`);
+
+    expect(response.headers.link).toBeUndefined();
+  });
+
+  it('sends what is not UTF-8 as bytes, unchanged', async () => {
+    const api = await withJob(running);
+    const content = new Uint8Array([0xff, 0x00, 0xfe]);
+    api.logs.page = { content, nextPageToken: 'f', atEnd: false };
+    const response = await api.request('GET', `${url}/${id}/jobs/sim-1/logs/stdout`);
+
+    expect(response.headers['content-type']).toBe('application/octet-stream');
+    expect(new Uint8Array(response.rawPayload)).toEqual(content);
+    expect(response.headers['log-end']).toBe('false');
+  });
+
+  it('tells an unknown job, one not submitted and one that wrote nothing apart', async () => {
+    const waiting = await withJob({ key: 'sim-1' });
+    const silent = await withJob(running);
+    const log = (key: string) => `${url}/${id}/jobs/${key}/logs/stdout`;
+
+    problemIn(await waiting.request('GET', log('sim-9')), 404, 'NotFound');
+    expect(problemIn(await waiting.request('GET', log('sim-1')), 404, 'JobNotSubmitted')).toMatchObject({
+      state: 'waiting',
+    });
+    expect(problemIn(await silent.request('GET', log('sim-1')), 404, 'LogNotWritten')).toMatchObject({
+      state: 'running',
+      logsComplete: false,
+    });
+  });
+
+  it('has five kinds, and one tenant', async () => {
+    const api = await withJob(running);
+    const path = `/campaigns/${id}/jobs/sim-1/logs`;
+
+    problemIn(await api.request('GET', `${clusterUrl()}${path}/passwd`), 400, 'InvalidRequest');
+    problemIn(await api.request('GET', `${clusterUrl(other)}${path}/stdout`), 404, 'NotFound');
+    expect(api.logs.asked).toEqual([]);
+  });
+});

@@ -1,0 +1,251 @@
+import { describe, expect, it } from 'vitest';
+import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec.ts';
+import { clusterStates } from '../../src/domain/cluster-view.ts';
+import { failures, KnownFailure } from '../../src/domain/failures.ts';
+import { clusterWorkflowId } from '../../src/domain/ids.ts';
+import { clusterUrl, clusterView, NOW, other, tenant } from './fakes.ts';
+import { harness, problemIn } from './support.ts';
+
+const body = { tier: 'debug', idleTimeoutSeconds: 600 } as const;
+
+describe('PUT cluster', () => {
+  it('answers 202 with the view and where to find it', async () => {
+    const api = harness();
+    const response = await api.request('PUT', clusterUrl(), { body });
+
+    expect(response.statusCode).toBe(202);
+    expect(response.headers.location).toBe(clusterUrl());
+    expect(response.json()).toEqual({
+      ...clusterView(),
+      spec: resolveClusterSpec(clusterSpecInputSchema.parse(body)),
+    });
+  });
+
+  it('answers 200 when the same cluster exists', async () => {
+    const api = harness();
+    await api.request('PUT', clusterUrl(), { body });
+    const response = await api.request('PUT', clusterUrl(), { body });
+
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toMatchObject({ state: 'provisioning' });
+  });
+
+  it('names every difference when another one exists', async () => {
+    const api = harness();
+    await api.request('PUT', clusterUrl(), { body });
+    const response = await api.request('PUT', clusterUrl(), { body: { ...body, idleTimeoutSeconds: 900 } });
+
+    expect(problemIn(response, 409, 'ClusterSpecConflict')).toMatchObject({
+      detail: 'Other queues.',
+      nextStep: failures.ClusterSpecConflict.nextStep,
+      differences: [{ path: 'idleTimeoutSeconds', existing: 600, requested: 900 }],
+    });
+  });
+
+  it('gives each project its own cluster', async () => {
+    const api = harness();
+    await api.request('PUT', clusterUrl(), { body });
+    const response = await api.request('PUT', clusterUrl(other), { body: { tier: 'prod-batch' } });
+
+    expect(response.statusCode).toBe(202);
+    expect(api.clusters.views.size).toBe(2);
+  });
+
+  it('answers 503 with Retry-After when no worker accepts it', async () => {
+    const api = harness();
+    api.outage.worker = new KnownFailure('WorkerUnavailable', 'No worker answered in time.');
+    const response = await api.request('PUT', clusterUrl(), { body });
+
+    problemIn(response, 503, 'WorkerUnavailable');
+    expect(Number(response.headers['retry-after'])).toBeGreaterThan(0);
+  });
+
+  it('takes explicit queues and names what is wrong in them', async () => {
+    const api = harness();
+    const queue = { name: 'cpu', computeResources: [{ name: 'c', instanceType: 'c7a.xlarge', maxCount: 2 }] };
+    const accepted = await api.request('PUT', clusterUrl(), { body: { queues: [queue] } });
+    const refused = await api.request('PUT', clusterUrl(), {
+      body: {
+        queues: [{ ...queue, computeResources: [{ name: 'c', instanceType: 'big', maxCount: 0 }] }, queue],
+      },
+    });
+
+    expect(accepted.statusCode).toBe(202);
+    expect(problemIn(refused, 400, 'InvalidRequest').errors).toEqual([
+      {
+        in: 'body',
+        path: 'queues[0].computeResources[0].instanceType',
+        reason: 'must be an EC2 instance type such as c7a.48xlarge',
+      },
+      { in: 'body', path: 'queues[0].computeResources[0].maxCount', reason: expect.stringContaining('>=1') },
+      { in: 'body', path: 'queues[1].name', reason: '`cpu` is used twice' },
+    ]);
+  });
+});
+
+describe('GET cluster', () => {
+  it.each(clusterStates)('shows a cluster that is %s', async (state) => {
+    const api = harness();
+    api.clusters.views.set(clusterWorkflowId(tenant), clusterView({ state }));
+    const response = await api.request('GET', clusterUrl());
+
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toEqual(clusterView({ state }));
+  });
+
+  it('shows how to reach a ready cluster, and why a failed one failed', async () => {
+    const view = clusterView({
+      state: 'failed',
+      access: {
+        address: '10.0.0.5',
+        port: 22,
+        user: 'sim',
+        hostKey: 'ssh-ed25519 AAAA',
+        privateKeySecretArn: 'arn:x',
+      },
+      activity: { running: 1, pending: 2, stuck: 0, interactiveSessions: 0, at: NOW },
+      holds: [{ name: 'h', reason: 'r', until: NOW }],
+      failure: { type: 'StackCreateFailed', message: 'No capacity.', nextStep: 'Try again.' },
+      choices: ['retry'],
+    });
+    const api = harness();
+    api.clusters.views.set(clusterWorkflowId(tenant), view);
+
+    expect((await api.request('GET', clusterUrl())).json()).toEqual(view);
+  });
+
+  it('answers 404 when nobody ever asked for it', async () => {
+    const api = harness();
+    problemIn(await api.request('GET', clusterUrl()), 404, 'NotFound');
+  });
+
+  it('needs no worker', async () => {
+    const api = harness();
+    api.clusters.views.set(clusterWorkflowId(tenant), clusterView());
+    api.outage.worker = new KnownFailure('WorkerUnavailable', 'away');
+
+    expect((await api.request('GET', clusterUrl())).statusCode).toBe(200);
+  });
+
+  it('answers 503 when Temporal is away', async () => {
+    const api = harness();
+    api.outage.temporal = new KnownFailure('TemporalUnavailable', 'Temporal cannot be reached.');
+    const response = await api.request('GET', clusterUrl());
+
+    problemIn(response, 503, 'TemporalUnavailable');
+    expect(response.headers['retry-after']).toBeDefined();
+  });
+});
+
+describe('DELETE cluster', () => {
+  it('answers 202 with the view, however often', async () => {
+    const api = harness();
+    await api.request('PUT', clusterUrl(), { body });
+    const first = await api.request('DELETE', clusterUrl());
+    const second = await api.request('DELETE', clusterUrl());
+
+    expect([first.statusCode, second.statusCode]).toEqual([202, 202]);
+    expect(second.json()).toMatchObject({ state: 'draining' });
+  });
+
+  it('answers 404 when there was never one', async () => {
+    const api = harness();
+    problemIn(await api.request('DELETE', clusterUrl()), 404, 'NotFound');
+  });
+
+  it('answers 409 when nothing looks after the cluster any more', async () => {
+    const api = harness();
+    api.outage.worker = new KnownFailure(
+      'ClusterUnattended',
+      'The workflow ended when the cluster was ready.',
+    );
+    problemIn(await api.request('DELETE', clusterUrl()), 409, 'ClusterUnattended');
+  });
+});
+
+describe('GET clusters', () => {
+  it('answers a page and where the next one is', async () => {
+    const api = harness();
+    api.clusters.page = { items: [clusterView()], nextPageToken: 'abc' };
+    const response = await api.request('GET', '/v1/clusters?state=ready&pageSize=7&pageToken=xyz');
+
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toEqual({ clusters: [clusterView()], nextPageToken: 'abc' });
+    expect(api.clusters.listed).toEqual({ state: 'ready', pageSize: 7, pageToken: 'xyz' });
+  });
+
+  it('has a page size of its own and no token on the last page', async () => {
+    const api = harness();
+    const response = await api.request('GET', '/v1/clusters');
+
+    expect(response.json()).toEqual({ clusters: [] });
+    expect(api.clusters.listed).toEqual({ pageSize: 50 });
+  });
+
+  it.each([
+    ['state=gone', 'state'],
+    ['pageSize=0', 'pageSize'],
+    ['pageSize=101', 'pageSize'],
+    ['pageSize=many', 'pageSize'],
+    ['pageToken=', 'pageToken'],
+    ['sate=ready', 'sate'],
+  ])('refuses ?%s', async (query, path) => {
+    const api = harness();
+    const problem = problemIn(await api.request('GET', `/v1/clusters?${query}`), 400, 'InvalidRequest');
+
+    expect(problem.errors).toEqual([{ in: 'query', path, reason: expect.any(String) }]);
+  });
+});
+
+describe('what keeps a cluster', () => {
+  const hold = { name: 'registration', reason: 'Results are being registered.', durationSeconds: 3600 };
+
+  it.each([
+    ['POST', 'holds', hold, hold],
+    ['DELETE', 'holds/registration', undefined, 'registration'],
+    ['POST', 'extensions', { seconds: 60 }, 60],
+    [
+      'POST',
+      'resolution',
+      { choice: 'retry', by: 'Ada', reason: 'Fixed.' },
+      { choice: 'retry', by: 'Ada', reason: 'Fixed.' },
+    ],
+  ] as const)('%s %s passes it on and answers the view', async (method, path, sent, received) => {
+    const api = harness();
+    api.clusters.views.set(clusterWorkflowId(tenant), clusterView({ state: 'ready' }));
+    const response = await api.request(method, `${clusterUrl()}/${path}`, { body: sent });
+
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toMatchObject({ state: 'ready' });
+    expect(api.clusters.messages).toEqual([received]);
+  });
+
+  it.each([
+    ['POST', 'holds', hold],
+    ['DELETE', 'holds/registration', undefined],
+    ['POST', 'extensions', { seconds: 60 }],
+    ['POST', 'resolution', { choice: 'abandon', by: 'Ada', reason: 'Gone.' }],
+  ] as const)('%s %s answers 404 without a cluster', async (method, path, sent) => {
+    const api = harness();
+    problemIn(await api.request(method, `${clusterUrl()}/${path}`, { body: sent }), 404, 'NotFound');
+  });
+
+  it.each([
+    ['holds', { ...hold, name: '../x' }, 'name'],
+    ['holds', { ...hold, reason: '   ' }, 'reason'],
+    ['holds', { ...hold, durationSeconds: 1e9 }, 'durationSeconds'],
+    ['holds', { ...hold, forever: true }, 'forever'],
+    ['extensions', { seconds: -1 }, 'seconds'],
+    ['extensions', { seconds: 1.5 }, 'seconds'],
+    ['resolution', { choice: 'delete', by: 'Ada', reason: 'r' }, 'choice'],
+    ['resolution', { choice: 'retry', reason: 'r' }, 'by'],
+  ])('POST %s refuses %j', async (path, sent, field) => {
+    const api = harness();
+    const problem = problemIn(
+      await api.request('POST', `${clusterUrl()}/${path}`, { body: sent }),
+      400,
+      'InvalidRequest',
+    );
+    expect(problem.errors).toEqual([{ in: 'body', path: field, reason: expect.any(String) }]);
+  });
+});

@@ -1,0 +1,235 @@
+import type {
+  Campaigns,
+  ClusterListRequest,
+  Clusters,
+  HoldRequest,
+  JobLogs,
+  LogPage,
+  LogReadRequest,
+  Page,
+  Resolution,
+} from '../../src/api/ports.ts';
+import { type CampaignStore, contentKey, encodeContent } from '../../src/clients/campaign-store.ts';
+import { newCampaignSnapshot, renderCampaignView } from '../../src/domain/campaign.ts';
+import type { CampaignManifest } from '../../src/domain/campaign-manifest.ts';
+import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
+import { type ClusterSpec, diffSpecs } from '../../src/domain/cluster-spec.ts';
+import type { ClusterView } from '../../src/domain/cluster-view.ts';
+import { KnownFailure } from '../../src/domain/failures.ts';
+import { campaignWorkflowId, clusterWorkflowId, type Tenant } from '../../src/domain/ids.ts';
+import type { CampaignContent, CampaignContentReference } from '../../src/domain/job.ts';
+import type {
+  EnsureAnswer,
+  SubmitCampaignAnswer,
+  SubmitCampaignRequest,
+} from '../../src/workflows/messages.ts';
+
+export const tenant: Tenant = { virtualLabId: 'lab-1', projectId: 'project-1' };
+export const other: Tenant = { virtualLabId: 'lab-2', projectId: 'project-1' };
+export const NOW = '2026-01-15T09:41:07.000Z';
+
+export function clusterUrl({ virtualLabId, projectId }: Tenant = tenant): string {
+  return `/v1/virtual-labs/${virtualLabId}/projects/${projectId}/cluster`;
+}
+
+export function clusterView(own: Partial<ClusterView> = {}): ClusterView {
+  return {
+    version: 1,
+    ...tenant,
+    clusterName: 'pcluster-lab-1-project-1',
+    state: 'provisioning',
+    since: NOW,
+    message: 'Creating the stack.',
+    observedAt: NOW,
+    holds: [],
+    openCampaigns: 0,
+    activeJobs: 0,
+    ...own,
+  };
+}
+
+export function jobView(own: Partial<JobView> & { readonly key: string }): JobView {
+  return { state: 'waiting', reason: 'Waiting until the cluster is ready.', logsComplete: false, ...own };
+}
+
+/** Says that Temporal or its workers are away, when a test wants it. */
+export class Outage {
+  /** Thrown by everything that needs a worker. */
+  worker: Error | undefined;
+  /** Thrown by everything that needs Temporal. */
+  temporal: Error | undefined;
+
+  check(needs: 'temporal' | 'worker'): void {
+    if (this.temporal) throw this.temporal;
+    if (needs === 'worker' && this.worker) throw this.worker;
+  }
+}
+
+interface FakeCampaign {
+  view: CampaignView;
+  open: boolean;
+  jobs: JobView[];
+}
+
+/** Campaigns as their workflows would keep them. */
+export class FakeCampaigns implements Campaigns {
+  private readonly campaigns = new Map<string, FakeCampaign>();
+  private readonly outage: Outage;
+
+  constructor(outage: Outage) {
+    this.outage = outage;
+  }
+
+  /** The campaign, to be changed as its workflow would. */
+  at(owner: Tenant, campaignId: string): FakeCampaign {
+    const found = this.campaigns.get(campaignWorkflowId(owner, campaignId));
+    if (!found) throw new Error(`No campaign ${campaignId}`);
+    return found;
+  }
+
+  accept(owner: Tenant, { campaignId, content, jobKeys }: SubmitCampaignRequest): void {
+    const snapshot = newCampaignSnapshot(jobKeys, NOW);
+    const view = renderCampaignView(owner, campaignId, content, snapshot, NOW);
+    this.campaigns.set(campaignWorkflowId(owner, campaignId), { view, open: true, jobs: snapshot.jobs });
+  }
+
+  /** As after the end of Temporal's retention. */
+  forget(owner: Tenant, campaignId: string): void {
+    this.campaigns.delete(campaignWorkflowId(owner, campaignId));
+  }
+
+  async view(owner: Tenant, campaignId: string): Promise<FakeCampaign | undefined> {
+    this.outage.check('temporal');
+    return this.campaigns.get(campaignWorkflowId(owner, campaignId));
+  }
+
+  async jobs(
+    owner: Tenant,
+    campaignId: string,
+    { offset, limit }: { readonly offset: number; readonly limit: number },
+  ): Promise<{ jobs: readonly JobView[]; total: number }> {
+    this.outage.check('worker');
+    const { jobs } = this.at(owner, campaignId);
+    return { jobs: jobs.slice(offset, offset + limit), total: jobs.length };
+  }
+
+  async job(owner: Tenant, campaignId: string, jobKey: string): Promise<JobView | undefined> {
+    this.outage.check('worker');
+    return this.at(owner, campaignId).jobs.find(({ key }) => key === jobKey);
+  }
+}
+
+/** Cluster entities without workers, time or AWS. */
+export class FakeClusters implements Clusters {
+  readonly views = new Map<string, ClusterView>();
+  readonly submitted: SubmitCampaignRequest[] = [];
+  /** Arguments of the lifetime messages, in order. */
+  readonly messages: unknown[] = [];
+  listed: ClusterListRequest | undefined;
+  page: Page<ClusterView> = { items: [] };
+  private readonly outage: Outage;
+  private readonly campaigns: FakeCampaigns;
+
+  constructor(outage: Outage, campaigns: FakeCampaigns) {
+    this.outage = outage;
+    this.campaigns = campaigns;
+  }
+
+  private existing(owner: Tenant): ClusterView {
+    this.outage.check('worker');
+    const view = this.views.get(clusterWorkflowId(owner));
+    if (!view) throw new KnownFailure('NotFound', 'The cluster was never asked for.');
+    return view;
+  }
+
+  async ensure(owner: Tenant, spec: ClusterSpec): Promise<EnsureAnswer> {
+    this.outage.check('worker');
+    const existing = this.views.get(clusterWorkflowId(owner));
+    if (existing?.spec) {
+      const differences = diffSpecs(existing.spec, spec);
+      if (differences.length > 0)
+        throw new KnownFailure('ClusterSpecConflict', 'Other queues.', { differences });
+      return { outcome: 'exists', view: existing };
+    }
+    const view = clusterView({ ...owner, spec });
+    this.views.set(clusterWorkflowId(owner), view);
+    return { outcome: 'created', view };
+  }
+
+  async view(owner: Tenant): Promise<ClusterView | undefined> {
+    this.outage.check('temporal');
+    return this.views.get(clusterWorkflowId(owner));
+  }
+
+  async teardown(owner: Tenant, reason: string): Promise<ClusterView> {
+    const view = { ...this.existing(owner), state: 'draining', message: reason } as const;
+    this.views.set(clusterWorkflowId(owner), view);
+    return view;
+  }
+
+  async hold(owner: Tenant, hold: HoldRequest): Promise<ClusterView> {
+    this.messages.push(hold);
+    return { ...this.existing(owner), holds: [{ name: hold.name, reason: hold.reason, until: NOW }] };
+  }
+
+  async release(owner: Tenant, name: string): Promise<ClusterView> {
+    this.messages.push(name);
+    return this.existing(owner);
+  }
+
+  async extend(owner: Tenant, seconds: number): Promise<ClusterView> {
+    this.messages.push(seconds);
+    return this.existing(owner);
+  }
+
+  async resolve(owner: Tenant, resolution: Resolution): Promise<ClusterView> {
+    this.messages.push(resolution);
+    return this.existing(owner);
+  }
+
+  async list(request: ClusterListRequest): Promise<Page<ClusterView>> {
+    this.outage.check('temporal');
+    this.listed = request;
+    return this.page;
+  }
+
+  async submit(owner: Tenant, request: SubmitCampaignRequest): Promise<SubmitCampaignAnswer> {
+    if (request.spec) await this.ensure(owner, request.spec);
+    this.outage.check('worker');
+    const cluster = this.views.get(clusterWorkflowId(owner));
+    if (!cluster) throw new KnownFailure('NoCluster', 'The project has no cluster.');
+    this.submitted.push(request);
+    this.campaigns.accept(owner, request);
+    return { outcome: 'accepted', campaignId: request.campaignId, cluster };
+  }
+}
+
+/** The control bucket in memory, with the real hashes. */
+export class FakeStore implements Pick<CampaignStore, 'put' | 'getManifest'> {
+  readonly contents = new Map<string, string>();
+  readonly manifests = new Map<string, CampaignManifest>();
+  failure: Error | undefined;
+
+  async put(owner: Tenant, content: CampaignContent): Promise<CampaignContentReference> {
+    if (this.failure) throw this.failure;
+    const { text, sha256 } = encodeContent(content);
+    const key = contentKey(owner, content.campaignId, sha256);
+    this.contents.set(key, text);
+    return { bucket: 'control', key, sha256 };
+  }
+
+  async getManifest(owner: Tenant, campaignId: string): Promise<CampaignManifest | undefined> {
+    if (this.failure) throw this.failure;
+    return this.manifests.get(campaignWorkflowId(owner, campaignId));
+  }
+}
+
+export class FakeLogs implements JobLogs {
+  readonly asked: LogReadRequest[] = [];
+  page: LogPage | undefined;
+
+  async read(request: LogReadRequest): Promise<LogPage | undefined> {
+    this.asked.push(request);
+    return this.page;
+  }
+}
