@@ -1,0 +1,192 @@
+import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { isAlreadyExists, isInvalidStackRequest } from '../clients/aws-errors.ts';
+import { createStacks } from '../clients/stacks.ts';
+import type { ExistingStack, Stacks } from '../clients/stacks.ts';
+import { outerStackName } from '../domain/cluster-name.ts';
+import type { CreatedStack, Deployment } from '../domain/deployment.ts';
+import { KnownFailure } from '../domain/failures.ts';
+import { outerStackOutputs, renderOuterStack } from '../domain/outer-stack.ts';
+import { renderClusterConfiguration } from '../domain/pcluster-config.ts';
+import type { DeploymentSettings } from '../domain/pcluster-config.ts';
+import { stackTags, toTagList } from '../domain/resource-tags.ts';
+import { uploadJobUserScript } from './bootstrap-assets.ts';
+import { withHeartbeat } from './heartbeat.ts';
+import type { Heartbeat } from './heartbeat.ts';
+import { pause, pollUntil } from './poll.ts';
+import type { Activities, StackRequest } from './port.ts';
+
+export interface StackDeps {
+  readonly cloudFormation: CloudFormationClient;
+  readonly s3: S3Client;
+  /** Where the script that nodes run at their start is put. */
+  readonly controlBucket: string;
+  /** ARN of the Lambda function that serves `Custom::PclusterCluster`. */
+  readonly providerArn: string;
+  readonly settings: Omit<DeploymentSettings, 'jobUserScriptUri'>;
+  /** Between two looks at a stack that is under way. */
+  readonly stackPollSeconds: number;
+}
+
+/**
+ * The outer stack of a deployment, and through it the cluster's own stack. Both are known by the epoch in their
+ * tags; a stack without it is never changed. Heartbeats tell an operator who looks at the pending activity which stack
+ * is in which state; a next attempt finds the stack by itself.
+ *
+ * Creation uses `OnFailure: DO_NOTHING`. A rollback would at once send the provider a Delete, and the provider deletes
+ * whatever cluster has the name, even one that made our create fail because it was there before. With nothing done,
+ * {@link deleteStack} can look whose cluster it is first.
+ */
+export function createStackActivities(deps: StackDeps): Pick<Activities, 'createStack' | 'deleteStack'> {
+  const stacks = createStacks(deps.cloudFormation);
+  return {
+    async createStack(request) {
+      return withHeartbeat(async (beat) => {
+        const stackId = (await findOwn(stacks, request)) ?? (await create(deps, stacks, request));
+        return waitUntilCreated(deps, stacks, request, stackId, beat);
+      });
+    },
+
+    async deleteStack(deployment) {
+      await withHeartbeat(async (beat) => {
+        const [outer, cluster] = await findBoth(stacks, deployment);
+        if (outer?.epoch === deployment.epoch) {
+          if (cluster && cluster.epoch !== deployment.epoch) throw foreignCluster(outer, cluster);
+          await deleteOne(deps, stacks, outer, beat);
+        }
+        // Usually gone with the outer stack. What a provider that died left behind still costs money.
+        const left = await stacks.find(deployment.clusterName);
+        if (left?.epoch === deployment.epoch) await deleteOne(deps, stacks, left, beat);
+      });
+    },
+  };
+}
+
+async function findBoth(
+  stacks: Stacks,
+  { clusterName }: Deployment,
+): Promise<readonly [outer: ExistingStack | undefined, cluster: ExistingStack | undefined]> {
+  return Promise.all([stacks.find(outerStackName(clusterName)), stacks.find(clusterName)]);
+}
+
+/** The id of the deployment's outer stack; undefined if both names are free. StackNameTaken otherwise. */
+async function findOwn(stacks: Stacks, deployment: Deployment): Promise<string | undefined> {
+  const [outer, cluster] = await findBoth(stacks, deployment);
+  if (outer?.epoch === deployment.epoch) return outer.stackId;
+  const taken = outer ?? cluster;
+  if (!taken) return undefined;
+  throw new KnownFailure(
+    'StackNameTaken',
+    `The stack ${taken.name} exists (${taken.status}) and is not of deployment ${deployment.epoch}`,
+    { stackId: taken.stackId },
+  );
+}
+
+async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): Promise<string> {
+  const jobUserScriptUri = await uploadJobUserScript(deps.s3, deps.controlBucket);
+  const { spec, lease, adminKeyName, jobUserPublicKey, ...deployment } = request;
+  const configuration = renderClusterConfiguration({
+    spec,
+    deployment,
+    settings: { ...deps.settings, jobUserScriptUri },
+    subnetId: lease.subnetId,
+    adminKeyName,
+    jobUserPublicKey,
+  });
+  const name = outerStackName(request.clusterName);
+  try {
+    return await stacks.create({
+      name,
+      template: JSON.stringify(renderOuterStack(deployment, deps.providerArn, configuration)),
+      tags: toTagList(stackTags(deployment, lease.subnetId)),
+      requestToken: `create-${request.epoch}`,
+    });
+  } catch (error) {
+    if (isAlreadyExists(error)) {
+      // Another attempt, or somebody else, was faster by a moment.
+      const stackId = await findOwn(stacks, request);
+      if (stackId) return stackId;
+    }
+    if (!(error instanceof Error) || !isInvalidStackRequest(error)) throw error;
+    throw new KnownFailure('StackCreateFailed', `CloudFormation refused ${name}: ${error.message}`);
+  }
+}
+
+async function waitUntilCreated(
+  { stackPollSeconds }: StackDeps,
+  stacks: Stacks,
+  deployment: Deployment,
+  stackId: string,
+  { signal, report }: Heartbeat,
+): Promise<CreatedStack> {
+  const look = async (): Promise<CreatedStack | undefined> => {
+    const stack = await stacks.find(stackId);
+    const status = stack?.status ?? 'DELETED';
+    report({ stackId, status });
+    if (status === 'CREATE_IN_PROGRESS') return undefined;
+    const headNodeAddress = stack?.outputs[outerStackOutputs.headNodeAddress];
+    if (status === 'CREATE_COMPLETE' && headNodeAddress) return { stackId, headNodeAddress };
+    throw await createFailure(stacks, deployment, stackId, status);
+  };
+  return pollUntil(look, { intervalSeconds: stackPollSeconds, signal });
+}
+
+/** The cause, from the outer stack's events and, as far as it came, from those of the cluster's own stack. */
+async function createFailure(
+  stacks: Stacks,
+  { clusterName, epoch }: Deployment,
+  stackId: string,
+  status: string,
+): Promise<KnownFailure> {
+  const cluster = await stacks.find(clusterName);
+  const reason = (await stacks.firstFailure(stackId, 'CREATE')) ?? `the stack is ${status}`;
+  const clusterReason =
+    cluster?.epoch === epoch ? await stacks.firstFailure(cluster.stackId, 'CREATE') : undefined;
+  return new KnownFailure(
+    'StackCreateFailed',
+    clusterReason ? `${reason} In the cluster's own stack: ${clusterReason}` : reason,
+    { stackId, status },
+  );
+}
+
+async function deleteOne(
+  { stackPollSeconds }: StackDeps,
+  stacks: Stacks,
+  { stackId, name, status }: ExistingStack,
+  { signal, report }: Heartbeat,
+): Promise<void> {
+  if (status !== 'DELETE_IN_PROGRESS') await requestDeletion(stacks, stackId, name);
+  // The failure of an earlier deletion must not be taken for one of this.
+  if (status === 'DELETE_FAILED') await pause(stackPollSeconds, signal);
+  const look = async (): Promise<true | undefined> => {
+    const stack = await stacks.find(stackId);
+    report({ stackId, status: stack?.status ?? 'DELETE_COMPLETE' });
+    if (stack?.status !== 'DELETE_FAILED') return stack ? undefined : true;
+    const reason = (await stacks.firstFailure(stackId, 'DELETE')) ?? 'the events give no reason';
+    throw new KnownFailure('StackDeleteFailed', `The stack ${name} could not be deleted: ${reason}`, {
+      stackId,
+    });
+  };
+  await pollUntil(look, { intervalSeconds: stackPollSeconds, signal });
+}
+
+/** CloudFormation refuses some deletions at once, that of a stack with termination protection for example. */
+async function requestDeletion(stacks: Stacks, stackId: string, name: string): Promise<void> {
+  try {
+    await stacks.delete(stackId);
+  } catch (error) {
+    if (!(error instanceof Error) || !isInvalidStackRequest(error)) throw error;
+    throw new KnownFailure('StackDeleteFailed', `The stack ${name} cannot be deleted: ${error.message}`, {
+      stackId,
+    });
+  }
+}
+
+function foreignCluster(outer: ExistingStack, cluster: ExistingStack): KnownFailure {
+  return new KnownFailure(
+    'StackDeleteFailed',
+    `The stack ${cluster.name} (${cluster.status}) is not ours, and deleting ${outer.name} would delete it as well: ` +
+      `move or delete it, or delete ${outer.name} by hand and retain its resource`,
+    { stackId: outer.stackId, foreignStackId: cluster.stackId },
+  );
+}

@@ -1,0 +1,110 @@
+import {
+  CreateStackCommand,
+  DeleteStackCommand,
+  DescribeStacksCommand,
+  paginateDescribeStackEvents,
+} from '@aws-sdk/client-cloudformation';
+import type { CloudFormationClient, StackEvent } from '@aws-sdk/client-cloudformation';
+import { tagKeys, tagValue } from '../domain/resource-tags.ts';
+import { isStackNotFound } from './aws-errors.ts';
+
+/** A stack that exists, in whatever state. */
+export interface ExistingStack {
+  readonly stackId: string;
+  readonly name: string;
+  /** CloudFormation's own word, e.g. `CREATE_IN_PROGRESS`. */
+  readonly status: string;
+  /** The deployment that made it, from its tag; undefined for a stack that is not ours. */
+  readonly epoch: string | undefined;
+  readonly outputs: Readonly<Record<string, string>>;
+}
+
+export interface NewStack {
+  readonly name: string;
+  readonly template: string;
+  readonly tags: { Key: string; Value: string }[];
+  /** Repeating the call with the same token makes no second stack. Begins with a letter. */
+  readonly requestToken: string;
+}
+
+/** CloudFormation stacks in the few verbs that we need. */
+export interface Stacks {
+  /** The stack of a name or id; undefined once it is deleted. */
+  find(nameOrId: string): Promise<ExistingStack | undefined>;
+  /** Begins the creation and returns the stack's id. What fails stays as it is, for {@link firstFailure} and us. */
+  create(stack: NewStack): Promise<string>;
+  /** Begins the deletion. */
+  delete(stackId: string): Promise<void>;
+  /** What failed first in the latest creation or deletion of a stack, in the words of its events. */
+  firstFailure(stackId: string, operation: 'CREATE' | 'DELETE'): Promise<string | undefined>;
+}
+
+/** What CloudFormation gives as the reason of resources that failed only because another one had. */
+const CONSEQUENCE = /^Resource (?:creation|deletion) cancelled/i;
+
+export function createStacks(cloudFormation: CloudFormationClient): Stacks {
+  return {
+    async find(nameOrId) {
+      try {
+        const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName: nameOrId }));
+        const [stack] = Stacks;
+        // Asked by id, CloudFormation still shows deleted stacks for 90 days.
+        if (!stack?.StackId || stack.StackStatus === 'DELETE_COMPLETE') return undefined;
+        return {
+          stackId: stack.StackId,
+          name: stack.StackName ?? nameOrId,
+          status: stack.StackStatus ?? 'UNKNOWN',
+          epoch: tagValue(stack.Tags, tagKeys.epoch),
+          outputs: Object.fromEntries(
+            (stack.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
+          ),
+        };
+      } catch (error) {
+        if (isStackNotFound(error)) return undefined;
+        throw error;
+      }
+    },
+
+    async create({ name, template, tags, requestToken }) {
+      const { StackId } = await cloudFormation.send(
+        new CreateStackCommand({
+          StackName: name,
+          TemplateBody: template,
+          Tags: tags,
+          ClientRequestToken: requestToken,
+          OnFailure: 'DO_NOTHING',
+        }),
+      );
+      return StackId ?? name;
+    },
+
+    async delete(stackId) {
+      await cloudFormation.send(new DeleteStackCommand({ StackName: stackId }));
+    },
+
+    async firstFailure(stackId, operation) {
+      let resource: StackEvent | undefined;
+      let wholeStack: StackEvent | undefined;
+      // Newest first, so the last one that is seen failed first.
+      for await (const page of paginateDescribeStackEvents(
+        { client: cloudFormation },
+        { StackName: stackId },
+      )) {
+        for (const event of page.StackEvents ?? []) {
+          const isOfStack = event.PhysicalResourceId === event.StackId;
+          if (isOfStack && event.ResourceStatus === `${operation}_IN_PROGRESS`)
+            return inWords(resource ?? wholeStack);
+          if (event.ResourceStatus !== `${operation}_FAILED` || !event.ResourceStatusReason) continue;
+          if (isOfStack) wholeStack = event;
+          else if (!CONSEQUENCE.test(event.ResourceStatusReason)) resource = event;
+        }
+      }
+      return inWords(resource ?? wholeStack);
+    },
+  };
+}
+
+function inWords(event: StackEvent | undefined): string | undefined {
+  if (!event) return undefined;
+  return `${event.LogicalResourceId} (${event.ResourceType}): ${event.ResourceStatusReason}`;
+}

@@ -1,0 +1,269 @@
+import {
+  CreateStackCommand,
+  DeleteStackCommand,
+  DescribeStacksCommand,
+  UpdateTerminationProtectionCommand,
+} from '@aws-sdk/client-cloudformation';
+import { CreateKeyPairCommand } from '@aws-sdk/client-ec2';
+
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { StackRequest } from '../../src/activities/port.ts';
+import { createStackActivities } from '../../src/activities/stack.ts';
+import { outerStackName } from '../../src/domain/cluster-name.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec.ts';
+import { stackTags, tagKeys, toTagList } from '../../src/domain/resource-tags.ts';
+import { activityContext } from '../support/activity.ts';
+import { ProviderRig } from './provider-rig.ts';
+
+const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ tier: 'debug' }));
+const trivialTemplate = JSON.stringify({
+  Resources: { Handle: { Type: 'AWS::CloudFormation::WaitConditionHandle' } },
+});
+
+let rig: ProviderRig;
+let activities: ReturnType<typeof createStackActivities>;
+
+beforeAll(async () => {
+  rig = await ProviderRig.start();
+  const { cloudFormation, s3, ec2 } = rig.clients;
+  await ec2.send(new CreateKeyPairCommand({ KeyName: 'admin', KeyType: 'ed25519' }));
+  activities = createStackActivities({
+    cloudFormation,
+    s3,
+    controlBucket: rig.seeded.controlBucket,
+    providerArn: rig.seeded.providerArn,
+    settings: { region: 'us-east-1', sshAllowedCidr: '10.0.0.0/16' },
+    stackPollSeconds: 0.1,
+  });
+});
+
+afterEach(() => {
+  const left = [...rig.headNodes.running.keys()];
+  if (left.length > 0) throw new Error(`head nodes left by the test: ${left.join(', ')}`);
+});
+
+afterAll(async () => rig?.close());
+
+let requestCount = 0;
+/** A deployment of a cluster that no other test has. */
+function freshRequest(): StackRequest {
+  requestCount += 1;
+  return {
+    virtualLabId: 'lab',
+    projectId: `p${requestCount}`,
+    clusterName: `pcluster-lab-p${requestCount}`,
+    epoch: `1k2m9x0aab12c${requestCount}`,
+    spec,
+    lease: { subnetId: rig.seeded.subnetIds[0] ?? '', availabilityZone: 'us-east-1a' },
+    adminKeyName: 'admin',
+    jobUserPublicKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG9MQ2CIVhPKL+th9B66fylbZL0GMaEs4s8Sts6chz0N',
+  };
+}
+
+async function createStack(request: StackRequest, environment = activityContext()) {
+  return environment.run(activities.createStack, request);
+}
+
+async function deleteStack(request: StackRequest, environment = activityContext()): Promise<void> {
+  await environment.run(activities.deleteStack, request);
+}
+
+/** A stack that the activities did not make. */
+async function createTrivialStack(name: string, tags: { Key: string; Value: string }[] = []): Promise<void> {
+  await rig.clients.cloudFormation.send(
+    new CreateStackCommand({ StackName: name, TemplateBody: trivialTemplate, Tags: tags }),
+  );
+  expect(await rig.settled(name)).toBe('CREATE_COMPLETE');
+}
+
+async function stackId(name: string): Promise<string | undefined> {
+  const { Stacks = [] } = await rig.clients.cloudFormation.send(
+    new DescribeStacksCommand({ StackName: name }),
+  );
+  return Stacks[0]?.StackId;
+}
+
+async function statesOf({ clusterName }: StackRequest): Promise<(string | undefined)[]> {
+  const stacks = await Promise.all([rig.stack(outerStackName(clusterName)), rig.stack(clusterName)]);
+  return stacks.map((stack) => stack?.status);
+}
+
+describe('createStack', () => {
+  test('creates the cluster and answers with the address of its head node', async () => {
+    const request = freshRequest();
+    const created = await createStack(request);
+    const name = outerStackName(request.clusterName);
+    expect(created).toEqual({ stackId: await stackId(name), headNodeAddress: '127.0.1.1' });
+    expect((await rig.stack(name))?.tags).toEqual(
+      Object.fromEntries(
+        toTagList(stackTags(request, request.lease.subnetId)).map(({ Key, Value }) => [Key, Value]),
+      ),
+    );
+    const headNode = rig.headNodes.running.get(request.clusterName);
+    expect(headNode?.onNodeConfigured[0]?.args).toEqual(['sim', '2000', request.jobUserPublicKey]);
+    await deleteStack(request);
+  });
+
+  test('repeated and concurrent calls of a deployment share one stack', async () => {
+    const request = freshRequest();
+    const [first, second] = await Promise.all([createStack(request), createStack(request)]);
+    expect(second).toEqual(first);
+    expect(await createStack(request)).toEqual(first);
+    await deleteStack(request);
+  });
+
+  test('an attempt that is cancelled ends at once, and the next one goes on waiting for the same stack', async () => {
+    const request = freshRequest();
+    const release = rig.provider.faults.hold('Create');
+    const environment = activityContext();
+    const states: unknown[] = [];
+    environment.on('heartbeat', (progress) => states.push(progress));
+    const attempt = createStack(request, environment);
+    await expect.poll(() => states.at(-1)).toMatchObject({ status: 'CREATE_IN_PROGRESS' });
+    environment.cancel('WORKER_SHUTDOWN');
+    await expect(attempt).rejects.toMatchObject({ name: 'CancelledFailure' });
+
+    const id = await stackId(outerStackName(request.clusterName));
+    const next = createStack(request);
+    release();
+    expect(await next).toMatchObject({ stackId: id });
+    await deleteStack(request);
+  });
+
+  test('a foreign stack of the outer name is a failure and stays as it is', async () => {
+    const request = freshRequest();
+    const name = outerStackName(request.clusterName);
+    await createTrivialStack(name, [{ Key: 'owner', Value: 'somebody' }]);
+    const creating = createStack(request);
+    await expect(creating).rejects.toMatchObject({ type: 'StackNameTaken' });
+    await expect(creating).rejects.toThrow(name);
+    await deleteStack(request);
+    expect(await statesOf(request)).toEqual(['CREATE_COMPLETE', undefined]);
+  });
+
+  test('a foreign cluster of the same name is a failure, stays as it is, and no outer stack is made', async () => {
+    const request = freshRequest();
+    await createTrivialStack(request.clusterName);
+    await expect(createStack(request)).rejects.toMatchObject({ type: 'StackNameTaken' });
+    await deleteStack(request);
+    expect(await statesOf(request)).toEqual([undefined, 'CREATE_COMPLETE']);
+  });
+
+  test('the stack of an earlier epoch is as foreign as any other', async () => {
+    const request = freshRequest();
+    await createStack(request);
+    const later = { ...request, epoch: '1k2m9x0zzzzzz' };
+    await expect(createStack(later)).rejects.toMatchObject({ type: 'StackNameTaken' });
+    await deleteStack(later);
+    expect(await statesOf(request)).toEqual(['CREATE_COMPLETE', 'CREATE_COMPLETE']);
+    await deleteStack(request);
+  });
+
+  test('a failure carries the reason from the events, and what is left can be deleted', async () => {
+    const request = freshRequest();
+    rig.provider.faults.failNext('Create', 'Bad Request: the subnet has no free address');
+    const creating = createStack(request);
+    await expect(creating).rejects.toMatchObject({ type: 'StackCreateFailed' });
+    await expect(creating).rejects.toThrow(
+      /Cluster \(Custom::PclusterCluster\).*the subnet has no free address/,
+    );
+    expect(await statesOf(request)).toEqual(['CREATE_FAILED', undefined]);
+    await expect(createStack(request)).rejects.toThrow('the subnet has no free address');
+    await deleteStack(request);
+    expect(await statesOf(request)).toEqual([undefined, undefined]);
+  });
+});
+
+describe('deleteStack', () => {
+  test('returns when the stack and the cluster are gone; repeating it is harmless', async () => {
+    const request = freshRequest();
+    await createStack(request);
+    await Promise.all([deleteStack(request), deleteStack(request)]);
+    expect(await statesOf(request)).toEqual([undefined, undefined]);
+    await expect(deleteStack(request)).resolves.toBeUndefined();
+  });
+
+  test('a stack that never was is no failure', async () => {
+    await expect(deleteStack(freshRequest())).resolves.toBeUndefined();
+  });
+
+  test('deletes a stack that is still being created', async () => {
+    const request = freshRequest();
+    const release = rig.provider.faults.hold('Create');
+    const outcome = createStack(request).then(
+      () => 'created',
+      (error: unknown) => error,
+    );
+    await expect.poll(async () => (await statesOf(request))[0]).toBe('CREATE_IN_PROGRESS');
+    await deleteStack(request);
+    release();
+    expect(await outcome).toMatchObject({ type: 'StackCreateFailed' });
+    expect(await statesOf(request)).toEqual([undefined, undefined]);
+  });
+
+  test('a deletion that is under way is only waited for', async () => {
+    const request = freshRequest();
+    await createStack(request);
+    const release = rig.provider.faults.hold('Delete');
+    await rig.clients.cloudFormation.send(
+      new DeleteStackCommand({ StackName: outerStackName(request.clusterName) }),
+    );
+    const environment = activityContext();
+    const states: unknown[] = [];
+    environment.on('heartbeat', (progress) => states.push(progress));
+    const deleting = deleteStack(request, environment);
+    await expect.poll(() => states.at(-1)).toMatchObject({ status: 'DELETE_IN_PROGRESS' });
+    release();
+    await deleting;
+    expect(await statesOf(request)).toEqual([undefined, undefined]);
+  });
+
+  test('a failed deletion names its reason, and the next attempt deletes again', async () => {
+    const request = freshRequest();
+    await createStack(request);
+    rig.provider.faults.failNext('Delete', 'network interface eni-1 is in use');
+    rig.provider.faults.failNext('Delete', 'network interface eni-2 is in use');
+    await expect(deleteStack(request)).rejects.toMatchObject({
+      type: 'StackDeleteFailed',
+      details: { stackId: await stackId(outerStackName(request.clusterName)) },
+    });
+    // The reason is that of the latest deletion, not of the first.
+    await expect(deleteStack(request)).rejects.toThrow('eni-2 is in use');
+    await deleteStack(request);
+    expect(await statesOf(request)).toEqual([undefined, undefined]);
+  });
+
+  test('a stack that CloudFormation will not delete is named', async () => {
+    const request = freshRequest();
+    const StackName = outerStackName(request.clusterName);
+    await createStack(request);
+    const protect = async (EnableTerminationProtection: boolean) =>
+      rig.clients.cloudFormation.send(
+        new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection }),
+      );
+    await protect(true);
+    const deleting = deleteStack(request);
+    await expect(deleting).rejects.toMatchObject({ type: 'StackDeleteFailed' });
+    await expect(deleting).rejects.toThrow('TerminationProtection');
+    await protect(false);
+    await deleteStack(request);
+  });
+
+  test('a stack of ours is kept while deleting it would delete a foreign cluster', async () => {
+    const request = freshRequest();
+    rig.provider.faults.failNext('Create', `Bad Request: Cluster ${request.clusterName} already exists.`);
+    await expect(createStack(request)).rejects.toThrow('already exists');
+    await createTrivialStack(request.clusterName, [{ Key: tagKeys.epoch, Value: 'another' }]);
+    const deleting = deleteStack(request);
+    await expect(deleting).rejects.toMatchObject({ type: 'StackDeleteFailed' });
+    await expect(deleting).rejects.toThrow(`${request.clusterName} (CREATE_COMPLETE) is not ours`);
+    expect(await statesOf(request)).toEqual(['CREATE_FAILED', 'CREATE_COMPLETE']);
+  });
+
+  test('a cluster that the provider left behind goes as well', async () => {
+    const request = freshRequest();
+    await createTrivialStack(request.clusterName, toTagList(stackTags(request, request.lease.subnetId)));
+    await deleteStack(request);
+    expect(await statesOf(request)).toEqual([undefined, undefined]);
+  });
+});
