@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { shellQuote } from '../domain/shell-quote.ts';
 
-const programNames = ['submit', 'observe', 'ping', 'cancel', 'read-files', 'home'] as const;
-export type RemoteProgram = (typeof programNames)[number];
+export type RemoteProgram = 'submit' | 'observe' | 'ping' | 'cancel' | 'read-files' | 'home';
 
 /** First line of every answer: what a profile of the job user may print before it is not ours. */
 const ANSWER = 'pcp-answer\n';
@@ -15,17 +14,20 @@ export function remoteCommand(name: RemoteProgram): string {
   return commands[name];
 }
 
-function load(name: RemoteProgram): string {
+/** In a session of its own a program outlives the signals of sshd: only for one that must not be stopped anywhere. */
+const OWN_SESSION = 'setsid --wait';
+
+function load(name: RemoteProgram, session = ''): string {
   const program = readFileSync(new URL(`remote/${name}.sh`, import.meta.url), 'utf8');
   return [
-    'exec env -i HOME="$HOME" USER="$USER" LOGNAME="$LOGNAME" SHELL="$SHELL" PATH="$PATH:/opt/slurm/bin"',
+    `exec ${session} env -i HOME="$HOME" USER="$USER" LOGNAME="$LOGNAME" SHELL="$SHELL" PATH="$PATH:/opt/slurm/bin"`,
     '${SLURM_CONF:+SLURM_CONF="$SLURM_CONF"} bash -c',
     shellQuote(program),
   ].join(' ');
 }
 
 const commands: Readonly<Record<RemoteProgram, string>> = {
-  submit: load('submit'),
+  submit: load('submit', OWN_SESSION),
   observe: load('observe'),
   ping: load('ping'),
   cancel: load('cancel'),

@@ -25,23 +25,20 @@ export function encodeSubmission(
   head: { readonly epoch: string; readonly home: string; readonly sinceSeconds: number },
   { campaignId, jobs, defaultQueue }: Submission,
 ): Buffer {
-  const encodeJob = (job: JobSpec): Buffer[] => {
+  const headers = [`${head.epoch} ${jobs.length} ${head.sinceSeconds}`];
+  const bodies: Buffer[] = [];
+  for (const job of jobs) {
     const paths = jobPaths(head.home, { epoch: head.epoch, campaignId, jobKey: job.key });
     const files = renderJobFiles(job, { ...paths, defaultQueue });
-    const isDefault = job.workingDirectory === undefined;
-    const parts = [
-      isDefault ? paths.defaultWorkingDirectory : '',
-      files.batch,
-      files.script,
-      files.exports,
-    ].map((part) => Buffer.from(part, 'utf8'));
-    const header = [campaignId, job.key, isDefault ? 1 : 0, ...parts.map((part) => part.length)].join(' ');
-    return [Buffer.from(`${header}\n`), ...parts];
-  };
-  return Buffer.concat([
-    Buffer.from(`${head.epoch} ${jobs.length} ${head.sinceSeconds}\n`),
-    ...jobs.flatMap(encodeJob),
-  ]);
+    // A directory that the job names itself is not ours to create.
+    const directory = job.workingDirectory === undefined ? paths.defaultWorkingDirectory : '';
+    const parts = [directory, files.batch, files.script, files.exports].map((part) =>
+      Buffer.from(part, 'utf8'),
+    );
+    headers.push([campaignId, job.key, ...parts.map((part) => part.length)].join(' '));
+    bodies.push(...parts);
+  }
+  return Buffer.concat([Buffer.from(`${headers.join('\n')}\n`), ...bodies]);
 }
 
 /** @throws KnownFailure SlurmUnavailable unless every job was decided; those that were, are found again. */

@@ -1,5 +1,6 @@
 import { KnownFailure } from '../domain/failures.ts';
 import { epochStartSeconds } from '../domain/ids.ts';
+import type { JobSpec } from '../domain/job.ts';
 import { answerOf, remoteCommand } from './remote-programs.ts';
 import type { RemoteProgram } from './remote-programs.ts';
 import type {
@@ -47,6 +48,8 @@ const timeoutSeconds: Readonly<Record<RemoteProgram, number>> = {
   'read-files': 300,
   home: 20,
 };
+const MAX_BATCH_JOBS = 250;
+const MAX_BATCH_CHARACTERS = 8 * 1024 * 1024;
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 /** Clocks of the worker and of the head node may differ by this much. */
 const CLOCK_TOLERANCE_SECONDS = 3600;
@@ -77,14 +80,11 @@ export class SlurmSsh implements SlurmGateway {
   }
 
   async submit(head: HeadNode, submission: Submission, options?: CallOptions): Promise<Submitted[]> {
-    if (submission.jobs.length === 0) return [];
-    const answer = await this.#use(head, options, async (connection) => {
-      const home = await this.#homeOf(connection);
-      const sinceSeconds = Math.max(0, epochStartSeconds(head.epoch) - CLOCK_TOLERANCE_SECONDS);
-      const request = encodeSubmission({ epoch: head.epoch, home, sinceSeconds }, submission);
-      return run(connection, 'submit', request, options);
-    });
-    return decodeSubmission(answer.toString('utf8'), submission.jobs);
+    const submitted: Submitted[] = [];
+    for (const jobs of batchesOf(submission.jobs)) {
+      submitted.push(...(await this.#submitBatch(head, { ...submission, jobs }, options)));
+    }
+    return submitted;
   }
 
   async observe(
@@ -123,6 +123,20 @@ export class SlurmSsh implements SlurmGateway {
     this.#pool.close();
   }
 
+  async #submitBatch(
+    head: HeadNode,
+    submission: Submission,
+    options: CallOptions | undefined,
+  ): Promise<Submitted[]> {
+    const answer = await this.#use(head, options, async (connection) => {
+      const home = await this.#homeOf(connection);
+      const sinceSeconds = Math.max(0, epochStartSeconds(head.epoch) - CLOCK_TOLERANCE_SECONDS);
+      const request = encodeSubmission({ epoch: head.epoch, home, sinceSeconds }, submission);
+      return run(connection, 'submit', request, options);
+    });
+    return decodeSubmission(answer.toString('utf8'), submission.jobs);
+  }
+
   async #call(
     head: HeadNode,
     program: RemoteProgram,
@@ -158,6 +172,22 @@ export class SlurmSsh implements SlurmGateway {
     asked.catch(() => this.#homes.delete(connection));
     return asked;
   }
+}
+
+/** Batches that the remote program can hold in memory, and that end well within its time. */
+function batchesOf(jobs: readonly JobSpec[]): JobSpec[][] {
+  const batches: JobSpec[][] = [];
+  let characters = Infinity;
+  for (const job of jobs) {
+    const size = (job.script?.length ?? 0) + JSON.stringify([job.command, job.environment]).length;
+    if (characters + size > MAX_BATCH_CHARACTERS || (batches.at(-1)?.length ?? 0) >= MAX_BATCH_JOBS) {
+      batches.push([]);
+      characters = 0;
+    }
+    batches.at(-1)?.push(job);
+    characters += size;
+  }
+  return batches;
 }
 
 async function run(

@@ -45,12 +45,10 @@ function isoTime(seconds: number | undefined): string | undefined {
   return seconds === undefined ? undefined : new Date(seconds * 1000).toISOString();
 }
 
-/** A cancelled job's exit code says nothing about the job. */
+/** A signal leaves no exit code, and that of a cancelled job says nothing about the job. */
 function exitOf({ state, exitCode, signal }: SlurmJobFact): Pick<JobView, 'exitCode' | 'signal'> {
-  return {
-    ...(exitCode === undefined || state === 'CANCELLED' ? {} : { exitCode }),
-    ...(signal === undefined ? {} : { signal }),
-  };
+  if (signal !== undefined) return { signal };
+  return exitCode === undefined || state === 'CANCELLED' ? {} : { exitCode };
 }
 
 /** What Slurm's state and flags mean. Flags come first: they say what the base state alone would hide. */

@@ -8,6 +8,10 @@ const MAX_JOBS_PER_CAMPAIGN = 1000;
 
 const noNul = (text: string) => !text.includes('\0');
 
+/** Variables that are read-only in bash, or whose value bash makes up (bash(1), "Shell Variables"). */
+const BASH_OWN_NAME =
+  /^(_|BASH(?!_ENV$).*|COMP_.*|DIRSTACK|EPOCH(REALTIME|SECONDS)|EUID|FUNCNAME|GROUPS|HISTCMD|LINENO|OLDPWD|OPTARG|OPTERR|OPTIND|PIPESTATUS|POSIXLY_CORRECT|PPID|PWD|RANDOM|READLINE_.*|SECONDS|SHELLOPTS|SHLVL|SRANDOM|UID)$/;
+
 const environmentSchema = z
   .record(
     z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be a shell variable name'),
@@ -17,6 +21,10 @@ const environmentSchema = z
   .refine(
     (environment) => Object.keys(environment).every((name) => !/^(SLURM|SBATCH)_/.test(name)),
     'names that begin with SLURM_ or SBATCH_ belong to Slurm',
+  )
+  .refine(
+    (environment) => !Object.keys(environment).some((name) => BASH_OWN_NAME.test(name)),
+    'names that bash itself keeps, such as UID or RANDOM, cannot be set',
   );
 
 /** One Slurm job as the caller describes it. Exactly one of `script` and `command` says what runs. */

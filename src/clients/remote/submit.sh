@@ -1,19 +1,20 @@
 # Makes one Slurm job for each key, or adopts the one that is there. Run by bash in the job user's own name.
 #
-# Standard input: `<epoch> <number of jobs> <seconds since 1970>`, then for each job a line
-#   `<campaign> <key> <create: 0|1> <bytes of directory> <bytes of batch> <bytes of script> <bytes of exports>`
-# and those bytes. Standard output: `pcp-answer`, then one line for each job as soon as its fate is known:
+# Standard input: `<epoch> <number of jobs> <seconds since 1970>`; for each job a line
+#   `<campaign> <key> <bytes of directory> <bytes of batch> <bytes of script> <bytes of exports>`;
+# then the bytes of all jobs in that order. A directory that is not empty is created.
+# Standard output: `pcp-answer`, then one line for each job as soon as its fate is known:
 #   `submitted|adopted <campaign> <key> <job id>`, `rejected <campaign> <key> <Slurm's message>`;
 # `unavailable <message>` ends the answer early, `done` ends it.
 #
-# Exactly one job for each key, whenever this program or its connection dies:
-# - One submitter at a time: the lock is inherited by sbatch, so it is held until sbatch has had its answer, even
-#   after this program was killed. `timeout` puts sbatch into a process group of its own, out of reach of the signal.
+# Exactly one job for each key, whenever the connection or this program dies:
+# - One submitter at a time, by a lock. It runs in a session of its own (see remoteCommand), so that no signal of
+#   sshd parts it from a running sbatch; when its caller has gone, the next line of output ends it.
 # - The ledger names every key before sbatch runs (`try`) and its job afterwards (`job`). A key that it has never
 #   tried has no job. For one that it has tried, the queue knows a live job by its comment, accounting an ended one.
 # - A ledger that is not there (a home that was wiped) proves nothing: then accounting is always asked.
 LC_ALL=C
-readonly US=$'\x1f' LOCK_WAIT_SECONDS=60 SBATCH_SECONDS=60
+readonly US=$'\x1f' LOCK_WAIT_SECONDS=60 SBATCH_SECONDS=180
 # An ended job may take this long to appear in accounting; Slurm can lose what it accepted in its last 5 seconds.
 readonly LAG_SECONDS=30
 # Ours, not the jobs': sbatch hands its own on to them.
@@ -56,6 +57,7 @@ if [[ -s $ledger ]]; then
   done <"$ledger"
 fi
 
+printf -v now '%(%s)T' -1
 # Our live jobs, and those that ended in the last minutes (MinJobAge).
 queue=$(squeue --noheader --all --states=all --user="$(id -un)" --Format="JobID:$US,Comment:$US" 2>&1) ||
   give_up "squeue: $queue"
@@ -77,9 +79,9 @@ ask_accounting() {
   done <<<"$rows"
 }
 
-# The job that a key already has, in `found`; empty if there is none.
+# The job that a comment already has, in `found`; empty if there is none.
 find_job() {
-  local id time
+  local comment=$1 id time
   found=${known[$comment]-}
   [[ -n $found ]] && return
   ((ledger_is_complete)) && [[ -z ${tried[$comment]-} ]] && return
@@ -90,63 +92,76 @@ find_job() {
   # Accounting that does not keep comments knows the job by its id and the moment of its submission.
   if [[ -n ${ended_id[$id]-} ]] && ((ended_id[$id] - time <= 5 && time - ended_id[$id] <= SBATCH_SECONDS)); then
     found=$id
-  elif (($(printf '%(%s)T' -1) - time < LAG_SECONDS)); then
+  elif ((now - time < LAG_SECONDS)); then
     found=$id
   fi
 }
 
-# Reads exactly $2 bytes into the variable $1: `read -N` takes no more from the stream than that.
+# Reads exactly $1 bytes into `bytes`: `read -N` takes no more from the stream than that.
 read_bytes() {
-  local -n target=$1
-  target=''
-  if (($2 > 0)) && { ! IFS= read -r -N "$2" target || ((${#target} != $2)); }; then
+  bytes=''
+  if (($1 > 0)) && { ! IFS= read -r -N "$1" bytes || ((${#bytes} != $1)); }; then
     give_up 'the request was cut off'
   fi
 }
 
-write_files() {
-  mkdir -p -- "$job" || return
-  if ((create)); then mkdir -p -- "$directory" || return; fi
-  printf %s "$script" >"$job/script" || return
-  printf %s "$exports" >"$job/exports" || return
-  printf %s "$batch" >"$job/batch" || return
-  say "try $comment" >>"$ledger"
-}
+campaigns=() keys=() sizes=()
+for ((i = 0; i < job_count; i++)); do
+  IFS=' ' read -r campaign key size || give_up 'the request was cut off'
+  campaigns+=("$campaign") keys+=("$key") sizes+=("$size")
+done
 
-run_sbatch() {
-  umask "$login_umask"
-  exec timeout --kill-after=5 "$SBATCH_SECONDS" sbatch --parsable --comment="$comment" "$1" 2>&1 </dev/null
+directories=() batches=() scripts=() exports=() new_jobs=() folders=()
+for ((i = 0; i < job_count; i++)); do
+  read -r directory_size batch_size script_size exports_size <<<"${sizes[i]}"
+  read_bytes "$directory_size" && directories[i]=$bytes
+  read_bytes "$batch_size" && batches[i]=$bytes
+  read_bytes "$script_size" && scripts[i]=$bytes
+  read_bytes "$exports_size" && exports[i]=$bytes
+done
+
+for ((i = 0; i < job_count; i++)); do
+  find_job "pcp/$epoch/${campaigns[i]}/${keys[i]}"
+  if [[ -n $found ]]; then
+    say "adopted ${campaigns[i]} ${keys[i]} $found"
+  else
+    new_jobs+=("$i")
+    folders+=("$root/jobs/${campaigns[i]}/${keys[i]}")
+    [[ -n ${directories[i]} ]] && folders+=("${directories[i]}")
+  fi
+done
+
+# Files and `try` lines of all new jobs first: one process instead of one for each.
+write_files() {
+  local i job
+  exec 8>>"$ledger" || return
+  mkdir -p -- "${folders[@]}" || return
+  for i in "${new_jobs[@]}"; do
+    job="$root/jobs/${campaigns[i]}/${keys[i]}"
+    printf %s "${scripts[i]}" >"$job/script" || return
+    printf %s "${exports[i]}" >"$job/exports" || return
+    printf %s "${batches[i]}" >"$job/batch" || return
+    say "try pcp/$epoch/${campaigns[i]}/${keys[i]}" >&8 || return
+  done
 }
 
 submit_job() {
-  local job="$root/jobs/$campaign/$key" answer
-  write_files || give_up "cannot write to $job"
-  if answer=$(run_sbatch "$job/batch"); then
+  local campaign=$1 key=$2 comment="pcp/$epoch/$1/$2" answer
+  if answer=$(exec sbatch --parsable --comment="$comment" "$root/jobs/$campaign/$key/batch" 2>&1 </dev/null 8>&-); then
     answer=${answer##*$'\n'}
     answer=${answer%%;*}
-    say "job $comment $answer $(printf '%(%s)T' -1)" >>"$ledger"
+    printf 'job %s %s %(%s)T\n' "$comment" "$answer" -1 >&8
     say "submitted $campaign $key $answer"
-  elif (($? >= 124)) || is_unavailable "$answer"; then
-    give_up "sbatch: ${answer:-no answer in $SBATCH_SECONDS s}"
+  elif is_unavailable "$answer"; then
+    give_up "sbatch: $answer"
   else
     say "rejected $campaign $key ${answer//[$'\n\r']/ }"
   fi
 }
 
-directory='' batch='' script='' exports=''
-for ((i = 0; i < job_count; i++)); do
-  IFS=' ' read -r campaign key create directory_size batch_size script_size exports_size ||
-    give_up 'the request was cut off'
-  read_bytes directory "$directory_size"
-  read_bytes batch "$batch_size"
-  read_bytes script "$script_size"
-  read_bytes exports "$exports_size"
-  comment="pcp/$epoch/$campaign/$key"
-  find_job
-  if [[ -n $found ]]; then
-    say "adopted $campaign $key $found"
-  else
-    submit_job
-  fi
-done
+if ((${#new_jobs[@]} > 0)); then
+  write_files || give_up "cannot write below $root"
+  umask "$login_umask"
+  for i in "${new_jobs[@]}"; do submit_job "${campaigns[i]}" "${keys[i]}"; done
+fi
 say 'done'
