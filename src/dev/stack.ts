@@ -1,16 +1,18 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { destination, pino } from 'pino';
+import { tagKeys } from '../domain/resource-tags.ts';
 import type { AwsEmulators } from './aws-emulators.ts';
 import { startAwsEmulators } from './aws-emulators.ts';
 import { createDevAwsClients } from './aws-clients.ts';
 import { Closers } from './closers.ts';
 import { readDevEnvironment } from './environment.ts';
 import type { DevEnvironment } from './environment.ts';
+import { startHeadNodePool } from './head-node-pool.ts';
+import type { HeadNodePool, StartHeadNodes } from './head-node-pool.ts';
 import { withProgress } from './progress.ts';
 import type { ReportProgress } from './progress.ts';
 import { Clusters } from './provider/clusters.ts';
-import type { HeadNodePort } from './provider/clusters.ts';
 import { ProviderStandIn } from './provider/provider-stand-in.ts';
 import { pclusterSchemaValidation } from './provider/schema-validation.ts';
 import { ensureVenv } from './python-venv.ts';
@@ -20,24 +22,10 @@ import { findTemporalProgram } from './temporal-binaries.ts';
 import { startTemporalServer, TEMPORAL_NAMESPACE } from './temporal-server.ts';
 import type { TemporalServer } from './temporal-server.ts';
 
-/** The tag by which the Provisioner finds the subnets that it may lease; `infra/` sets the same key on AWS. */
-export const SUBNET_POOL_TAG = 'parallelcluster-provisioner:pool';
 /** The pool that the embedded stack seeds. */
 const SUBNET_POOL = 'development';
 /** As many as the platform's private VPC starts with. */
 const DEFAULT_SUBNET_COUNT = 10;
-
-/** Head nodes that can be stopped together. */
-export interface HeadNodePool extends HeadNodePort {
-  close(): Promise<void>;
-}
-
-/** Makes whatever starts head nodes. */
-export type StartHeadNodes = (context: {
-  readonly directory: string;
-  readonly cacheDirectory: string;
-  readonly onProgress: (detail: string) => void;
-}) => Promise<HeadNodePool>;
 
 /** How to start the stack. */
 export interface StackOptions {
@@ -46,7 +34,8 @@ export interface StackOptions {
   /** @defaultValue as {@link readDevEnvironment} finds it. */
   readonly environment?: DevEnvironment;
   readonly onProgress: ReportProgress;
-  readonly headNodes: StartHeadNodes;
+  /** @defaultValue real ones, {@link startHeadNodePool} */
+  readonly headNodes?: StartHeadNodes;
   readonly subnetCount?: number;
 }
 
@@ -159,7 +148,7 @@ async function seed(
     seedAws({
       clients: createDevAwsClients(env),
       subnetCount: context.subnetCount ?? DEFAULT_SUBNET_COUNT,
-      poolTag: { key: SUBNET_POOL_TAG, value: SUBNET_POOL },
+      poolTag: { key: tagKeys.pool, value: SUBNET_POOL },
       providerUrl: provider.url,
     });
   return withProgress(
@@ -197,7 +186,7 @@ async function serveProvider(
   const clusters = new Clusters({
     clients: createDevAwsClients(env),
     headNodes,
-    validate: pclusterSchemaValidation(venv, { ...env, AWS_DEFAULT_REGION: env.AWS_REGION }),
+    validate: pclusterSchemaValidation(venv),
     logger: provider.logger,
     logFile: providerLogFile(context),
   });
@@ -214,7 +203,8 @@ async function startHeadNodes(context: PartContext): Promise<HeadNodePool> {
   const { cacheDirectory } = context.environment;
   const directory = join(context.directory, 'head-nodes');
   const start = async (onProgress: (detail: string) => void): Promise<HeadNodePool> => {
-    const pool = await context.headNodes({ directory, cacheDirectory, onProgress });
+    const startPool = context.headNodes ?? startHeadNodePool;
+    const pool = await startPool({ directory, cacheDirectory, onProgress });
     context.closers.add(async () => pool.close());
     return pool;
   };
@@ -228,6 +218,9 @@ function productEnvironment(environment: DevEnvironment, parts: Parts): Record<s
     ...emulators.env,
     // Otherwise an SDK that misses its credentials asks the link-local metadata service, and waits.
     AWS_EC2_METADATA_DISABLED: 'true',
+    // The user's profiles may name other endpoints and credentials.
+    AWS_CONFIG_FILE: '/dev/null',
+    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_NAMESPACE,
     TEMPORAL_UI_URL: temporal.uiUrl,
