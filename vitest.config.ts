@@ -11,7 +11,7 @@ export default defineConfig({
           name: 'workflows',
           include: ['test/workflows/**/*.test.ts', 'test/replay/**/*.test.ts'],
           globalSetup: ['test/support/workflow-globals.ts'],
-          testTimeout: 60_000,
+          testTimeout: 30_000,
           hookTimeout: 120_000,
           fileParallelism: false,
         },

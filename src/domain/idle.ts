@@ -17,7 +17,12 @@ export interface IdleInput {
 
 export type IdleVerdict =
   /** The cluster is needed; `because` says by whom, in plain words. */
-  | { readonly kind: 'busy'; readonly because: string }
+  | {
+      readonly kind: 'busy';
+      readonly because: string;
+      /** Something is likely to change soon, so that looking often is worth it. */
+      readonly isMoving: boolean;
+    }
   /** Idle since `since`; it goes at `teardownAt` if that lasts. */
   | { readonly kind: 'idle'; readonly since: number; readonly teardownAt: number }
   /** It goes now. */
@@ -34,8 +39,8 @@ export function decideIdle(input: IdleInput): IdleVerdict {
   if (now >= lifetimeEndsAt) {
     return { kind: 'tear-down', cause: 'lifetime', because: 'The maximum lifetime of the cluster is over.' };
   }
-  const because = busyBecause(input);
-  if (because) return { kind: 'busy', because };
+  const busy = busyBecause(input);
+  if (busy) return busy;
   const since = input.idleSince ?? now;
   const teardownAt = since + idleTimeoutSeconds * 1000;
   if (now < teardownAt) return { kind: 'idle', since, teardownAt };
@@ -46,16 +51,17 @@ export function decideIdle(input: IdleInput): IdleVerdict {
   };
 }
 
-function busyBecause({ activity, unsubmittedJobs, holds, now }: IdleInput): string | undefined {
-  if (!activity) return 'Slurm did not answer, so the cluster counts as busy.';
+function busyBecause({ activity, unsubmittedJobs, holds, now }: IdleInput): IdleVerdict | undefined {
+  const busy = (because: string, isMoving = true): IdleVerdict => ({ kind: 'busy', because, isMoving });
+  if (!activity) return busy('Slurm did not answer, so the cluster counts as busy.');
   const { running, pending, interactiveSessions } = activity;
-  if (running + pending > 0) return `Slurm has ${running} running and ${pending} waiting jobs.`;
-  if (unsubmittedJobs > 0) return `${unsubmittedJobs} accepted jobs are not in Slurm yet.`;
-  if (interactiveSessions > 0)
-    return `${interactiveSessions} interactive sessions are open on the head node.`;
+  if (running + pending > 0) return busy(`Slurm has ${running} running and ${pending} waiting jobs.`);
+  if (unsubmittedJobs > 0) return busy(`${unsubmittedJobs} accepted jobs are not in Slurm yet.`);
+  if (interactiveSessions > 0) {
+    return busy(`${interactiveSessions} interactive sessions are open on the head node.`, false);
+  }
   const hold = holds.find(({ until }) => Date.parse(until) > now);
-  if (hold) return `Held by ${hold.name} until ${hold.until}: ${hold.reason}`;
-  return undefined;
+  return hold && busy(`Held by ${hold.name} until ${hold.until}: ${hold.reason}`, false);
 }
 
 /** Milliseconds until the next look: soon while busy, rarely while idle, and exactly when something is due. */
@@ -66,6 +72,7 @@ export function nextLookInMs(
   lifetimeEndsAt: number,
 ): number {
   const due = verdict.kind === 'idle' ? Math.min(verdict.teardownAt, lifetimeEndsAt) : lifetimeEndsAt;
-  const tickSeconds = verdict.kind === 'idle' ? pace.idleTickSeconds : pace.busyTickSeconds;
+  const isMoving = verdict.kind === 'busy' && verdict.isMoving;
+  const tickSeconds = isMoving ? pace.busyTickSeconds : pace.idleTickSeconds;
   return Math.max(1, Math.min(tickSeconds * 1000, due - now));
 }

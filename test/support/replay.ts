@@ -1,7 +1,10 @@
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, isGrpcServiceError } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 
 type History = Parameters<typeof Worker.runReplayHistory>[1];
+
+/** gRPC status. */
+const NOT_FOUND = 5;
 
 /** Receives each history that a test made, e.g. to keep it as a recorded one. */
 export type HistorySink = (workflowId: string, run: number, history: History) => Promise<void>;
@@ -13,23 +16,44 @@ export async function replayChain(
   bundlePath: string,
   save?: HistorySink,
 ): Promise<void> {
+  let run = 0;
+  for await (const history of histories(client, workflowId)) {
+    await Worker.runReplayHistory({ workflowBundle: { codePath: bundlePath } }, history, workflowId);
+    await save?.(workflowId, run++, history);
+  }
+}
+
+/** Run ids of the runs that the latest one continues, newest first. */
+export async function continuedRunIds(client: Client, workflowId: string): Promise<string[]> {
+  const runIds: string[] = [];
+  for await (const history of histories(client, workflowId)) {
+    const runId = continues(history);
+    if (runId) runIds.push(runId);
+  }
+  return runIds;
+}
+
+async function* histories(client: Client, workflowId: string): AsyncGenerator<FetchedHistory> {
   let runId: string | undefined;
-  for (let run = 0; ; run++) {
+  do {
     const history = await fetchHistory(client, workflowId, runId);
     if (!history) return;
-    await Worker.runReplayHistory({ workflowBundle: { codePath: bundlePath } }, history, workflowId);
-    await save?.(workflowId, run, history);
-    const started = history.events?.[0]?.workflowExecutionStartedEventAttributes;
-    runId = started?.continuedExecutionRunId || undefined;
-    if (!runId) return;
-  }
+    yield history;
+    runId = continues(history);
+  } while (runId);
+}
+
+type FetchedHistory = NonNullable<Awaited<ReturnType<typeof fetchHistory>>>;
+
+function continues(history: FetchedHistory): string | undefined {
+  return history.events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
 }
 
 async function fetchHistory(client: Client, workflowId: string, runId: string | undefined) {
   try {
     return await client.workflow.getHandle(workflowId, runId).fetchHistory();
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
+    if (isGrpcServiceError(error) && error.code === NOT_FOUND) return undefined;
     throw error;
   }
 }

@@ -28,7 +28,7 @@ import {
   teardownCluster,
 } from '../../src/workflows/messages.ts';
 import { FakeWorld } from '../fakes/fake-world.ts';
-import { type HistorySink, replayChain } from './replay.ts';
+import { continuedRunIds, type HistorySink, replayChain } from './replay.ts';
 
 let runtimeInstalled = false;
 
@@ -82,7 +82,7 @@ export class WorkflowRig {
   ): Promise<void> {
     const rig = new WorkflowRig(env, options, saveHistory);
     const worker = await rig.createWorker();
-    await worker.runUntil(body(rig));
+    await worker.runUntil(body(rig).finally(() => rig.terminateAll()));
     await rig.replayAll();
   }
 
@@ -153,6 +153,21 @@ export class WorkflowRig {
     return this.client.workflow.getHandle(campaignWorkflowId(tenant, campaignId)).query(campaignView);
   }
 
+  /** Starts the entity without a request, as a client does that dies in between. */
+  async start(tenant: Tenant): Promise<WorkflowHandle> {
+    this.workflowIds.add(clusterWorkflowId(tenant));
+    return this.client.workflow.start('cluster', {
+      workflowId: clusterWorkflowId(tenant),
+      taskQueue: this.taskQueue,
+      args: [{ ...tenant, policy: this.policy }],
+    });
+  }
+
+  /** How often the entity continued as new. */
+  async continuedRuns(tenant: Tenant): Promise<number> {
+    return (await continuedRunIds(this.client, clusterWorkflowId(tenant))).length;
+  }
+
   /** Lets virtual time pass. */
   async pass(seconds: number): Promise<void> {
     await this.env.sleep(seconds * 1000);
@@ -194,9 +209,23 @@ export class WorkflowRig {
     });
   }
 
+  /** Workflows without a worker would keep the test server busy with tasks that time out. */
+  private async terminateAll(): Promise<void> {
+    for (const workflowId of this.allWorkflowIds()) {
+      await this.client.workflow
+        .getHandle(workflowId)
+        .terminate('the test is over')
+        // It has ended by itself, or never began.
+        .catch(() => undefined);
+    }
+  }
+
+  private allWorkflowIds(): string[] {
+    return [...this.workflowIds, subnetPoolWorkflowId(this.vpcId)];
+  }
+
   private async replayAll(): Promise<void> {
-    const poolId = subnetPoolWorkflowId(this.vpcId);
-    for (const workflowId of [...this.workflowIds, poolId]) {
+    for (const workflowId of this.allWorkflowIds()) {
       await replayChain(this.client, workflowId, inject('workflowBundlePath'), this.saveHistory);
     }
   }

@@ -1,0 +1,178 @@
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Activities } from '../../src/activities/port.ts';
+import type { FailureType } from '../../src/domain/failures.ts';
+import { poolLeases } from '../../src/workflows/messages.ts';
+import { startTimeSkipping, WorkflowRig } from '../support/workflow-rig.ts';
+
+let env: TestWorkflowEnvironment;
+beforeAll(async () => {
+  env = await startTimeSkipping();
+});
+afterAll(async () => {
+  await env?.teardown();
+});
+
+const failingSteps: readonly [keyof Activities, FailureType][] = [
+  ['describePoolSubnets', 'SubnetPoolEmpty'],
+  ['acquireSubnet', 'AwsAccessDenied'],
+  ['ensureKeyPair', 'KeyPairConflict'],
+  ['ensureLogGroup', 'AwsAccessDenied'],
+  ['createStack', 'StackCreateFailed'],
+  ['checkReadiness', 'HostKeyMismatch'],
+];
+
+describe('a provisioning that fails', () => {
+  for (const [step, failure] of failingSteps) {
+    for (const afterEffect of [false, true]) {
+      const when = afterEffect ? 'after it took effect' : 'before it did anything';
+      it(`leaves nothing when ${step} fails ${when}, and says why`, async () => {
+        await WorkflowRig.run(env, {}, async (rig) => {
+          const tenant = rig.tenant('fails');
+          rig.world.failOn(step, failure, { afterEffect });
+          await rig.ensure(tenant);
+          const view = await rig.until(tenant, 'failed');
+          expect(view.failure).toMatchObject({ type: failure, message: `planted ${failure}` });
+          expect(view.failure?.nextStep).not.toBe('');
+          expect(view.epoch).toBeUndefined();
+          expect(rig.world.leftovers()).toEqual([]);
+          expect(await leases(rig)).toEqual([]);
+        });
+      });
+    }
+  }
+
+  it('names the step and the last error when a step crashes until its time is over', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('crashes');
+      rig.world.crashOn('ensureKeyPair', Number.POSITIVE_INFINITY);
+      await rig.ensure(tenant);
+      const view = await rig.until(tenant, 'failed');
+      expect(view.failure?.message).toBe('ensureKeyPair: planted crash');
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+
+  it('can be asked for again, in an epoch of its own', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('again');
+      rig.world.failOn('createStack', 'StackCreateFailed', { times: 1 });
+      await rig.ensure(tenant);
+      await rig.until(tenant, 'failed');
+      const { outcome } = await rig.ensure(tenant);
+      expect(outcome).toBe('created');
+      const view = await rig.until(tenant, 'ready');
+      expect(view.failure).toBeUndefined();
+    });
+  });
+
+  it('ends the campaigns that waited for the cluster, with the cause', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('waiting');
+      const campaignId = 'bbbbbbbbbbbbbbbbbbbbbbbbbb';
+      rig.world.failOn('createStack', 'StackCreateFailed');
+      await rig.submit(tenant, campaignId, ['a'], { spec: rig.spec() });
+      const campaign = await rig.untilCampaignEnds(tenant, campaignId);
+      expect(campaign).toMatchObject({
+        state: 'cancelled',
+        jobsByState: { cancelled: 1 },
+        failure: { type: 'StackCreateFailed' },
+      });
+    });
+  });
+
+  it('is ended by a teardown in the middle of it', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('stopped');
+      rig.world.failOn('checkReadiness', 'ClusterNotReady');
+      await rig.ensure(tenant);
+      await rig.until(tenant, 'waiting-ready');
+      await rig.teardown(tenant, 'not needed');
+      const view = await rig.until(tenant, 'deleted');
+      expect(view.message).toContain('not needed');
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+});
+
+describe('asking for a cluster', () => {
+  it('makes one deployment of twenty requests at once', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('twenty');
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, async () => retryExhausted(() => rig.ensure(tenant))),
+      );
+      expect(answers.filter(({ outcome }) => outcome === 'created')).toHaveLength(1);
+      await rig.until(tenant, 'ready');
+      expect(rig.world.createdStacks).toHaveLength(1);
+      expect(rig.world.keyPairs.size).toBe(2);
+    });
+  });
+
+  it('is refused with the differences when the cluster has another specification', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('conflict');
+      await rig.ensure(tenant);
+      await rig.until(tenant, 'ready');
+      const other = rig.spec({ idleTimeoutSeconds: 60 });
+      const refusal = await rig.ensure(tenant, other).catch((error: unknown) => error);
+      expect(refusal).toMatchObject({
+        cause: {
+          type: 'ClusterSpecConflict',
+          details: [{ differences: [{ path: 'idleTimeoutSeconds', existing: 600, requested: 60 }] }],
+        },
+      });
+    });
+  });
+
+  it('ends by itself when the first request never came', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('unclaimed');
+      const handle = await rig.start(tenant);
+      await expect(handle.result()).resolves.toBeUndefined();
+    });
+  });
+
+  it('gives ten subnets to ten of twelve tenants, and to the others when two leave', async () => {
+    await WorkflowRig.run(env, { subnets: 10 }, async (rig) => {
+      const spec = rig.spec({ idleTimeoutSeconds: 86_400 });
+      const tenants = Array.from({ length: 12 }, (_, index) => rig.tenant(`t${index}`));
+      for (const tenant of tenants) await rig.ensure(tenant, spec);
+      await rig.pass(60);
+      const views = await Promise.all(tenants.map(async (tenant) => rig.view(tenant)));
+      const waiting = tenants.filter((_, index) => views[index]?.state === 'provisioning');
+      expect(views.filter(({ state }) => state === 'ready')).toHaveLength(10);
+      expect(waiting).toHaveLength(2);
+      expect(views.find(({ state }) => state === 'provisioning')?.message).toMatch(
+        /all 10 of the pool are taken/,
+      );
+      const leaving = tenants.filter((_, index) => views[index]?.state === 'ready').slice(0, 2);
+      for (const tenant of leaving) await rig.teardown(tenant);
+      for (const tenant of waiting) await rig.until(tenant, 'ready', 120);
+      const held = await leases(rig);
+      expect(new Set(held.map(({ subnetId }) => subnetId)).size).toBe(10);
+    });
+  });
+});
+
+async function leases(rig: WorkflowRig) {
+  const pool = rig.client.workflow.getHandle(`subnet-pool/${rig.vpcId}`);
+  const snapshot = await pool.query(poolLeases).catch(() => undefined);
+  return snapshot?.leases ?? [];
+}
+
+/** The server takes ten updates of one run at a time; the API repeats in the same way. */
+async function retryExhausted<T>(call: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (
+        attempt >= 20 ||
+        !String(error instanceof Error ? error.cause : error).includes('RESOURCE_EXHAUSTED')
+      )
+        throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}

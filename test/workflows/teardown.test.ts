@@ -1,0 +1,165 @@
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resolveBlock } from '../../src/workflows/messages.ts';
+import { startTimeSkipping, WorkflowRig } from '../support/workflow-rig.ts';
+
+let env: TestWorkflowEnvironment;
+beforeAll(async () => {
+  env = await startTimeSkipping();
+});
+afterAll(async () => {
+  await env?.teardown();
+});
+
+describe('a teardown', () => {
+  it('cancels what runs, copies its logs and only then deletes the stack', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('asked');
+      const campaignId = 'eeeeeeeeeeeeeeeeeeeeeeeeee';
+      rig.world.jobDurationSeconds = 86_400;
+      await rig.submit(tenant, campaignId, ['a', 'b'], { spec: rig.spec() });
+      await rig.until(tenant, 'ready');
+      await rig.pass(60);
+      await rig.teardown(tenant, 'no longer needed');
+      const campaign = await rig.untilCampaignEnds(tenant, campaignId);
+      expect(campaign.jobsByState).toEqual({ cancelled: 2 });
+      expect([...rig.world.copiedLogs].toSorted()).toEqual(['a', 'b']);
+      await rig.until(tenant, 'deleted');
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+
+  it('keeps subnet and keys while the stack does not go, and ends when an operator retries', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('blocked');
+      await rig.ensure(tenant);
+      await rig.until(tenant, 'ready');
+      rig.world.failOn('deleteStack', 'StackDeleteFailed');
+      await rig.teardown(tenant);
+      const blocked = await rig.until(tenant, 'blocked');
+      expect(blocked).toMatchObject({
+        failure: { type: 'StackDeleteFailed' },
+        choices: ['retry', 'abandon'],
+      });
+      expect(blocked.subnetId).toBeDefined();
+      expect(rig.world.keyPairs.size).toBe(2);
+      rig.world.heal('deleteStack');
+      await rig.cluster(tenant).executeUpdate(resolveBlock, {
+        args: [{ choice: 'retry', by: 'operator@example.org', reason: 'removed the leftover interface' }],
+      });
+      const view = await rig.until(tenant, 'deleted');
+      expect(view.failure).toBeUndefined();
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+
+  it('refuses an answer without a name, and gives up only by a named decision', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('abandoned');
+      await rig.ensure(tenant);
+      await rig.until(tenant, 'ready');
+      rig.world.failOn('deleteStack', 'StackDeleteFailed');
+      await rig.teardown(tenant);
+      await rig.until(tenant, 'blocked');
+      const nameless = rig.cluster(tenant).executeUpdate(resolveBlock, {
+        args: [{ choice: 'abandon', by: ' ', reason: 'because' }],
+      });
+      await expect(nameless).rejects.toMatchObject({ cause: { type: 'InvalidRequest' } });
+      await rig.cluster(tenant).executeUpdate(resolveBlock, {
+        args: [{ choice: 'abandon', by: 'operator@example.org', reason: 'deleted by hand' }],
+      });
+      const view = await rig.until(tenant, 'failed');
+      expect(view.failure?.message).toContain('operator@example.org');
+      expect(rig.world.keyPairs.size).toBe(2);
+    });
+  });
+
+  it('is followed by a new deployment when one was asked for meanwhile', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('next');
+      await rig.ensure(tenant);
+      const first = await rig.until(tenant, 'ready');
+      rig.world.failOn('deleteStack', 'StackDeleteFailed');
+      await rig.teardown(tenant);
+      await rig.until(tenant, 'blocked');
+      const campaignId = 'ffffffffffffffffffffffffff';
+      const { outcome } = await rig.submit(tenant, campaignId, ['next'], {
+        spec: rig.spec({ idleTimeoutSeconds: 60 }),
+      });
+      expect(outcome).toBe('accepted');
+      rig.world.heal('deleteStack');
+      await rig.cluster(tenant).executeUpdate(resolveBlock, {
+        args: [{ choice: 'retry', by: 'operator', reason: 'mended' }],
+      });
+      const campaign = await rig.untilCampaignEnds(tenant, campaignId);
+      expect(campaign.state).toBe('succeeded');
+      expect(campaign.logs?.epoch).not.toBe(first.epoch);
+    });
+  });
+
+  it('follows when an operator cancels the workflow, which then ends', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('cancelled');
+      await rig.ensure(tenant);
+      await rig.until(tenant, 'ready');
+      await rig.cluster(tenant).cancel();
+      await rig.cluster(tenant).result();
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+});
+
+describe('a campaign', () => {
+  it('is one campaign however often it is sent, and refused with another body', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('repeated');
+      const campaignId = 'gggggggggggggggggggggggggg';
+      const first = await rig.submit(tenant, campaignId, ['a'], { spec: rig.spec() });
+      const second = await rig.submit(tenant, campaignId, ['a'], { spec: rig.spec() });
+      expect([first.outcome, second.outcome]).toEqual(['accepted', 'repeated']);
+      const other = rig.submit(tenant, campaignId, ['a'], { sha256: 'other' });
+      await expect(other).rejects.toMatchObject({ cause: { type: 'CampaignConflict' } });
+      await rig.untilCampaignEnds(tenant, campaignId);
+      const late = await rig.submit(tenant, campaignId, ['a'], { spec: rig.spec() });
+      expect(late.outcome).toBe('repeated');
+    });
+  });
+
+  it('is refused without a cluster, and when it names a queue that the cluster lacks', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('refused');
+      // Begun first: the time-skipping server loses its way when the update that starts a workflow is refused.
+      await rig.start(tenant);
+      await expect(rig.submit(tenant, 'hhhhhhhhhhhhhhhhhhhhhhhhhh', ['a'])).rejects.toMatchObject({
+        cause: { type: 'NoCluster' },
+      });
+      await rig.ensure(tenant);
+      const wrong = rig.submit(tenant, 'iiiiiiiiiiiiiiiiiiiiiiiiii', ['a'], { queues: ['gpu'] });
+      await expect(wrong).rejects.toMatchObject({ cause: { type: 'QueueNotInCluster' } });
+    });
+  });
+
+  it('submits each job once although the answer of a submission is lost', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('lost-answer');
+      const campaignId = 'jjjjjjjjjjjjjjjjjjjjjjjjjj';
+      rig.world.crashOn('submitJobs', 2);
+      await rig.submit(tenant, campaignId, ['a', 'b', 'c'], { spec: rig.spec() });
+      const { clusterName } = await rig.until(tenant, 'ready');
+      await rig.untilCampaignEnds(tenant, campaignId);
+      expect(rig.world.slurmOf(clusterName).jobs).toHaveLength(3);
+    });
+  });
+
+  it('ends although its logs cannot be copied, and says so at the jobs', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('no-logs');
+      const campaignId = 'kkkkkkkkkkkkkkkkkkkkkkkkkk';
+      rig.world.failOn('copyJobLogs', 'AwsAccessDenied');
+      await rig.submit(tenant, campaignId, ['a'], { spec: rig.spec() });
+      const campaign = await rig.untilCampaignEnds(tenant, campaignId);
+      expect(campaign.state).toBe('succeeded');
+      expect(rig.world.manifests.get(campaignId)?.[0]?.logsProblem).toContain('planted AwsAccessDenied');
+    });
+  });
+});
