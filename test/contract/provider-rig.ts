@@ -102,14 +102,14 @@ export class ProviderRig {
     clusterName: string,
     tags: Tag[] = [],
   ): Promise<void> {
-    const TemplateBody = this.#template(clusterConfiguration, clusterName);
+    const TemplateBody = outerTemplate(this.seeded.providerArn, clusterConfiguration, clusterName);
     await this.clients.cloudFormation.send(
       new CreateStackCommand({ StackName: stack, TemplateBody, Tags: tags }),
     );
   }
 
   async update(stack: string, clusterConfiguration: object, clusterName: string): Promise<void> {
-    const TemplateBody = this.#template(clusterConfiguration, clusterName);
+    const TemplateBody = outerTemplate(this.seeded.providerArn, clusterConfiguration, clusterName);
     await this.clients.cloudFormation.send(new UpdateStackCommand({ StackName: stack, TemplateBody }));
   }
 
@@ -165,30 +165,35 @@ export class ProviderRig {
         LogicalResourceId === 'Cluster' && ResourceStatus?.endsWith('_FAILED'),
     )?.ResourceStatusReason;
   }
+}
 
-  #template(clusterConfiguration: object, clusterName: string): string {
-    const attribute = (name: string): object => ({ Value: { 'Fn::GetAtt': ['Cluster', name] } });
-    return JSON.stringify({
-      Resources: {
-        Cluster: {
-          Type: 'Custom::PclusterCluster',
-          Properties: {
-            ServiceToken: this.seeded.providerArn,
-            ClusterName: clusterName,
-            ClusterConfiguration: clusterConfiguration,
-            DeletionPolicy: 'Delete',
-          },
+/** An outer stack around one cluster. */
+export function outerTemplate(
+  serviceToken: string,
+  clusterConfiguration: object,
+  clusterName: string,
+): string {
+  const attribute = (name: string): object => ({ Value: { 'Fn::GetAtt': ['Cluster', name] } });
+  return JSON.stringify({
+    Resources: {
+      Cluster: {
+        Type: 'Custom::PclusterCluster',
+        Properties: {
+          ServiceToken: serviceToken,
+          ClusterName: clusterName,
+          ClusterConfiguration: clusterConfiguration,
+          DeletionPolicy: 'Delete',
         },
       },
-      Outputs: {
-        ClusterName: { Value: { Ref: 'Cluster' } },
-        Address: attribute('headNode.privateIpAddress'),
-        ClusterStatus: attribute('clusterStatus'),
-        ClusterStackArn: attribute('cloudformationStackArn'),
-        ValidationMessages: attribute('validationMessages'),
-      },
-    });
-  }
+    },
+    Outputs: {
+      ClusterName: { Value: { Ref: 'Cluster' } },
+      Address: attribute('headNode.privateIpAddress'),
+      ClusterStatus: attribute('clusterStatus'),
+      ClusterStackArn: attribute('cloudformationStackArn'),
+      ValidationMessages: attribute('validationMessages'),
+    },
+  });
 }
 
 /** A configuration that ParallelCluster's schema accepts. */
