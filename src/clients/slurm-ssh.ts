@@ -38,11 +38,11 @@ export interface SlurmSshOptions {
 
 /**
  * Seconds that a call may take. Slurm's own clients give up on a controller that is down after 9 s (seen), and a
- * submission may wait 60 s for the lock, then 60 s for sbatch.
+ * submission may wait 60 s for the lock before it begins.
  */
 const timeoutSeconds: Readonly<Record<RemoteProgram, number>> = {
-  submit: 600,
-  observe: 120,
+  submit: 300,
+  observe: 50,
   ping: 45,
   cancel: 120,
   'read-files': 300,

@@ -5,7 +5,7 @@ import { describeSignal, explainPending, isStuckReason } from './slurm-reasons.t
 import { isTerminal } from './slurm-states.ts';
 import type { JobState, SlurmStateFlag } from './slurm-states.ts';
 
-type Verdict = Pick<JobView, 'state' | 'reason'>;
+export type Verdict = Pick<JobView, 'state' | 'reason'>;
 
 /**
  * The view of a job after a look at Slurm at `observedAt` (ISO 8601, used where Slurm names no end time). A job that
@@ -51,8 +51,8 @@ function exitOf({ state, exitCode, signal }: SlurmJobFact): Pick<JobView, 'exitC
   return exitCode === undefined || state === 'CANCELLED' ? {} : { exitCode };
 }
 
-/** What Slurm's state and flags mean. Flags come first: they say what the base state alone would hide. */
-function judge(fact: SlurmJobFact): Verdict {
+/** What a fact means. Flags come first: they say what the base state alone would hide. */
+export function judge(fact: SlurmJobFact): Verdict {
   const has = (...flags: SlurmStateFlag[]) => flags.some((flag) => fact.flags.includes(flag));
   if (fact.state === undefined)
     return { state: 'unknown', reason: 'Slurm names a state that this version does not know' };

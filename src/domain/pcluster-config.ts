@@ -90,7 +90,8 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
         QueueUpdateStrategy: 'DRAIN',
         // The private subnets have no endpoint for Route 53.
         Dns: { DisableManagedDns: true, UseEc2Hostnames: true },
-        CustomSlurmSettings: [{ MpiDefault: 'pmi2' }],
+        // An ended job is known by its comment: accounting keeps none unless told to.
+        CustomSlurmSettings: [{ MpiDefault: 'pmi2' }, { AccountingStoreFlags: 'job_comment' }],
       },
       SlurmQueues: spec.queues.map((queue) => renderQueue(queue, subnetId, shared)),
     },
