@@ -1,24 +1,25 @@
 import fastify, { type FastifyBaseLogger, type HTTPMethods } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { randomUUID } from 'node:crypto';
+import type { LogReader } from '../clients/log-reader.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { requireBearerToken } from './auth.ts';
 import { CampaignService, type CampaignServiceDeps } from './campaign-service.ts';
 import { registerCampaignRoutes } from './campaigns.routes.ts';
 import { registerClusterRoutes } from './clusters.routes.ts';
-import { sendProblem } from './error-handler.ts';
+import { sendProblem, setCommonHeaders } from './error-handler.ts';
 import { registerLifetimeRoutes } from './lifetime.routes.ts';
 import { registerLogRoutes } from './logs.routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerDocs, registerOpsRoutes } from './ops.routes.ts';
-import type { Clusters, JobLogs, ReadinessProbe } from './ports.ts';
+import type { Clusters, ReadinessProbe } from './ports.ts';
 import { HttpProblem } from './problem.ts';
 import { validateRequest } from './request-validation.ts';
 import type { Server } from './server.ts';
 
 export interface AppDeps extends CampaignServiceDeps {
   readonly clusters: Clusters;
-  readonly logs: JobLogs;
+  readonly logs: Pick<LogReader, 'read'>;
   readonly readiness: ReadinessProbe;
   /** The bearer token that callers must send. */
   readonly token: string;
@@ -54,12 +55,9 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   );
   // JSON only: fastify would also take text.
   app.removeContentTypeParser('text/plain');
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers({
-      'x-request-id': request.id,
-      'x-content-type-options': 'nosniff',
-      'cache-control': 'no-store',
-    });
+  app.addHook('onRequest', (request, reply, done) => {
+    setCommonHeaders(request, reply);
+    done();
   });
   const methodsByPath = collectMethods(app);
   await requireBearerToken(app, deps.token);

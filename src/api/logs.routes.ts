@@ -1,11 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
+import type { LogReader } from '../clients/log-reader.ts';
 import type { JobView } from '../domain/campaign-view.ts';
+import { logKinds } from '../domain/log-events.ts';
 import type { CampaignService } from './campaign-service.ts';
 import { JOB_PATH, jobParams } from './campaigns.routes.ts';
 import { withinDeadline } from './deadline.ts';
 import { problemResponses } from './openapi.ts';
-import { type JobLogs, logKinds } from './ports.ts';
 import { HttpProblem } from './problem.ts';
 import { answerBy, clusterPath, type Server } from './server.ts';
 
@@ -18,7 +19,11 @@ const bytes = z
   .meta({ type: 'string', description: 'What was written, as it was written.' });
 
 /** What a job wrote, from CloudWatch Logs: readable while it runs, and after the cluster is gone. */
-export function registerLogRoutes(app: Server, campaigns: CampaignService, logs: JobLogs): void {
+export function registerLogRoutes(
+  app: Server,
+  campaigns: CampaignService,
+  logs: Pick<LogReader, 'read'>,
+): void {
   app.get(
     `${JOB_PATH}/logs/:kind`,
     {
@@ -37,7 +42,14 @@ export function registerLogRoutes(app: Server, campaigns: CampaignService, logs:
             description: 'One page',
             content: { 'text/plain': { schema: bytes }, 'application/octet-stream': { schema: bytes } },
           },
-          ...problemResponses('NotFound', 'JobNotSubmitted', 'LogNotWritten', 'temporal', 'AwsUnavailable'),
+          ...problemResponses(
+            'NotFound',
+            'JobNotSubmitted',
+            'LogNotWritten',
+            'temporal',
+            'AwsUnavailable',
+            'LogIncomplete',
+          ),
         },
       },
     },
@@ -46,9 +58,7 @@ export function registerLogRoutes(app: Server, campaigns: CampaignService, logs:
       const { job, logs: location } = await campaigns.job(tenant, campaignId, jobKey, deadline);
       if (!location || !wasSubmitted(job)) throw notSubmitted(job);
       const request = { location, campaignId, jobKey, kind, ...(pageToken !== undefined && { pageToken }) };
-      const page = await withinDeadline(deadline, 'CloudWatch Logs', async () =>
-        logs.read(request, deadline),
-      );
+      const page = await withinDeadline(deadline, 'CloudWatch Logs', async () => logs.read(request));
       if (!page) throw notWritten(job, kind);
       const next = `${clusterPath(tenant)}/campaigns/${campaignId}/jobs/${jobKey}/logs/${kind}?pageToken=${encodeURIComponent(page.nextPageToken)}`;
       if (!(page.atEnd && job.logsComplete)) reply.header('link', `<${next}>; rel="next"`);

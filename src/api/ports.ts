@@ -1,4 +1,4 @@
-import type { CampaignView, JobView, LogLocation } from '../domain/campaign-view.ts';
+import type { CampaignView, JobView } from '../domain/campaign-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { ClusterState, ClusterView, Hold } from '../domain/cluster-view.ts';
 import type { Tenant } from '../domain/ids.ts';
@@ -68,34 +68,6 @@ export interface Campaigns {
   ): Promise<{ readonly jobs: readonly JobView[]; readonly total: number }>;
   /** Undefined if the campaign has no such job. Needs a worker. */
   job(tenant: Tenant, campaignId: string, jobKey: string, answerBy: Date): Promise<JobView | undefined>;
-}
-
-export const logKinds = ['info', 'environment', 'script', 'stdout', 'stderr'] as const;
-
-/** The five things that are kept of every job. */
-export type LogKind = (typeof logKinds)[number];
-
-export interface LogReadRequest {
-  readonly location: LogLocation;
-  readonly campaignId: string;
-  readonly jobKey: string;
-  readonly kind: LogKind;
-  /** Where the previous page ended; the beginning if absent. */
-  readonly pageToken?: string;
-}
-
-export interface LogPage {
-  readonly content: Uint8Array;
-  /** Where to read on: always present, because a running job can still write. */
-  readonly nextPageToken: string;
-  /** Whether this page reaches the end of what is stored now. */
-  readonly atEnd: boolean;
-}
-
-/** What the worker copied into the cluster's log group. Readable after the cluster is gone. */
-export interface JobLogs {
-  /** Undefined if nothing was written yet. InvalidRequest for a token that is not ours. */
-  read(request: LogReadRequest, answerBy: Date): Promise<LogPage | undefined>;
 }
 
 /** Whether requests that need Temporal and a worker can succeed now. */

@@ -102,6 +102,9 @@ const fastifyProblems: Readonly<Record<string, ProblemType>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'UriTooLong',
 };
 
+/** fastify's messages can hold the path, which can be as long as the caller likes. */
+const MAX_DETAIL_CHARACTERS = 300;
+
 /** The problem that an error is, without anything that its receiver must not see. */
 export function problemOf(error: unknown, correlationId: string): Problem {
   if (error instanceof KnownFailure)
@@ -114,7 +117,12 @@ export function problemOf(error: unknown, correlationId: string): Problem {
     const errors: FieldError[] | undefined = code.startsWith('FST_ERR_CTP')
       ? [{ in: 'body', path: '', reason: error.message }]
       : undefined;
-    return knownProblem(type, error.message, errors ? { errors } : {}, correlationId);
+    return knownProblem(
+      type,
+      error.message.slice(0, MAX_DETAIL_CHARACTERS),
+      errors ? { errors } : {},
+      correlationId,
+    );
   }
   if (code.startsWith('FST_BEARER_AUTH')) {
     return knownProblem('Unauthorized', 'The bearer token is missing or wrong.', {}, correlationId);

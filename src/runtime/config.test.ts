@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { defaultClusterPolicy } from '../domain/cluster-snapshot.ts';
 import { ConfigError, readApiConfig, readWorkerConfig } from './config.ts';
 import {
@@ -8,7 +9,6 @@ import {
   commonVariables,
   policyVariables,
   temporalVariables,
-  type Variable,
   workerVariables,
 } from './variables.ts';
 
@@ -146,13 +146,18 @@ describe('readWorkerConfig', () => {
 });
 
 describe('.env.example', () => {
-  const variables: Readonly<Record<string, Variable<unknown>>> = {
+  const shape = {
     ...temporalVariables,
     ...commonVariables,
     ...policyVariables,
     ...apiVariables,
     ...workerVariables,
   };
+  const { properties = {}, required = [] } = z.toJSONSchema(z.object(shape), {
+    io: 'input',
+    unrepresentable: 'any',
+  });
+  const names = Object.keys(shape);
   const text = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
   const documented = Object.fromEntries(
     [...text.matchAll(/^# (.+)\n([A-Z0-9_]+)=(.*)$/gm)].map(([, comment, name, value]) => [
@@ -162,21 +167,19 @@ describe('.env.example', () => {
   );
 
   it('documents every variable and no other', () => {
-    expect(Object.keys(documented).toSorted()).toEqual(Object.keys(variables).toSorted());
-    expect(text.match(/^[A-Z0-9_]+=/gm)).toHaveLength(Object.keys(variables).length);
+    expect(Object.keys(documented).toSorted()).toEqual(names.toSorted());
+    expect(text.match(/^[A-Z0-9_]+=/gm)).toHaveLength(names.length);
   });
 
-  it.each(Object.entries(variables))('agrees with the schema about %s', (name, variable) => {
-    const { comment, value } = documented[name] ?? {};
-    const ending = variable.default
-      ? `Default ${variable.default}`
-      : variable.optional
-        ? 'Optional'
-        : 'Required';
+  it.each(names)('agrees with the schema about %s', (name) => {
+    const { comment = '', value } = documented[name] ?? {};
+    const schema = properties[name];
+    const fallback = typeof schema === 'object' && 'default' in schema ? String(schema.default) : undefined;
+    const ending = fallback ? `Default ${fallback}` : required.includes(name) ? 'Required' : 'Optional';
+    const unit = /_(SECONDS|DAYS)$/.exec(name)?.[1] ?? '';
 
-    expect(value).toBe(variable.default ?? '');
-    expect(comment?.endsWith(ending)).toBe(true);
-    const unit = /_(SECONDS|DAYS)$/.exec(name)?.[1];
-    if (unit) expect(comment).toContain(unit.charAt(0) + unit.slice(1).toLowerCase());
+    expect(value).toBe(fallback ?? '');
+    expect(comment.endsWith(ending)).toBe(true);
+    expect(comment.toUpperCase()).toContain(unit);
   });
 });

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { AwsClientsConfig } from '../clients/aws.ts';
 import type { ClusterPolicy } from '../domain/cluster-snapshot.ts';
 import type { DeploymentSettings } from '../domain/pcluster-config.ts';
@@ -7,7 +8,6 @@ import {
   commonVariables,
   policyVariables,
   temporalVariables,
-  type Variable,
   workerVariables,
 } from './variables.ts';
 
@@ -46,6 +46,8 @@ export interface WorkerConfig extends CommonConfig {
   readonly stackPollSeconds: number;
 }
 
+const commonShape = { ...temporalVariables, ...commonVariables };
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Everything that is wrong with the environment, at once. Never names a value, which could be a secret. */
@@ -67,8 +69,7 @@ export class ConfigError extends Error {
 
 /** What the API process needs. ConfigError names every variable that is missing or wrong. */
 export function readApiConfig(env: Environment = process.env): ApiConfig {
-  const variables = { ...temporalVariables, ...commonVariables, ...policyVariables, ...apiVariables };
-  const read = readVariables(variables, env);
+  const read = readVariables({ ...commonShape, ...policyVariables, ...apiVariables }, env);
   return {
     ...commonConfig(read),
     host: read.API_HOST,
@@ -87,7 +88,7 @@ export function readApiConfig(env: Environment = process.env): ApiConfig {
 
 /** What the worker process needs. ConfigError names every variable that is missing or wrong. */
 export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
-  const read = readVariables({ ...temporalVariables, ...commonVariables, ...workerVariables }, env);
+  const read = readVariables({ ...commonShape, ...workerVariables }, env);
   return {
     ...commonConfig(read),
     ...(read.TEMPORAL_UI_URL && { temporalUiUrl: read.TEMPORAL_UI_URL }),
@@ -109,9 +110,7 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
   };
 }
 
-type Values<V> = { readonly [Name in keyof V]: V[Name] extends Variable<infer T> ? T : never };
-
-function commonConfig(read: Values<typeof temporalVariables & typeof commonVariables>): CommonConfig {
+function commonConfig(read: z.output<z.ZodObject<typeof commonShape>>): CommonConfig {
   return {
     temporal: {
       address: read.TEMPORAL_ADDRESS,
@@ -129,24 +128,21 @@ function commonConfig(read: Values<typeof temporalVariables & typeof commonVaria
   };
 }
 
-function readVariables<V extends Readonly<Record<string, Variable<unknown>>>>(
-  variables: V,
+function readVariables<Shape extends z.ZodRawShape>(
+  shape: Shape,
   env: Environment,
-): Values<V> {
-  const problems: string[] = [];
-  const values: Record<string, unknown> = {};
-  for (const [name, variable] of Object.entries(variables)) {
-    // An empty variable is as good as an absent one: that is how shells and Compose leave things out.
-    const text = env[name]?.trim() || variable.default;
-    if (text === undefined) {
-      if (!variable.optional) problems.push(`${name} is missing. Set it: ${variable.set}`);
-      continue;
-    }
-    const parsed = variable.schema.safeParse(text);
-    if (parsed.success) values[name] = parsed.data;
-    else problems.push(`${name} ${parsed.error.issues[0]?.message ?? 'is wrong'}. Set it: ${variable.set}`);
-  }
-  if (problems.length > 0) throw new ConfigError(problems);
-  // Every variable of `variables` was read by its own schema just now.
-  return values as Values<V>;
+): z.output<z.ZodObject<Shape>> {
+  // An empty variable is as good as an absent one: that is how shells and Compose leave things out.
+  const present = Object.entries(env).filter(([, text]) => text?.trim());
+  const parsed = z.object(shape).safeParse(Object.fromEntries(present), {
+    error: ({ code, input }) => (code === 'invalid_type' && input === undefined ? 'is missing' : undefined),
+  });
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => {
+    const name = String(path[0]);
+    const schema: unknown = shape[name];
+    const set = schema instanceof z.ZodType ? (schema.description ?? '') : '';
+    return `${name} ${message}. Set it: ${set}`;
+  });
+  throw new ConfigError(problems);
 }

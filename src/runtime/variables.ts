@@ -8,30 +8,25 @@ import { Secret } from './secret.ts';
  * `AWS_PROFILE`, …).
  */
 
-/** One variable. A default is written as it would be in the environment. */
-export interface Variable<T> {
-  readonly schema: z.ZodType<T>;
-  /** What to set, in words that stand alone. */
-  readonly set: string;
-  readonly default?: string;
-  readonly optional?: boolean;
+/** The description of a schema says what to set, in words that stand alone. */
+type Text<T> = z.ZodType<T, string>;
+
+function required<T>(schema: Text<T>, set: string): Text<T> {
+  return schema.describe(set);
 }
 
-function required<T>(schema: z.ZodType<T>, set: string): Variable<T> {
-  return { schema, set };
+function optional<T>(schema: Text<T>, set: string): z.ZodOptional<Text<T>> {
+  return schema.optional().describe(set);
 }
 
-function optional<T>(schema: z.ZodType<T>, set: string): Variable<T | undefined> {
-  return { schema, set, optional: true };
-}
-
-function withDefault<T>(fallback: string, schema: z.ZodType<T>, set: string): Variable<T> {
-  return { schema, set, default: fallback };
+/** The default is written as it would be in the environment. */
+function withDefault<T>(fallback: string, schema: Text<T>, set: string): z.ZodPrefault<Text<T>> {
+  return schema.prefault(fallback).describe(set);
 }
 
 const DIGITS = /^\d+$/;
 
-function wholeNumber(min: number, max: number): z.ZodType<number> {
+function wholeNumber(min: number, max: number): Text<number> {
   return z
     .string()
     .regex(DIGITS, 'is not a whole number')
@@ -39,12 +34,12 @@ function wholeNumber(min: number, max: number): z.ZodType<number> {
     .refine((value) => value >= min && value <= max, `is not between ${min} and ${max}`);
 }
 
-function seconds(fallback: string, min: number, what: string): Variable<number> {
+function seconds(fallback: string, min: number, what: string): z.ZodPrefault<Text<number>> {
   const max = 86_400;
   return withDefault(fallback, wholeNumber(min, max), `${what}: seconds, ${min} to ${max}.`);
 }
 
-function secret(minCharacters: number): z.ZodType<Secret> {
+function secret(minCharacters: number): Text<Secret> {
   return z
     .string()
     .regex(/^[\x21-\x7e]*$/, 'holds characters that a header cannot carry')
@@ -60,7 +55,7 @@ const hostPort = z.string().regex(/^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}
 
 const url = z.url({ protocol: /^https?$/, error: 'is not an http(s) URL' });
 
-const list = (item: RegExp, what: string): z.ZodType<readonly string[]> =>
+const list = (item: RegExp, what: string): Text<readonly string[]> =>
   z
     .string()
     .transform((text) => text.split(',').map((each) => each.trim()))

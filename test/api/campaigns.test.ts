@@ -3,7 +3,7 @@ import { campaignIdFor } from '../../src/api/campaign-id.ts';
 import { campaignIdSchema, campaignWorkflowId, clusterWorkflowId } from '../../src/domain/ids.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { clusterUrl, clusterView, jobView, other, tenant } from './fakes.ts';
-import { type Harness, harness, problemIn } from './support.ts';
+import { type Harness, harness, expectProblem } from './support.ts';
 
 const KEY = 'campaign-2026-01-15';
 const id = campaignIdFor(tenant, KEY);
@@ -81,7 +81,7 @@ describe('POST campaigns', () => {
 
   it('answers 422 without a cluster, and 202 when the same key brings one', async () => {
     const api = harness();
-    problemIn(await submit(api), 422, 'NoCluster');
+    expectProblem(await submit(api), 422, 'NoCluster');
     const response = await submit(api, { jobs, cluster: { tier: 'debug' } });
 
     expect(response.statusCode).toBe(202);
@@ -114,7 +114,7 @@ describe('POST campaigns', () => {
     await submit(api);
     const response = await submit(api, { jobs: [jobs[0]] });
 
-    expect(problemIn(response, 422, 'CampaignConflict')).toMatchObject({ campaignId: id });
+    expect(expectProblem(response, 422, 'CampaignConflict')).toMatchObject({ campaignId: id });
     expect(api.clusters.submitted).toHaveLength(1);
   });
 
@@ -129,7 +129,7 @@ describe('POST campaigns', () => {
     });
 
     expect((await submit(api)).headers['idempotent-replayed']).toBe('true');
-    problemIn(await submit(api, { jobs: [jobs[0]] }), 422, 'CampaignConflict');
+    expectProblem(await submit(api, { jobs: [jobs[0]] }), 422, 'CampaignConflict');
     expect(api.clusters.submitted).toHaveLength(1);
   });
 
@@ -146,7 +146,7 @@ describe('POST campaigns', () => {
       ...(key !== undefined && { headers: { 'idempotency-key': key } }),
     });
 
-    expect(problemIn(response, 400, 'InvalidRequest').errors).toEqual([
+    expect(expectProblem(response, 400, 'InvalidRequest').errors).toEqual([
       { in: 'header', path: 'Idempotency-Key', reason: expect.stringContaining(reason) },
     ]);
   });
@@ -163,7 +163,7 @@ describe('POST campaigns', () => {
         CampaignConflict: 422,
       };
 
-      expect(problemIn(await submit(api), status[type], type)).toMatchObject({
+      expect(expectProblem(await submit(api), status[type], type)).toMatchObject({
         detail: 'In its own words.',
         nextStep: 'Do this.',
       });
@@ -176,7 +176,7 @@ describe('POST campaigns', () => {
     const refused = await submit(api);
     api.outage.worker = undefined;
 
-    problemIn(refused, 503, 'WorkerUnavailable');
+    expectProblem(refused, 503, 'WorkerUnavailable');
     expect(refused.headers['retry-after']).toBeDefined();
     expect((await submit(api)).statusCode).toBe(202);
   });
@@ -188,7 +188,7 @@ describe('POST campaigns', () => {
     });
     const response = await submit(api);
 
-    expect(problemIn(response, 503, 'AwsUnavailable').detail).toBe(
+    expect(expectProblem(response, 503, 'AwsUnavailable').detail).toBe(
       'The control bucket could not be reached.',
     );
     expect(response.body).not.toContain('10.1.2.3');
@@ -272,8 +272,8 @@ describe('GET campaign', () => {
     const api = withCluster();
     await submit(api);
 
-    problemIn(await api.request('GET', `${url}/${campaignIdFor(tenant, 'other')}`), 404, 'NotFound');
-    problemIn(await api.request('GET', `${clusterUrl(other)}/campaigns/${id}`), 404, 'NotFound');
+    expectProblem(await api.request('GET', `${url}/${campaignIdFor(tenant, 'other')}`), 404, 'NotFound');
+    expectProblem(await api.request('GET', `${clusterUrl(other)}/campaigns/${id}`), 404, 'NotFound');
   });
 
   it.each(['bm9wZQ', 'b2Zmc2V0Oi0x', '%00'])('refuses the page token %s', async (token) => {
@@ -281,7 +281,7 @@ describe('GET campaign', () => {
     await submit(api);
     const response = await api.request('GET', `${url}/${id}?pageToken=${token}`);
 
-    expect(problemIn(response, 400, 'InvalidRequest').errors).toMatchObject([
+    expect(expectProblem(response, 400, 'InvalidRequest').errors).toMatchObject([
       { in: 'query', path: 'pageToken' },
     ]);
   });
@@ -301,10 +301,14 @@ describe('GET job', () => {
     const api = withCluster();
     await submit(api);
 
-    expect(problemIn(await api.request('GET', `${url}/${id}/jobs/sim-9`), 404, 'NotFound').detail).toContain(
-      'sim-9',
+    expect(
+      expectProblem(await api.request('GET', `${url}/${id}/jobs/sim-9`), 404, 'NotFound').detail,
+    ).toContain('sim-9');
+    expectProblem(
+      await api.request('GET', `${clusterUrl(other)}/campaigns/${id}/jobs/sim-1`),
+      404,
+      'NotFound',
     );
-    problemIn(await api.request('GET', `${clusterUrl(other)}/campaigns/${id}/jobs/sim-1`), 404, 'NotFound');
   });
 
   it('answers 503 when no worker answers', async () => {
@@ -312,78 +316,6 @@ describe('GET job', () => {
     await submit(api);
     api.outage.worker = new KnownFailure('WorkerUnavailable', 'away');
 
-    problemIn(await api.request('GET', `${url}/${id}/jobs/sim-1`), 503, 'WorkerUnavailable');
-  });
-});
-
-describe('GET log', () => {
-  const location = { logGroupName: '/pcp/lab-1', epoch: 'e1' };
-  const bytes = (text: string) => new TextEncoder().encode(text);
-
-  async function withJob(job: Parameters<typeof jobView>[0]): Promise<Harness> {
-    const api = withCluster();
-    await submit(api);
-    const campaign = api.campaigns.at(tenant, id);
-    campaign.view = { ...campaign.view, logs: location };
-    campaign.jobs = [jobView(job)];
-    return api;
-  }
-
-  const running = { key: 'sim-1', state: 'running', slurmJobId: '7' } as const;
-
-  it.each(['info', 'environment', 'script', 'stdout', 'stderr'])('reads %s as text', async (kind) => {
-    const api = await withJob(running);
-    api.logs.page = { content: bytes('größe\n'), nextPageToken: 'f/2', atEnd: true };
-    const response = await api.request('GET', `${url}/${id}/jobs/sim-1/logs/${kind}?pageToken=f%2F1`);
-
-    expect(response.statusCode).toBe(200);
-    expect(response.headers['content-type']).toBe('text/plain; charset=utf-8');
-    expect(response.body).toBe('größe\n');
-    expect(response.headers['log-end']).toBe('true');
-    expect(response.headers.link).toBe(`<${url}/${id}/jobs/sim-1/logs/${kind}?pageToken=f%2F2>; rel="next"`);
-    expect(api.logs.asked).toEqual([{ location, campaignId: id, jobKey: 'sim-1', kind, pageToken: 'f/1' }]);
-  });
-
-  it('leads no further when everything is there', async () => {
-    const api = await withJob({ ...running, state: 'succeeded', logsComplete: true });
-    api.logs.page = { content: bytes('end'), nextPageToken: 'f', atEnd: true };
-    const response = await api.request('GET', `${url}/${id}/jobs/sim-1/logs/stdout`);
-
-    expect(response.headers.link).toBeUndefined();
-  });
-
-  it('sends what is not UTF-8 as bytes, unchanged', async () => {
-    const api = await withJob(running);
-    const content = new Uint8Array([0xff, 0x00, 0xfe]);
-    api.logs.page = { content, nextPageToken: 'f', atEnd: false };
-    const response = await api.request('GET', `${url}/${id}/jobs/sim-1/logs/stdout`);
-
-    expect(response.headers['content-type']).toBe('application/octet-stream');
-    expect(new Uint8Array(response.rawPayload)).toEqual(content);
-    expect(response.headers['log-end']).toBe('false');
-  });
-
-  it('tells an unknown job, one not submitted and one that wrote nothing apart', async () => {
-    const waiting = await withJob({ key: 'sim-1' });
-    const silent = await withJob(running);
-    const log = (key: string) => `${url}/${id}/jobs/${key}/logs/stdout`;
-
-    problemIn(await waiting.request('GET', log('sim-9')), 404, 'NotFound');
-    expect(problemIn(await waiting.request('GET', log('sim-1')), 404, 'JobNotSubmitted')).toMatchObject({
-      state: 'waiting',
-    });
-    expect(problemIn(await silent.request('GET', log('sim-1')), 404, 'LogNotWritten')).toMatchObject({
-      state: 'running',
-      logsComplete: false,
-    });
-  });
-
-  it('has five kinds, and one tenant', async () => {
-    const api = await withJob(running);
-    const path = `/campaigns/${id}/jobs/sim-1/logs`;
-
-    problemIn(await api.request('GET', `${clusterUrl()}${path}/passwd`), 400, 'InvalidRequest');
-    problemIn(await api.request('GET', `${clusterUrl(other)}${path}/stdout`), 404, 'NotFound');
-    expect(api.logs.asked).toEqual([]);
+    expectProblem(await api.request('GET', `${url}/${id}/jobs/sim-1`), 503, 'WorkerUnavailable');
   });
 });

@@ -4,7 +4,7 @@ import { clusterStates } from '../../src/domain/cluster-view.ts';
 import { failures, KnownFailure } from '../../src/domain/failures.ts';
 import { clusterWorkflowId } from '../../src/domain/ids.ts';
 import { clusterUrl, clusterView, NOW, other, tenant } from './fakes.ts';
-import { harness, problemIn } from './support.ts';
+import { harness, expectProblem } from './support.ts';
 
 const body = { tier: 'debug', idleTimeoutSeconds: 600 } as const;
 
@@ -35,7 +35,7 @@ describe('PUT cluster', () => {
     await api.request('PUT', clusterUrl(), { body });
     const response = await api.request('PUT', clusterUrl(), { body: { ...body, idleTimeoutSeconds: 900 } });
 
-    expect(problemIn(response, 409, 'ClusterSpecConflict')).toMatchObject({
+    expect(expectProblem(response, 409, 'ClusterSpecConflict')).toMatchObject({
       detail: 'Other queues.',
       nextStep: failures.ClusterSpecConflict.nextStep,
       differences: [{ path: 'idleTimeoutSeconds', existing: 600, requested: 900 }],
@@ -56,7 +56,7 @@ describe('PUT cluster', () => {
     api.outage.worker = new KnownFailure('WorkerUnavailable', 'No worker answered in time.');
     const response = await api.request('PUT', clusterUrl(), { body });
 
-    problemIn(response, 503, 'WorkerUnavailable');
+    expectProblem(response, 503, 'WorkerUnavailable');
     expect(Number(response.headers['retry-after'])).toBeGreaterThan(0);
   });
 
@@ -71,7 +71,7 @@ describe('PUT cluster', () => {
     });
 
     expect(accepted.statusCode).toBe(202);
-    expect(problemIn(refused, 400, 'InvalidRequest').errors).toEqual([
+    expect(expectProblem(refused, 400, 'InvalidRequest').errors).toEqual([
       {
         in: 'body',
         path: 'queues[0].computeResources[0].instanceType',
@@ -116,7 +116,7 @@ describe('GET cluster', () => {
 
   it('answers 404 when nobody ever asked for it', async () => {
     const api = harness();
-    problemIn(await api.request('GET', clusterUrl()), 404, 'NotFound');
+    expectProblem(await api.request('GET', clusterUrl()), 404, 'NotFound');
   });
 
   it('needs no worker', async () => {
@@ -132,7 +132,7 @@ describe('GET cluster', () => {
     api.outage.temporal = new KnownFailure('TemporalUnavailable', 'Temporal cannot be reached.');
     const response = await api.request('GET', clusterUrl());
 
-    problemIn(response, 503, 'TemporalUnavailable');
+    expectProblem(response, 503, 'TemporalUnavailable');
     expect(response.headers['retry-after']).toBeDefined();
   });
 });
@@ -150,7 +150,7 @@ describe('DELETE cluster', () => {
 
   it('answers 404 when there was never one', async () => {
     const api = harness();
-    problemIn(await api.request('DELETE', clusterUrl()), 404, 'NotFound');
+    expectProblem(await api.request('DELETE', clusterUrl()), 404, 'NotFound');
   });
 
   it('answers 409 when nothing looks after the cluster any more', async () => {
@@ -159,7 +159,7 @@ describe('DELETE cluster', () => {
       'ClusterUnattended',
       'The workflow ended when the cluster was ready.',
     );
-    problemIn(await api.request('DELETE', clusterUrl()), 409, 'ClusterUnattended');
+    expectProblem(await api.request('DELETE', clusterUrl()), 409, 'ClusterUnattended');
   });
 });
 
@@ -191,7 +191,7 @@ describe('GET clusters', () => {
     ['sate=ready', 'sate'],
   ])('refuses ?%s', async (query, path) => {
     const api = harness();
-    const problem = problemIn(await api.request('GET', `/v1/clusters?${query}`), 400, 'InvalidRequest');
+    const problem = expectProblem(await api.request('GET', `/v1/clusters?${query}`), 400, 'InvalidRequest');
 
     expect(problem.errors).toEqual([{ in: 'query', path, reason: expect.any(String) }]);
   });
@@ -227,7 +227,7 @@ describe('what keeps a cluster', () => {
     ['POST', 'resolution', { choice: 'abandon', by: 'Ada', reason: 'Gone.' }],
   ] as const)('%s %s answers 404 without a cluster', async (method, path, sent) => {
     const api = harness();
-    problemIn(await api.request(method, `${clusterUrl()}/${path}`, { body: sent }), 404, 'NotFound');
+    expectProblem(await api.request(method, `${clusterUrl()}/${path}`, { body: sent }), 404, 'NotFound');
   });
 
   it.each([
@@ -241,7 +241,7 @@ describe('what keeps a cluster', () => {
     ['resolution', { choice: 'retry', reason: 'r' }, 'by'],
   ])('POST %s refuses %j', async (path, sent, field) => {
     const api = harness();
-    const problem = problemIn(
+    const problem = expectProblem(
       await api.request('POST', `${clusterUrl()}/${path}`, { body: sent }),
       400,
       'InvalidRequest',

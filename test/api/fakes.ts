@@ -3,12 +3,10 @@ import type {
   ClusterListRequest,
   Clusters,
   HoldRequest,
-  JobLogs,
-  LogPage,
-  LogReadRequest,
   Page,
   Resolution,
 } from '../../src/api/ports.ts';
+import type { JobLogPage, JobLogRequest, LogReader } from '../../src/clients/log-reader.ts';
 import { type CampaignStore, contentKey, encodeContent } from '../../src/clients/campaign-store.ts';
 import { newCampaignSnapshot, renderCampaignView } from '../../src/domain/campaign.ts';
 import type { CampaignManifest } from '../../src/domain/campaign-manifest.ts';
@@ -224,11 +222,11 @@ export class FakeStore implements Pick<CampaignStore, 'put' | 'getManifest'> {
   }
 }
 
-export class FakeLogs implements JobLogs {
-  readonly asked: LogReadRequest[] = [];
-  page: LogPage | undefined;
+export class FakeLogs implements Pick<LogReader, 'read'> {
+  readonly asked: JobLogRequest[] = [];
+  page: JobLogPage | undefined;
 
-  async read(request: LogReadRequest): Promise<LogPage | undefined> {
+  async read(request: JobLogRequest): Promise<JobLogPage | undefined> {
     this.asked.push(request);
     return this.page;
   }

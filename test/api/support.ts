@@ -74,7 +74,7 @@ export function harness(): Harness {
 }
 
 /** The problem in a response, after checking that it is one: RFC 9457, with words that help. */
-export function problemIn(response: LightMyRequestResponse, status: number, type: ProblemType): Problem {
+export function expectProblem(response: LightMyRequestResponse, status: number, type: ProblemType): Problem {
   expect({ status: response.statusCode, body: response.body }).toMatchObject({ status });
   expect(response.headers['content-type']).toBe('application/problem+json; charset=utf-8');
   const problem = problemSchema.parse(response.json());
