@@ -70,6 +70,11 @@ export function isInvalidSecretState(error: unknown): boolean {
   return nameOf(error) === 'InvalidRequestException';
 }
 
+/** Whether CloudWatch Logs does not take a page token (any longer). */
+export function isInvalidPageToken(error: unknown): boolean {
+  return nameOf(error) === 'InvalidParameterException';
+}
+
 /** AwsAccessDenied for the error of a call, naming the call. */
 export function accessDeniedFailure(operation: string, error: Error): KnownFailure {
   return new KnownFailure(

@@ -17,6 +17,7 @@ const jobViewSchema: z.ZodType<JobView> = z.looseObject({
   nodes: z.string().optional(),
   restarts: z.int().optional(),
   logsComplete: z.boolean(),
+  logsProblem: z.string().optional(),
 });
 
 /**

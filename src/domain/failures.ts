@@ -151,6 +151,12 @@ export const failures = {
     title: 'The content of the campaign is missing from the control bucket or was changed',
     nextStep: 'Check the bucket’s lifecycle rules and submit the campaign again with a new Idempotency-Key.',
   },
+  LogIncomplete: {
+    retryable: true,
+    httpStatus: 502,
+    title: 'A part in the middle of the log is missing in CloudWatch Logs',
+    nextStep: 'Repeat the request in a minute; if it lasts, look at the log stream named in the message.',
+  },
   ProvisioningTimedOut: {
     retryable: false,
     httpStatus: 504,

@@ -12,7 +12,7 @@ import { createStackActivities } from '../../src/activities/stack.ts';
 import { outerStackName } from '../../src/domain/cluster-name.ts';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec.ts';
 import { stackTags, tagKeys, toTagList } from '../../src/domain/resource-tags.ts';
-import { activityContext } from '../support/activity.ts';
+import { activityContext, runActivity } from '../support/activity.ts';
 import { ProviderRig } from './provider-rig.ts';
 
 const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ tier: 'debug' }));
@@ -61,11 +61,11 @@ function freshRequest(): StackRequest {
 }
 
 async function createStack(request: StackRequest, environment = activityContext()) {
-  return environment.run(activities.createStack, request);
+  return runActivity(activities.createStack, request, environment);
 }
 
 async function deleteStack(request: StackRequest, environment = activityContext()): Promise<void> {
-  await environment.run(activities.deleteStack, request);
+  await runActivity(activities.deleteStack, request, environment);
 }
 
 /** A stack that the activities did not make. */

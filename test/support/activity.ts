@@ -5,3 +5,12 @@ import { DefaultLogger } from '@temporalio/worker';
 export function activityContext(info: { readonly heartbeatDetails?: unknown } = {}): MockActivityEnvironment {
   return new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
 }
+
+/** What an activity answers when it runs in a context. */
+export async function runActivity<Request, Answer>(
+  activity: (request: Request) => Promise<Answer>,
+  request: Request,
+  context = activityContext(),
+): Promise<Answer> {
+  return context.run<[Request], Answer, typeof activity>(activity, request);
+}

@@ -1,0 +1,52 @@
+import type { Client } from '@temporalio/client';
+import type { AwsClients } from '../clients/aws.ts';
+import type { CampaignStore } from '../clients/campaign-store.ts';
+import type { SlurmGateway } from '../clients/slurm-gateway.ts';
+import { JOB_USER } from '../domain/pcluster-config.ts';
+import { translateFailures } from './failure.ts';
+import { createKeyActivities } from './keys.ts';
+import type { KeyDeps } from './keys.ts';
+import { createLogActivities } from './logs.ts';
+import type { LogDeps } from './logs.ts';
+import { createManifestActivities } from './manifest.ts';
+import { createNetworkActivities } from './network.ts';
+import type { Activities } from './port.ts';
+import { createReadinessActivities } from './readiness.ts';
+import type { ReadinessDeps } from './readiness.ts';
+import { createSlurmActivities } from './slurm.ts';
+import { createStackActivities } from './stack.ts';
+import type { StackDeps } from './stack.ts';
+import { createSubnetLeaseActivities } from './subnet-lease.ts';
+
+/** What a worker brings: its connections, and the settings of the installation. */
+export interface ActivityDeps
+  extends
+    Pick<StackDeps, 'controlBucket' | 'providerArn' | 'settings' | 'stackPollSeconds'>,
+    Pick<LogDeps, 'logRetentionDays'>,
+    Pick<KeyDeps, 'halfMadeGraceSeconds'>,
+    Pick<ReadinessDeps, 'sshPort'> {
+  readonly aws: AwsClients;
+  readonly gateway: SlurmGateway;
+  readonly campaignStore: CampaignStore;
+  readonly temporal: Client;
+  /** Where the subnet pool's workflow runs. */
+  readonly taskQueue: string;
+  readonly vpcId: string;
+  /** Value of the pool's tag on the subnets that may be leased. */
+  readonly subnetPool: string;
+}
+
+/** All activities, as a worker registers them: known failures leave them as `ApplicationFailure`s. */
+export function createActivities(deps: ActivityDeps): Activities {
+  const { ec2, secretsManager, cloudFormation, logs, s3 } = deps.aws;
+  return translateFailures<Activities>({
+    ...createNetworkActivities({ ec2, cloudFormation, subnetPool: deps.subnetPool }),
+    ...createSubnetLeaseActivities({ client: deps.temporal, taskQueue: deps.taskQueue, vpcId: deps.vpcId }),
+    ...createKeyActivities({ ...deps, ec2, secretsManager }),
+    ...createLogActivities({ ...deps, logs }),
+    ...createStackActivities({ ...deps, cloudFormation, s3 }),
+    ...createReadinessActivities({ ...deps, jobUser: JOB_USER }),
+    ...createSlurmActivities(deps),
+    ...createManifestActivities(deps),
+  });
+}

@@ -1,0 +1,120 @@
+import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import { z } from 'zod';
+import type { CampaignStore } from '../clients/campaign-store.ts';
+import { ensureLogGroup } from '../clients/log-streams.ts';
+import type { LogStream } from '../clients/log-streams.ts';
+import type { SlurmGateway } from '../clients/slurm-gateway.ts';
+import type { JobView } from '../domain/campaign-view.ts';
+import { canonicalJson } from '../domain/canonical-json.ts';
+import { logGroupName } from '../domain/cluster-name.ts';
+import type { JobSpec } from '../domain/job.ts';
+import { logStreamName } from '../domain/log-events.ts';
+import type { LogKind } from '../domain/log-events.ts';
+import { tenantTags } from '../domain/resource-tags.ts';
+import { shellQuote } from '../domain/shell-quote.ts';
+import { withHeartbeat } from './heartbeat.ts';
+import { copyFiles } from './job-files.ts';
+import { writeDocument } from './job-log-copy.ts';
+import type { Activities, LogCopyRequest } from './port.ts';
+
+export interface LogDeps {
+  readonly logs: CloudWatchLogsClient;
+  readonly campaignStore: Pick<CampaignStore, 'get'>;
+  readonly gateway: Pick<SlurmGateway, 'readFiles'>;
+  /** How long CloudWatch keeps what jobs wrote. */
+  readonly logRetentionDays: number;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** Jobs whose files are read side by side: two streams of half a megabyte each, so 8 MB at a time. */
+const JOBS_AT_A_TIME = 8;
+
+const progressSchema = z.object({ jobs: z.int().min(0), bytes: z.int().min(0) });
+
+/** What jobs wrote, copied from the cluster into the tenant's log group, where it outlives the cluster. */
+export function createLogActivities(deps: LogDeps): Pick<Activities, 'ensureLogGroup' | 'copyJobLogs'> {
+  const now = deps.now ?? Date.now;
+  return {
+    async ensureLogGroup(deployment) {
+      const name = logGroupName(deployment);
+      const tags = { ...tenantTags(deployment) };
+      await ensureLogGroup(deps.logs, { name, retentionInDays: deps.logRetentionDays, tags });
+      return { logGroupName: name };
+    },
+
+    async copyJobLogs(request) {
+      const content = await deps.campaignStore.get(request.content);
+      const specs = new Map(content.jobs.map((job) => [job.key, job]));
+      return withHeartbeat(async ({ signal, previous, report }) => {
+        const resumed = progressSchema.safeParse(previous).data;
+        let { jobs: done, bytes } = resumed ?? { jobs: 0, bytes: 0 };
+        while (done < request.jobs.length) {
+          signal.throwIfAborted();
+          const jobs = request.jobs.slice(done, done + JOBS_AT_A_TIME);
+          // What needs no head node first: it is then there even for jobs that were lost with theirs.
+          bytes += await writeOwnDocuments({ ...deps, now }, request, jobs, specs);
+          bytes += await copyFiles({ ...deps, now }, headOf(request), filesOf(request, jobs), signal);
+          done += jobs.length;
+          report({ jobs: done, bytes });
+        }
+        return { copiedBytes: bytes };
+      });
+    },
+  };
+}
+
+type Jobs = LogCopyRequest['jobs'];
+
+function headOf({ epoch, access }: LogCopyRequest) {
+  return { epoch, access };
+}
+
+function streamOf(request: LogCopyRequest, jobKey: string, kind: LogKind): LogStream {
+  const { epoch, campaignId } = request;
+  return {
+    logGroupName: logGroupName(request),
+    logStreamName: logStreamName({ epoch, campaignId, jobKey }, kind),
+  };
+}
+
+function filesOf(request: LogCopyRequest, jobs: Jobs) {
+  const { campaignId } = request;
+  return jobs.flatMap(({ jobKey }) =>
+    (['environment', 'stdout', 'stderr'] as const).map((file) => ({
+      campaignId,
+      jobKey,
+      file,
+      stream: streamOf(request, jobKey, file),
+    })),
+  );
+}
+
+/** Info and script: what we know of the jobs without asking the cluster. */
+async function writeOwnDocuments(
+  { logs, now }: LogDeps & { readonly now: () => number },
+  request: LogCopyRequest,
+  jobs: Jobs,
+  specs: ReadonlyMap<string, JobSpec>,
+): Promise<number> {
+  const written = await Promise.all(
+    jobs.flatMap(({ jobKey, view }) => {
+      const spec = specs.get(jobKey);
+      const info = writeDocument(logs, streamOf(request, jobKey, 'info'), infoOf(view), now());
+      const script = spec && writeDocument(logs, streamOf(request, jobKey, 'script'), scriptOf(spec), now());
+      return script ? [info, script] : [info];
+    }),
+  );
+  return written.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** Without what is only known after this copy. */
+function infoOf(view: JobView): Buffer {
+  const { logsComplete: _complete, logsProblem: _problem, ...info } = view;
+  return Buffer.from(`${canonicalJson(info)}\n`);
+}
+
+/** The script as it was submitted; a command as words of a shell, although it is run without one. */
+function scriptOf({ script, command = [] }: JobSpec): Buffer {
+  return Buffer.from(script ?? `${command.map(shellQuote).join(' ')}\n`);
+}

@@ -1,0 +1,185 @@
+import { z } from 'zod';
+import type { JobReference } from './ids.ts';
+
+/** The five things that are kept of every job. */
+export const logKinds = ['info', 'environment', 'script', 'stdout', 'stderr'] as const;
+export type LogKind = (typeof logKinds)[number];
+
+/**
+ * Whether a kind is a document, which is written anew as a whole when it changes, rather than a stream of bytes, which
+ * only grows. Only the latest version of a document is read.
+ */
+export function isDocument(kind: LogKind): boolean {
+  return kind !== 'stdout' && kind !== 'stderr';
+}
+
+/** CloudWatch log stream of one kind of one job. */
+export function logStreamName({ epoch, campaignId, jobKey }: JobReference, kind: LogKind): string {
+  return `${epoch}/${campaignId}/${jobKey}/${kind}`;
+}
+
+/** Bytes of a log at a place in it: what one CloudWatch event holds. */
+export interface LogPiece {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Bytes that one event takes at most: in base 64, with its JSON around it, they stay below {@link MAX_MESSAGE_BYTES}. */
+export const MAX_PIECE_BYTES = 128 * 1024;
+
+/** Below the 256 KiB that CloudWatch took as one event until 2025; consoles and exporters still cut there. */
+const MAX_MESSAGE_BYTES = 200 * 1024;
+
+/**
+ * Cuts bytes into pieces, at the ends of lines where there are any, never within a character, and so that lines of
+ * text do not share a piece with bytes that are not text. `isEnd`: nothing follows. Otherwise what does not fill a
+ * piece is left for the next call, which begins at the end of the last piece.
+ */
+export function cutIntoPieces(bytes: Uint8Array, offset: number, isEnd: boolean): LogPiece[] {
+  const pieces: LogPiece[] = [];
+  let position = 0;
+  while (position < bytes.length) {
+    const window = bytes.subarray(position, position + MAX_PIECE_BYTES);
+    const isLast = position + window.length === bytes.length;
+    if (isLast && !isEnd && window.length < MAX_PIECE_BYTES) break;
+    const piece = window.subarray(0, pieceLength(window, isLast && isEnd));
+    pieces.push({ offset: offset + position, bytes: piece });
+    position += piece.length;
+  }
+  return pieces;
+}
+
+const NEWLINE = 0x0a;
+
+function pieceLength(window: Uint8Array, isEnd: boolean): number {
+  const end = isEnd ? window.length : lastGoodEnd(window);
+  if (isText(window.subarray(0, end))) return end;
+  return textLinesLength(window.subarray(0, end)) || end;
+}
+
+/** After the last line break, or else before a character that the window cuts. */
+function lastGoodEnd(window: Uint8Array): number {
+  const lineEnd = window.lastIndexOf(NEWLINE) + 1;
+  if (lineEnd > 0) return lineEnd;
+  // A UTF-8 character has at most three continuation bytes (10xxxxxx) after its first.
+  for (let back = 1; back <= 4; back++) {
+    const byte = window[window.length - back] ?? 0;
+    if (byte >= 0xc0) return window.length - back;
+    if (byte < 0x80) break;
+  }
+  return window.length;
+}
+
+/** Length of the whole lines at the beginning that are text. */
+function textLinesLength(bytes: Uint8Array): number {
+  let length = 0;
+  for (;;) {
+    const lineEnd = bytes.indexOf(NEWLINE, length) + 1;
+    if (lineEnd === 0 || !isText(bytes.subarray(length, lineEnd))) return length;
+    length = lineEnd;
+  }
+}
+
+/** Keeps a byte order mark, which a decoder otherwise takes for its own. */
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function decoded(bytes: Uint8Array): string | undefined {
+  try {
+    return strictUtf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function isText(bytes: Uint8Array): boolean {
+  return decoded(bytes) !== undefined;
+}
+
+/**
+ * The message of an event: one line of JSON with the place in the log, because CloudWatch can hold an event twice and
+ * gives back neither the order nor the white space of what it was given. Bytes that are not UTF-8, or that JSON
+ * would have to escape at length, are written in base 64.
+ */
+export function encodePiece({ offset, bytes }: LogPiece): string {
+  const text = decoded(bytes);
+  if (text !== undefined) {
+    const message = JSON.stringify({ offset, text });
+    if (Buffer.byteLength(message) <= MAX_MESSAGE_BYTES) return message;
+  }
+  return JSON.stringify({ offset, base64: Buffer.from(bytes).toString('base64') });
+}
+
+const messageSchema = z.union([
+  z.strictObject({ offset: z.int().min(0), text: z.string() }),
+  z.strictObject({ offset: z.int().min(0), base64: z.base64() }),
+]);
+
+/** The piece in the message of an event. Throws if the message is not one that {@link encodePiece} made. */
+export function decodePiece(message: string): LogPiece {
+  const parsed = messageSchema.parse(JSON.parse(message));
+  const bytes = 'text' in parsed ? Buffer.from(parsed.text) : Buffer.from(parsed.base64, 'base64');
+  return { offset: parsed.offset, bytes };
+}
+
+/** Limits of one call of PutLogEvents: events, and their bytes counted as below (PutLogEvents API reference). */
+const MAX_BATCH_EVENTS = 10_000;
+const MAX_BATCH_BYTES = 1_048_576;
+const BYTES_PER_EVENT = 26;
+
+/** Groups messages, in their order, into batches that PutLogEvents takes. */
+export function batchMessages(messages: readonly string[]): string[][] {
+  const batches: string[][] = [];
+  let batch: string[] = [];
+  let batchBytes = 0;
+  for (const message of messages) {
+    const bytes = Buffer.byteLength(message) + BYTES_PER_EVENT;
+    if (batch.length > 0 && (batch.length === MAX_BATCH_EVENTS || batchBytes + bytes > MAX_BATCH_BYTES)) {
+      batches.push(batch);
+      batch = [];
+      batchBytes = 0;
+    }
+    batch.push(message);
+    batchBytes += bytes;
+  }
+  return batch.length > 0 ? [...batches, batch] : batches;
+}
+
+/**
+ * Puts pieces together again, in whatever order and however often they come, also where the repetition was cut at
+ * other places.
+ */
+export class LogAssembler {
+  #position: number;
+  /** Pieces that lie beyond the position. Rare: only two writers at a time leave such. */
+  #waiting: LogPiece[] = [];
+
+  /** Bytes before `position` were delivered already. */
+  constructor(position = 0) {
+    this.#position = position;
+  }
+
+  /** The place in the log up to which everything was delivered. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Where bytes are missing before a piece that is there; undefined if nothing is missing. */
+  get gapAt(): number | undefined {
+    return this.#waiting.length > 0 ? this.#position : undefined;
+  }
+
+  /** What can be delivered now that this piece has come: pieces in order, without repetition. */
+  add(piece: LogPiece): Uint8Array[] {
+    this.#waiting.push(piece);
+    const ready: Uint8Array[] = [];
+    for (;;) {
+      const next = this.#waiting.find(({ offset }) => offset <= this.#position);
+      if (!next) return ready;
+      this.#waiting = this.#waiting.filter((waiting) => waiting !== next);
+      const fresh = next.bytes.subarray(this.#position - next.offset);
+      if (fresh.length === 0) continue;
+      ready.push(fresh);
+      this.#position += fresh.length;
+    }
+  }
+}

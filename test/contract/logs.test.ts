@@ -1,0 +1,356 @@
+import { randomBytes } from 'node:crypto';
+import {
+  type CloudWatchLogsClient,
+  CreateLogStreamCommand,
+  DescribeLogGroupsCommand,
+  DescribeLogStreamsCommand,
+  GetLogEventsCommand,
+  ListTagsForResourceCommand,
+  PutLogEventsCommand,
+} from '@aws-sdk/client-cloudwatch-logs';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createLogActivities } from '../../src/activities/logs.ts';
+import type { LogCopyRequest } from '../../src/activities/port.ts';
+import { createAwsClients } from '../../src/clients/aws.ts';
+import { createLogReader } from '../../src/clients/log-reader.ts';
+import type { JobView } from '../../src/domain/campaign-view.ts';
+import { encodePiece, type LogKind, logStreamName } from '../../src/domain/log-events.ts';
+import { campaignContentSchema } from '../../src/domain/job.ts';
+import { tenantTags } from '../../src/domain/resource-tags.ts';
+import { createMemoryCampaignStore, type MemoryCampaignStore } from '../fakes/memory-campaign-store.ts';
+import { MemoryJobFiles } from '../fakes/memory-job-files.ts';
+import { activityContext, runActivity } from '../support/activity.ts';
+import { useEmulatedAws } from '../support/aws.ts';
+
+const aws = useEmulatedAws();
+const campaignId = 'mfrggzdfmztwq2lknnwg23tpoa';
+const script = '#!/bin/bash\necho "$1" – done\n';
+const access = {
+  address: '127.0.1.1',
+  port: 22,
+  user: 'sim',
+  hostKey: 'ssh-ed25519 AAAA',
+  privateKeySecretArn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:x',
+};
+
+let projectCount = 0;
+let files: MemoryJobFiles;
+let campaignStore: MemoryCampaignStore;
+let request: LogCopyRequest;
+
+beforeEach(async () => {
+  projectCount += 1;
+  files = new MemoryJobFiles();
+  campaignStore = createMemoryCampaignStore();
+  const tenant = { virtualLabId: 'lab', projectId: `p${projectCount}` };
+  const content = await campaignStore.put(
+    tenant,
+    campaignContentSchema.parse({
+      version: 1,
+      campaignId,
+      jobs: [
+        { key: 'a', script },
+        { key: 'b', command: ['/bin/echo', 'it is', "a 'word'"] },
+        ...Array.from({ length: 20 }, (_, index) => ({ key: `n${index}`, script })),
+      ],
+    }),
+  );
+  request = {
+    ...tenant,
+    epoch: '1k2m9x0aab12cd',
+    clusterName: 'pcluster-lab',
+    access,
+    campaignId,
+    content,
+    jobs: [{ jobKey: 'a', view: viewOf('a') }],
+  };
+  await ensureLogGroup();
+});
+
+function viewOf(key: string): JobView {
+  return { key, state: 'succeeded', reason: 'It ended with exit code 0.', exitCode: 0, logsComplete: false };
+}
+
+function activitiesWith(logs: CloudWatchLogsClient) {
+  return createLogActivities({ logs, campaignStore, gateway: files, logRetentionDays: 90 });
+}
+
+async function ensureLogGroup(): Promise<string> {
+  return (await activitiesWith(aws().clients.logs).ensureLogGroup(request)).logGroupName;
+}
+
+async function copy(
+  jobs = request.jobs,
+  logs = aws().clients.logs,
+  heartbeatDetails?: unknown,
+): Promise<number> {
+  const { copyJobLogs } = activitiesWith(logs);
+  const context = activityContext({ heartbeatDetails });
+  return (await runActivity(copyJobLogs, { ...request, jobs }, context)).copiedBytes;
+}
+
+const location = () => ({
+  logGroupName: `/parallelcluster-provisioner/lab/${request.projectId}`,
+  epoch: request.epoch,
+});
+
+async function read(kind: LogKind, jobKey = 'a'): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  const reader = createLogReader(aws().clients.logs);
+  for await (const chunk of reader.readAll({ location: location(), campaignId, jobKey, kind }))
+    chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+const streamOf = (kind: LogKind, jobKey = 'a') => ({
+  logGroupName: location().logGroupName,
+  logStreamName: logStreamName({ epoch: request.epoch, campaignId, jobKey }, kind),
+});
+
+async function eventsOf(kind: LogKind): Promise<number> {
+  const { events = [] } = await aws().clients.logs.send(
+    new GetLogEventsCommand({ ...streamOf(kind), startFromHead: true }),
+  );
+  return events.length;
+}
+
+/** A client whose n-th call of PutLogEvents takes effect and then loses its answer. */
+function losingAnswer(nth: number): CloudWatchLogsClient {
+  const { logs } = createAwsClients({ region: 'us-east-1' });
+  let calls = 0;
+  logs.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        const answer = await next(args);
+        if (commandName === 'PutLogEventsCommand' && (calls += 1) === nth)
+          throw new Error('the answer was lost');
+        return answer;
+      },
+    { step: 'initialize' },
+  );
+  return logs;
+}
+
+const awkward = Buffer.concat([
+  Buffer.from('\uFEFFfirst line\r\n 10%\r 20%\r\n'),
+  Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)),
+  Buffer.alloc(1_048_576, 'x'),
+  Buffer.from('\n'),
+  Buffer.from('–'.repeat(200_000)),
+  randomBytes(700_000),
+  Buffer.from('\nno line break at the end'),
+]);
+
+describe('ensureLogGroup', () => {
+  test('makes the tenant’s group with its retention and tags, and can be repeated', async () => {
+    expect(await ensureLogGroup()).toBe(await ensureLogGroup());
+    const { logGroups = [] } = await aws().clients.logs.send(
+      new DescribeLogGroupsCommand({ logGroupNamePrefix: location().logGroupName }),
+    );
+    expect(logGroups[0]).toMatchObject({ logGroupName: location().logGroupName, retentionInDays: 90 });
+    const resourceArn = logGroups[0]?.arn?.replace(/:\*$/, '');
+    const { tags } = await aws().clients.logs.send(new ListTagsForResourceCommand({ resourceArn }));
+    expect(tags).toEqual(tenantTags(request));
+  });
+});
+
+describe('copyJobLogs', () => {
+  test('copies the five kinds of a job', async () => {
+    files.write('a', 'stdout', 'out\n');
+    files.write('a', 'stderr', 'err\n');
+    files.write('a', 'environment', "# Environment\nHOME='/home/sim'\nAPI_TOKEN='very-secret'\n");
+    const copied = await copy();
+    expect(JSON.parse((await read('info')).toString())).toMatchObject({
+      key: 'a',
+      state: 'succeeded',
+      exitCode: 0,
+    });
+    expect((await read('script')).toString()).toBe(script);
+    expect((await read('stdout')).toString()).toBe('out\n');
+    expect((await read('stderr')).toString()).toBe('err\n');
+    const environment = (await read('environment')).toString();
+    expect(environment).toContain("HOME='/home/sim'\n");
+    expect(environment).not.toContain('very-secret');
+    const total = await Promise.all(
+      (['info', 'script', 'stdout', 'stderr', 'environment'] as const).map(async (k) => read(k)),
+    );
+    expect(copied).toBe(total.reduce((sum, { length }) => sum + length, 0));
+  });
+
+  test('a command is shown as words of a shell', async () => {
+    await copy([{ jobKey: 'b', view: viewOf('b') }]);
+    expect((await read('script', 'b')).toString()).toBe(
+      String.raw`'/bin/echo' 'it is' 'a '\''word'\'''` + '\n',
+    );
+  });
+
+  test('megabytes of text, lines without end and binary garbage come back byte for byte', async () => {
+    files.write('a', 'stdout', awkward);
+    files.write('a', 'stderr', randomBytes(300_000));
+    await copy();
+    expect((await read('stdout')).equals(awkward)).toBe(true);
+    expect(await read('stderr')).toHaveLength(300_000);
+  });
+
+  test('an empty output is empty, and one that never was is absent', async () => {
+    files.write('a', 'stdout', '');
+    await copy();
+    const reader = createLogReader(aws().clients.logs);
+    const page = (kind: LogKind) => reader.read({ location: location(), campaignId, jobKey: 'a', kind });
+    expect(await page('stdout')).toMatchObject({ content: Buffer.alloc(0), atEnd: true });
+    expect(await page('stderr')).toBeUndefined();
+    expect(await page('environment')).toBeUndefined();
+  });
+
+  test('what is not a plain file is left out, and the rest is copied', async () => {
+    files.link('a', 'stdout');
+    files.write('a', 'stderr', 'err\n');
+    await copy();
+    expect((await read('stdout')).toString()).toBe('');
+    expect((await read('stderr')).toString()).toBe('err\n');
+  });
+
+  test('repeated, it copies nothing again', async () => {
+    files.write('a', 'stdout', awkward);
+    files.write('a', 'environment', 'A=1\n');
+    await copy();
+    const before = await Promise.all((['info', 'script', 'stdout', 'environment'] as const).map(eventsOf));
+    expect(await copy()).toBe(0);
+    expect(await Promise.all((['info', 'script', 'stdout', 'environment'] as const).map(eventsOf))).toEqual(
+      before,
+    );
+  });
+
+  test('what was written since the last copy is appended', async () => {
+    files.write('a', 'stdout', 'one\n');
+    await copy();
+    files.write('a', 'stdout', 'one\ntwo');
+    expect(await copy()).toBe(3);
+    files.write('a', 'stdout', Buffer.concat([Buffer.from('one\ntwo'), awkward]));
+    await copy();
+    expect((await read('stdout')).equals(Buffer.concat([Buffer.from('one\ntwo'), awkward]))).toBe(true);
+  });
+
+  test('the latest info of a job replaces the earlier one', async () => {
+    await copy();
+    const view: JobView = {
+      ...viewOf('a'),
+      state: 'failed',
+      reason: 'It ended with exit code 3.',
+      exitCode: 3,
+    };
+    await copy([{ jobKey: 'a', view }]);
+    expect(JSON.parse((await read('info')).toString())).toMatchObject({ state: 'failed', exitCode: 3 });
+  });
+
+  test('that the logs are complete is no news about the job', async () => {
+    await copy();
+    expect(await copy([{ jobKey: 'a', view: { ...viewOf('a'), logsComplete: true } }])).toBe(0);
+  });
+
+  test.each([1, 2, 3, 4, 5, 6])(
+    'an attempt that dies after its write number %i is completed by the next',
+    async (nth) => {
+      files.write('a', 'stdout', awkward);
+      files.write('a', 'stderr', randomBytes(200_000));
+      await expect(copy(request.jobs, losingAnswer(nth))).rejects.toThrow('the answer was lost');
+      await copy();
+      expect((await read('stdout')).equals(awkward)).toBe(true);
+      expect(await read('stderr')).toHaveLength(200_000);
+      expect((await read('script')).toString()).toBe(script);
+    },
+  );
+
+  test('two attempts at a time leave a log that reads as one', async () => {
+    files.write('a', 'stdout', awkward);
+    await Promise.all([copy(), copy()]);
+    await copy();
+    expect((await read('stdout')).equals(awkward)).toBe(true);
+  });
+
+  test('many jobs are copied side by side, and a next attempt begins where the last one was', async () => {
+    const jobs = Array.from({ length: 20 }, (_, index) => ({
+      jobKey: `n${index}`,
+      view: viewOf(`n${index}`),
+    }));
+    for (const { jobKey } of jobs) files.write(jobKey, 'stdout', `I am ${jobKey}\n`);
+    await copy(jobs, undefined, { jobs: 8, bytes: 0 });
+    expect((await read('stdout', 'n19')).toString()).toBe('I am n19\n');
+    expect(await read('stdout', 'n7')).toHaveLength(0);
+    expect(new Set(files.reads.map(({ jobKey }) => jobKey)).size).toBe(12);
+    await copy(jobs);
+    expect((await read('stdout', 'n7')).toString()).toBe('I am n7\n');
+  });
+
+  test('streams are named by epoch, campaign, job and kind', async () => {
+    await copy();
+    const { logStreams = [] } = await aws().clients.logs.send(
+      new DescribeLogStreamsCommand({ logGroupName: location().logGroupName }),
+    );
+    const prefix = `${request.epoch}/${campaignId}/a`;
+    expect(new Set(logStreams.map((stream) => stream.logStreamName))).toEqual(
+      new Set([`${prefix}/info`, `${prefix}/script`]),
+    );
+  });
+});
+
+describe('reading page by page', () => {
+  let reader: ReturnType<typeof createLogReader>;
+  beforeAll(() => {
+    reader = createLogReader(aws().clients.logs);
+  });
+  const page = async (kind: LogKind, pageToken?: string) => {
+    const asked = { location: location(), campaignId, jobKey: 'a', kind, ...(pageToken && { pageToken }) };
+    const answer = await reader.read(asked);
+    if (!answer) throw new Error('nothing was written');
+    return answer;
+  };
+
+  test('the pages of a long log are together the log', async () => {
+    const long = Buffer.concat([awkward, awkward, awkward]);
+    files.write('a', 'stdout', long);
+    await copy();
+    let next = await page('stdout');
+    const pages = [next];
+    while (!next.atEnd) pages.push((next = await page('stdout', next.nextPageToken)));
+    expect(pages.length).toBeGreaterThan(2);
+    expect(Buffer.concat(pages.map(({ content }) => content)).equals(long)).toBe(true);
+  });
+
+  test('the token of the end leads to what is written later, and to nothing else', async () => {
+    files.write('a', 'stdout', 'one\n');
+    await copy();
+    const first = await page('stdout');
+    expect(Buffer.from(first.content).toString()).toBe('one\n');
+    const empty = await page('stdout', first.nextPageToken);
+    expect(empty).toMatchObject({ content: Buffer.alloc(0), atEnd: true });
+    files.write('a', 'stdout', 'one\ntwo\n');
+    await copy();
+    expect(Buffer.from((await page('stdout', empty.nextPageToken)).content).toString()).toBe('two\n');
+  });
+
+  test('a document comes again only when it has changed', async () => {
+    await copy();
+    const first = await page('info');
+    expect((await page('info', first.nextPageToken)).content).toHaveLength(0);
+    await copy([{ jobKey: 'a', view: { ...viewOf('a'), reason: 'Another.' } }]);
+    expect(Buffer.from((await page('info', first.nextPageToken)).content).toString()).toContain('Another.');
+  });
+
+  test('a token that is not ours is refused', async () => {
+    await copy();
+    await expect(page('info', 'bm90IG91cnM')).rejects.toMatchObject({ type: 'InvalidRequest' });
+  });
+
+  test('a part that is missing is an error, never silence', async () => {
+    const { logs } = aws().clients;
+    await logs.send(new CreateLogStreamCommand(streamOf('stdout')));
+    const messages = [
+      encodePiece({ offset: 0, bytes: Buffer.from('one\n') }),
+      encodePiece({ offset: 9, bytes: Buffer.from('three\n') }),
+    ];
+    const logEvents = messages.map((message, index) => ({ timestamp: Date.now() + index, message }));
+    await logs.send(new PutLogEventsCommand({ ...streamOf('stdout'), logEvents }));
+    await expect(page('stdout')).rejects.toMatchObject({ type: 'LogIncomplete', details: { gapAt: 4 } });
+  });
+});
