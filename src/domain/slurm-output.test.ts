@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest';
+import {
+  COLUMN_SEPARATOR,
+  parseJobs,
+  parsePartitions,
+  parsePing,
+  parseState,
+  SlurmOutputError,
+} from './slurm-output.ts';
+import { slurmBaseStates, slurmStateFlags } from './slurm-states.ts';
+
+const columns = {
+  id: '7',
+  arrayId: '7',
+  state: 'RUNNING',
+  exit: '0:0',
+  reason: 'None',
+  submit: '1795373049',
+  start: '1795373050',
+  end: 'N/A',
+  nodes: 'n[1-2]',
+  restarts: '0',
+  partition: 'main',
+  user: 'sim',
+  name: 'a name',
+  comment: 'pcp/e/c/k',
+};
+
+function sacctLine(changes: Partial<typeof columns> = {}): string {
+  return `${Object.values({ ...columns, ...changes }).join(COLUMN_SEPARATOR)}\n`;
+}
+
+function squeueLine(changes: Partial<typeof columns> = {}): string {
+  return `${Object.values({ ...columns, ...changes }).join(COLUMN_SEPARATOR)}${COLUMN_SEPARATOR}\n`;
+}
+
+describe('states', () => {
+  it.each(slurmBaseStates)('%s is read as itself', (state) => {
+    expect(parseState(state)).toEqual({ state, flags: [] });
+  });
+
+  it.each(slurmStateFlags)('%s alone is read as a flag with the base state that it implies', (flag) => {
+    const { state, flags } = parseState(flag);
+    expect(flags).toEqual([flag]);
+    expect(slurmBaseStates).toContain(state);
+  });
+
+  it('CANCELLED by somebody is CANCELLED', () => {
+    expect(parseState('CANCELLED by 1001')).toEqual({ state: 'CANCELLED', flags: [] });
+  });
+
+  it('several words are a base state and its flags', () => {
+    expect(parseState('RUNNING,CONFIGURING,POWER_UP_NODE')).toEqual({
+      state: 'RUNNING',
+      flags: ['CONFIGURING', 'POWER_UP_NODE'],
+    });
+    expect(parseState('NODE_FAIL+COMPLETING')).toEqual({ state: 'NODE_FAIL', flags: ['COMPLETING'] });
+  });
+
+  it.each(['', 'HIBERNATING', 'COMPLETED+HIBERNATING', 'completed'])(
+    '%j is not known, so never an end',
+    (text) => {
+      expect(parseState(text).state).toBeUndefined();
+    },
+  );
+});
+
+describe('squeue', () => {
+  it('is read column by column', () => {
+    expect(parseJobs(squeueLine(), 'queue')).toEqual([
+      {
+        jobId: '7',
+        comment: 'pcp/e/c/k',
+        user: 'sim',
+        name: 'a name',
+        partition: 'main',
+        state: 'RUNNING',
+        flags: [],
+        reason: '',
+        submitTime: 1_795_373_049,
+        startTime: 1_795_373_050,
+        nodes: 'n[1-2]',
+        restarts: 0,
+        source: 'queue',
+      },
+    ]);
+  });
+
+  it('tells no start before the start and no end or exit code before the end', () => {
+    const [pending] = parseJobs(squeueLine({ state: 'PENDING', end: '1795379999' }), 'queue');
+    expect(pending).not.toHaveProperty('startTime');
+    const [running] = parseJobs(squeueLine({ end: '1795379999' }), 'queue');
+    expect(running).not.toHaveProperty('endTime');
+    expect(running).not.toHaveProperty('exitCode');
+  });
+
+  it('keeps free text with line breaks and separators together', () => {
+    const text =
+      squeueLine({ name: `two\nlines${COLUMN_SEPARATOR}and a separator` }) + squeueLine({ id: '8' });
+    expect(parseJobs(text, 'queue').map(({ jobId, name, comment }) => [jobId, name, comment])).toEqual([
+      ['7', `two\nlines${COLUMN_SEPARATOR}and a separator`, 'pcp/e/c/k'],
+      ['8', 'a name', 'pcp/e/c/k'],
+    ]);
+  });
+
+  it('reads a job without comment and nodes, and one that waits in an array', () => {
+    const [job] = parseJobs(
+      squeueLine({ arrayId: '7_[0-3%2]', state: 'PENDING', start: 'N/A', nodes: '', comment: '(null)' }),
+      'queue',
+    );
+    expect(job).toMatchObject({ jobId: '7', comment: '', nodes: '' });
+  });
+
+  it('of an empty queue is no job', () => {
+    expect(parseJobs('', 'queue')).toEqual([]);
+    expect(parseJobs('\n', 'queue')).toEqual([]);
+  });
+});
+
+describe('sacct', () => {
+  it('tells how a job ended', () => {
+    const ended = sacctLine({ state: 'FAILED', exit: '3:0', end: '1795373060' });
+    const killed = sacctLine({ state: 'FAILED', exit: '0:11', end: '1795373060' });
+    const [exited, signalled] = parseJobs(ended + killed, 'accounting');
+    expect(exited).toMatchObject({
+      state: 'FAILED',
+      exitCode: 3,
+      endTime: 1_795_373_060,
+      source: 'accounting',
+    });
+    expect(exited).not.toHaveProperty('signal');
+    expect(signalled).toMatchObject({ exitCode: 0, signal: 11 });
+  });
+
+  it('reads its own words for nothing', () => {
+    const text = sacctLine({
+      state: 'PENDING',
+      start: 'Unknown',
+      end: 'Unknown',
+      nodes: 'None assigned',
+      comment: '',
+    });
+    expect(parseJobs(text, 'accounting')[0]).toMatchObject({ nodes: '', reason: '', comment: '' });
+  });
+});
+
+describe('malformed output fails instead of being read as few or no jobs', () => {
+  it.each([
+    ['an error message', 'slurm_load_jobs error: Unable to contact slurm controller\n'],
+    ['a header', 'JOBID STATE\n'],
+    ['a line that is cut off', squeueLine().slice(0, 60)],
+    ['a line that is cut off in the last column', squeueLine().slice(0, -2)],
+    ['an exit code in words', squeueLine({ exit: 'zero' })],
+    ['a time in words', squeueLine({ submit: 'yesterday' })],
+    ['a time as a date', squeueLine({ start: '2026-11-22T17:12:43' })],
+    ['a negative count', squeueLine({ restarts: '-1' })],
+  ])('%s', (_what, output) => {
+    expect(() => parseJobs(output, 'queue')).toThrow(SlurmOutputError);
+  });
+
+  it('of sinfo and scontrol too', () => {
+    expect(() => parsePartitions('PARTITION AVAIL\n')).toThrow(SlurmOutputError);
+    expect(() => parsePing('')).toThrow(SlurmOutputError);
+  });
+});
+
+describe('health', () => {
+  it('is up when one controller is', () => {
+    expect(parsePing('Slurmctld(primary) at ip-10-0-0-1 is UP\n')).toBe(true);
+    expect(parsePing('Slurmctld(primary) at a is DOWN\nSlurmctld(backup1) at b is UP\n')).toBe(true);
+    expect(parsePing('Slurmctld(primary) at ip-10-0-0-1 is DOWN\n')).toBe(false);
+  });
+
+  it('lists partitions', () => {
+    const output = ['main', 'up', '2', ''].join(COLUMN_SEPARATOR);
+    expect(parsePartitions(`${output}\n`)).toEqual([{ name: 'main', availability: 'up', nodes: 2 }]);
+  });
+});
