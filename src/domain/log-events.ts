@@ -114,11 +114,23 @@ const messageSchema = z.union([
   z.strictObject({ offset: z.int().min(0), base64: z.base64() }),
 ]);
 
-/** The piece in the message of an event. Throws if the message is not one that {@link encodePiece} made. */
+/** The piece in the message of an event. TypeError, quoting nothing, if {@link encodePiece} did not make it. */
 export function decodePiece(message: string): LogPiece {
-  const parsed = messageSchema.parse(JSON.parse(message));
-  const bytes = 'text' in parsed ? Buffer.from(parsed.text) : Buffer.from(parsed.base64, 'base64');
-  return { offset: parsed.offset, bytes };
+  const parsed = messageSchema.safeParse(jsonOf(message));
+  if (!parsed.success) throw new TypeError('The event is not one that this service wrote');
+  const { offset, ...content } = parsed.data;
+  return {
+    offset,
+    bytes: 'text' in content ? Buffer.from(content.text) : Buffer.from(content.base64, 'base64'),
+  };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Limits of one call of PutLogEvents: events, and their bytes counted as below (PutLogEvents API reference). */
