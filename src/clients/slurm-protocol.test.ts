@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import { answerOf } from './remote-programs.ts';
+import { decodeCancellation, decodeFileParts, decodeObservation, decodePing } from './slurm-protocol.ts';
+
+const RS = '\u001E';
+const US = '\u001F';
+
+const unavailable = expect.objectContaining({ type: 'SlurmUnavailable' }) as unknown;
+
+function failureOf(decode: () => unknown): unknown {
+  try {
+    return decode();
+  } catch (error) {
+    return error;
+  }
+}
+
+describe('an observation', () => {
+  const whole = `sessions 1\n${RS}queue\n${RS}queue ok\n${RS}accounting\n${RS}accounting ok\n${RS}done\n`;
+
+  it('is no jobs when both parts are whole and empty', () => {
+    expect(decodeObservation(whole, true)).toEqual({ facts: [], interactiveSessions: 1 });
+  });
+
+  it('is a failure wherever it was cut off', () => {
+    for (let length = 0; length < whole.length - 1; length++) {
+      expect(failureOf(() => decodeObservation(whole.slice(0, length), true))).toEqual(unavailable);
+    }
+  });
+
+  it('is a failure when a program failed, with its message', () => {
+    const answer = `sessions 0\n${RS}queue\n${RS}failed squeue: Unable to contact slurm controller\n`;
+    expect(() => decodeObservation(answer, true)).toThrow('squeue: Unable to contact slurm controller');
+  });
+
+  it('is a failure without the accounting that was asked for', () => {
+    const answer = `sessions 0\n${RS}queue\n${RS}queue ok\n${RS}done\n`;
+    expect(failureOf(() => decodeObservation(answer, true))).toEqual(unavailable);
+    expect(decodeObservation(answer, false).facts).toEqual([]);
+  });
+
+  it('is a failure when a line is no job', () => {
+    const answer = `sessions 0\n${RS}queue\nslurm_load_jobs error\n${RS}queue ok\n${RS}done\n`;
+    expect(failureOf(() => decodeObservation(answer, false))).toEqual(unavailable);
+  });
+});
+
+describe('health', () => {
+  const answer = (ping: string, flags: string) =>
+    [
+      `${RS}ping`,
+      ping,
+      `${RS}ping ok`,
+      `${RS}partitions`,
+      `main${US}up${US}2${US}`,
+      `${RS}partitions ok`,
+      `${RS}settings`,
+      `AccountingStoreFlags    = ${flags}`,
+      `${RS}settings ok`,
+      `${RS}done`,
+      '',
+    ].join('\n');
+
+  it('tells partitions and whether comments are kept', () => {
+    expect(decodePing(answer('Slurmctld(primary) at h is UP', 'job_env,job_comment'))).toEqual({
+      partitions: [{ name: 'main', availability: 'up', nodes: 2 }],
+      storesComments: true,
+    });
+    expect(decodePing(answer('Slurmctld(primary) at h is UP', '(null)')).storesComments).toBe(false);
+  });
+
+  it('is a failure when no controller is up', () => {
+    expect(failureOf(() => decodePing(answer('Slurmctld(primary) at h is DOWN', '')))).toEqual(unavailable);
+  });
+});
+
+describe('a cancellation', () => {
+  it('says how many jobs remain, or fails', () => {
+    expect(decodeCancellation('remaining 3\n')).toEqual({ remaining: 3 });
+    expect(failureOf(() => decodeCancellation('unavailable squeue: down\n'))).toMatchObject({
+      message: 'squeue: down',
+    });
+    expect(failureOf(() => decodeCancellation(''))).toEqual(unavailable);
+  });
+});
+
+describe('parts of files', () => {
+  it('may hold any byte, also those of the protocol', () => {
+    const data = Buffer.from('ok 1 1\ndone\n\u0000\u00FF', 'latin1');
+    const answer = Buffer.concat([
+      Buffer.from(`ok 90 ${data.length}\n`),
+      data,
+      Buffer.from(`\n${data.length}\nabsent\nrefused\ndone\n`),
+    ]);
+    expect(decodeFileParts(answer, 3)).toEqual([
+      { status: 'ok', sizeBytes: 90, data },
+      { status: 'absent' },
+      { status: 'refused' },
+    ]);
+  });
+
+  it('are as short as the file has become while it was read', () => {
+    expect(decodeFileParts(Buffer.from('ok 4 4\nab\0\0\n2\ndone\n'), 1)).toEqual([
+      { status: 'ok', sizeBytes: 4, data: Buffer.from('ab') },
+    ]);
+  });
+
+  it('are a failure when the answer is not whole', () => {
+    const whole = 'ok 4 4\nabcd\n4\ndone\n';
+    for (let length = 0; length < whole.length; length++) {
+      expect(() => decodeFileParts(Buffer.from(whole.slice(0, length)), 1)).toThrow('Reading files');
+    }
+  });
+});
+
+it('what a profile prints before the answer is left out', () => {
+  expect(answerOf(Buffer.from('Welcome!\npcp-answer\nremaining 0\n'))?.toString()).toBe('remaining 0\n');
+  expect(answerOf(Buffer.from('Welcome!\n'))).toBeUndefined();
+});
