@@ -25,6 +25,7 @@ import {
   ensureCluster,
   submitCampaign,
   type SubmitCampaignAnswer,
+  type SubmitCampaignRequest,
   teardownCluster,
 } from '../../src/workflows/messages.ts';
 import { FakeWorld } from '../fakes/fake-world.ts';
@@ -135,9 +136,12 @@ export class WorkflowRig {
     this.workflowIds.add(campaignWorkflowId(tenant, campaignId));
     const { sha256 = 'a', queues = [], spec } = extra;
     const content = { bucket: 'control', key: `${campaignId}.json`, sha256 };
+    const args: [SubmitCampaignRequest] = [{ campaignId, content, jobKeys, queues, ...(spec && { spec }) }];
+    // As the API does it: without a specification there is nothing to start.
+    if (!spec) return this.cluster(tenant).executeUpdate(submitCampaign, { args });
     return this.client.workflow.executeUpdateWithStart(submitCampaign, {
       startWorkflowOperation: this.startOperation(tenant),
-      args: [{ campaignId, content, jobKeys, queues, ...(spec && { spec }) }],
+      args,
     });
   }
 
@@ -209,8 +213,12 @@ export class WorkflowRig {
     });
   }
 
-  /** Workflows without a worker would keep the test server busy with tasks that time out. */
+  /**
+   * Workflows without a worker would keep the test server busy with tasks that time out. A second passes first, in
+   * which running activities end: the server never skips time again after a workflow was terminated beside one.
+   */
   private async terminateAll(): Promise<void> {
+    await this.pass(1);
     for (const workflowId of this.allWorkflowIds()) {
       await this.client.workflow
         .getHandle(workflowId)

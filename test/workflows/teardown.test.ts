@@ -128,12 +128,15 @@ describe('a campaign', () => {
   it('is refused without a cluster, and when it names a queue that the cluster lacks', async () => {
     await WorkflowRig.run(env, {}, async (rig) => {
       const tenant = rig.tenant('refused');
-      // Begun first: the time-skipping server loses its way when the update that starts a workflow is refused.
+      // Begun and looked at first: the time-skipping server loses its way when an update that arrives in a
+      // workflow's first task is refused.
       await rig.start(tenant);
+      await rig.view(tenant);
       await expect(rig.submit(tenant, 'hhhhhhhhhhhhhhhhhhhhhhhhhh', ['a'])).rejects.toMatchObject({
         cause: { type: 'NoCluster' },
       });
       await rig.ensure(tenant);
+      await rig.until(tenant, 'ready');
       const wrong = rig.submit(tenant, 'iiiiiiiiiiiiiiiiiiiiiiiiii', ['a'], { queues: ['gpu'] });
       await expect(wrong).rejects.toMatchObject({ cause: { type: 'QueueNotInCluster' } });
     });
