@@ -99,7 +99,7 @@ export interface SlurmGateway {
     selection: JobSelection,
     options?: CallOptions,
   ): Promise<{ readonly remaining: number }>;
-  /** Reads parts of files that jobs wrote, through one channel, in the order of the request. Follows no link. */
+  /** Reads parts of files that jobs wrote, many through one channel, in the order of the request. Follows no link. */
   readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]>;
   /** Forgets connections and keys of a deployment. */
   disconnect(epoch: string): void;

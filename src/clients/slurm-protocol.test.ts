@@ -99,6 +99,12 @@ describe('parts of files', () => {
     ]);
   });
 
+  it('come in several answers when they are large', () => {
+    expect(decodeFileParts(Buffer.from('ok 2 2\nab\n2\ndone\n'), 2)).toHaveLength(1);
+    expect(() => decodeFileParts(Buffer.from('done\n'), 2)).toThrow('Reading files');
+    expect(() => decodeFileParts(Buffer.from('absent\nabsent\ndone\n'), 1)).toThrow('Reading files');
+  });
+
   it('are as short as the file has become while it was read', () => {
     expect(decodeFileParts(Buffer.from('ok 4 4\nab\0\0\n2\ndone\n'), 1)).toEqual([
       { status: 'ok', sizeBytes: 4, data: Buffer.from('ab') },

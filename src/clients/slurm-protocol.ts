@@ -109,7 +109,10 @@ export function encodeFileParts(epoch: string, parts: readonly FilePart[]): Buff
   return Buffer.from([epoch, ...lines, ''].join('\n'));
 }
 
-/** @throws KnownFailure HeadNodeUnreachable when the answer is not whole. */
+/**
+ * The contents of the first parts, at least one of them; of all if there was not too much.
+ * @throws KnownFailure HeadNodeUnreachable when the answer is not whole.
+ */
 export function decodeFileParts(answer: Buffer, count: number): FileContent[] {
   const contents: FileContent[] = [];
   let position = 0;
@@ -120,8 +123,7 @@ export function decodeFileParts(answer: Buffer, count: number): FileContent[] {
     position = end + 1;
     return line;
   };
-  while (contents.length < count) {
-    const line = readLine();
+  for (let line = readLine(); line !== 'done'; line = readLine()) {
     if (line === 'absent' || line === 'refused') {
       contents.push({ status: line });
       continue;
@@ -138,8 +140,9 @@ export function decodeFileParts(answer: Buffer, count: number): FileContent[] {
       data: answer.subarray(start, start + copied),
     });
   }
-  if (readLine() !== 'done')
+  if (contents.length === 0 || contents.length > count) {
     throw new KnownFailure('HeadNodeUnreachable', 'Reading files: the answer is garbled');
+  }
   return contents;
 }
 

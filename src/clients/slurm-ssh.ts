@@ -110,9 +110,13 @@ export class SlurmSsh implements SlurmGateway {
   }
 
   async readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]> {
-    if (parts.length === 0) return [];
-    const answer = await this.#call(head, 'read-files', encodeFileParts(head.epoch, parts), options);
-    return decodeFileParts(answer, parts.length);
+    const contents: FileContent[] = [];
+    while (contents.length < parts.length) {
+      const rest = parts.slice(contents.length);
+      const answer = await this.#call(head, 'read-files', encodeFileParts(head.epoch, rest), options);
+      contents.push(...decodeFileParts(answer, rest.length));
+    }
+    return contents;
   }
 
   disconnect(epoch: string): void {

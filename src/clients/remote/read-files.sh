@@ -3,10 +3,12 @@
 # Standard input: `<epoch>`, then a line `<campaign> <key> <file> <offset> <most bytes>` for each part.
 # Standard output: `pcp-answer`, then for each part `ok <size of the file> <n>`, n bytes, a line break and a line with
 # how many of them are true (fewer if the file was cut meanwhile; the rest is padding), or `absent`, or `refused`
-# where a link or something that is not a file stands in the file's place. `done` ends the answer.
+# where a link or something that is not a file stands in the file's place. `done` ends the answer, before the last
+# part if much was sent already: the caller asks again for the rest.
 #
 # No link is followed: the folder's physical path must be the one that we made, and `nofollow` guards the file.
 LC_ALL=C
+readonly ENOUGH_BYTES=$((16 * 1024 * 1024))
 root=$(cd -P -- "$HOME" && pwd -P)/.parallelcluster-provisioner
 
 printf 'pcp-answer\n'
@@ -22,6 +24,7 @@ read_part() {
   count=$((size > offset ? size - offset : 0))
   ((count > most)) && count=$most
   printf 'ok %s %s\n' "$size" "$count"
+  sent=$((sent + count))
   copied=0
   if ((count > 0)); then
     # The last line that dd says is `<n> bytes … copied`, unless it could not open the file.
@@ -35,5 +38,6 @@ read_part() {
 }
 
 exec 3>&1
-while IFS=' ' read -r campaign key file offset most; do read_part; done
+sent=0
+while ((sent < ENOUGH_BYTES)) && IFS=' ' read -r campaign key file offset most; do read_part; done
 echo 'done'
