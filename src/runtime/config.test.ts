@@ -20,7 +20,6 @@ const workerEnvironment = {
   PCLUSTER_PROVIDER_ARN: 'arn:aws:lambda:us-east-1:123456789012:function:provider',
   VPC_ID: 'vpc-0a1b2c',
   SSH_ALLOWED_CIDR: '10.0.0.0/16',
-  JOB_USER_SCRIPT_URI: 's3://assets/create-job-user.sh',
 };
 
 function problemsOf(read: () => unknown): readonly string[] {
@@ -117,9 +116,8 @@ describe('readWorkerConfig', () => {
       temporalUiUrl: 'http://127.0.0.1:8233',
       logRetentionDays: 30,
       stackPollSeconds: 15,
-      deployment: {
+      settings: {
         region: 'us-east-1',
-        jobUserScriptUri: 's3://assets/create-job-user.sh',
         sshAllowedCidr: '10.0.0.0/16',
         additionalSecurityGroupIds: ['sg-0a', 'sg-0b'],
         customAmi: 'ami-0c',
@@ -132,7 +130,6 @@ describe('readWorkerConfig', () => {
     ['PCLUSTER_PROVIDER_ARN', 'provider'],
     ['VPC_ID', 'my-vpc'],
     ['SSH_ALLOWED_CIDR', '10.0.0.0'],
-    ['JOB_USER_SCRIPT_URI', 'https://example.org/x.sh'],
     ['ADDITIONAL_SECURITY_GROUP_IDS', 'sg-0a,,sg-0b'],
     ['CUSTOM_AMI', 'latest'],
     ['LOG_RETENTION_DAYS', '42'],

@@ -41,7 +41,7 @@ export interface WorkerConfig extends CommonConfig {
   readonly vpcId: string;
   /** Value of the pool's tag on subnets. */
   readonly subnetPool: string;
-  readonly deployment: DeploymentSettings;
+  readonly settings: Omit<DeploymentSettings, 'jobUserScriptUri'>;
   readonly logRetentionDays: NonNullable<DeploymentSettings['logRetentionDays']>;
   readonly stackPollSeconds: number;
 }
@@ -95,9 +95,8 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
     providerArn: read.PCLUSTER_PROVIDER_ARN,
     vpcId: read.VPC_ID,
     subnetPool: read.SUBNET_POOL,
-    deployment: {
+    settings: {
       region: read.AWS_REGION,
-      jobUserScriptUri: read.JOB_USER_SCRIPT_URI,
       sshAllowedCidr: read.SSH_ALLOWED_CIDR,
       ...(read.ADDITIONAL_SECURITY_GROUP_IDS && {
         additionalSecurityGroupIds: read.ADDITIONAL_SECURITY_GROUP_IDS,

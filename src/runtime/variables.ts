@@ -163,10 +163,6 @@ export const workerVariables = {
     z.cidrv4('is not an IPv4 range'),
     'IPv4 range that may reach head nodes over SSH, e.g. `10.0.0.0/16`: that of the workers and the Workflow Service.',
   ),
-  JOB_USER_SCRIPT_URI: required(
-    z.string().regex(/^s3:\/\/[a-z0-9.-]+\/\S+$/, 'is not `s3://bucket/key`'),
-    '`s3://bucket/key` of `assets/create-job-user.sh`, readable from every node.',
-  ),
   ADDITIONAL_SECURITY_GROUP_IDS: optional(
     list(/^sg-[0-9a-f]+$/, 'security group ids'),
     'Security groups of all nodes beside ParallelCluster’s own, separated by commas.',

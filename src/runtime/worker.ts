@@ -1,0 +1,79 @@
+import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { type Logger, pino } from 'pino';
+import { createActivities } from '../activities/index.ts';
+import { createAwsClients } from '../clients/aws.ts';
+import { createS3CampaignStore } from '../clients/campaign-store.ts';
+import { readPrivateKey } from '../clients/secrets.ts';
+import { SlurmSsh } from '../clients/slurm-ssh.ts';
+import type { WorkerConfig } from './config.ts';
+import { registerSearchAttributes } from './search-attributes.ts';
+import { temporalLogger } from './temporal-logger.ts';
+
+const WORKFLOWS_PATH = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
+
+/**
+ * Activities that one worker runs at once. They wait far more than they compute, and a stack that is being created
+ * occupies one for a quarter of an hour.
+ */
+const MAX_CONCURRENT_ACTIVITIES = 200;
+
+export interface RunningWorker {
+  /** Ends when the worker has stopped; rejects when it failed. */
+  readonly stopped: Promise<void>;
+  /** Takes no more tasks, lets running activities end or hand over, closes every connection. */
+  close(): Promise<void>;
+}
+
+/** Starts the worker: registers the search attributes, bundles the workflows, connects, polls. */
+export async function startWorker(config: WorkerConfig, logger?: Logger): Promise<RunningWorker> {
+  const log = logger ?? pino({ level: config.logLevel });
+  Runtime.install({ logger: temporalLogger(log) });
+  const { address, namespace, taskQueue, tls, apiKey } = config.temporal;
+  const credentials = { address, tls, ...(apiKey && { apiKey: apiKey.reveal() }) };
+  const connection = await Connection.connect(credentials);
+  await registerSearchAttributes(connection, namespace);
+  const native = await NativeConnection.connect(credentials);
+  const aws = createAwsClients(config.aws);
+  const gateway = new SlurmSsh({
+    loadPrivateKey: async (secretArn) => readPrivateKey(aws.secretsManager, secretArn),
+  });
+  const worker = await Worker.create({
+    connection: native,
+    namespace,
+    taskQueue,
+    workflowsPath: WORKFLOWS_PATH,
+    activities: createActivities({
+      aws,
+      gateway,
+      campaignStore: createS3CampaignStore({ s3: aws.s3, ...config.controlBucket }),
+      temporal: new Client({ connection, namespace }),
+      taskQueue,
+      vpcId: config.vpcId,
+      subnetPool: config.subnetPool,
+      controlBucket: config.controlBucket.bucket,
+      providerArn: config.providerArn,
+      settings: config.settings,
+      stackPollSeconds: config.stackPollSeconds,
+      logRetentionDays: config.logRetentionDays,
+    }),
+    maxConcurrentActivityTaskExecutions: MAX_CONCURRENT_ACTIVITIES,
+    // A long wait is handed over to another worker rather than waited for.
+    shutdownGraceTime: '10 s',
+  });
+  const stopped = worker.run().finally(async () => {
+    gateway.close();
+    aws.destroy();
+    await native.close();
+    await connection.close();
+  });
+  log.info({ taskQueue, namespace }, 'worker polls');
+  return {
+    stopped,
+    async close() {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await stopped;
+    },
+  };
+}
