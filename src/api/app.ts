@@ -1,4 +1,4 @@
-import fastify, { type FastifyBaseLogger, type HTTPMethods } from 'fastify';
+import fastify, { type FastifyBaseLogger, type HTTPMethods, LogController } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { randomUUID } from 'node:crypto';
 import type { LogReader } from '../clients/log-reader.ts';
@@ -43,6 +43,9 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: RECEIVE_WITHIN_MS,
     return503OnClosing: true,
+    logController: new LogController({
+      disableRequestLogging: ({ url }) => url === '/healthz' || url === '/readyz',
+    }),
     frameworkErrors: (error, request, reply) => {
       sendProblem(error, request, reply);
     },

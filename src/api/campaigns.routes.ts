@@ -11,10 +11,10 @@ const tags = ['Campaigns'];
 /** A thousand jobs with scripts of 16 KiB; larger inputs belong on the file system of the cluster. */
 const MAX_CAMPAIGN_BYTES = 16 * 1024 * 1024;
 
-export const CAMPAIGN_PATH = `${CLUSTER_PATH}/campaigns/:campaignId`;
+const CAMPAIGN_PATH = `${CLUSTER_PATH}/campaigns/:campaignId`;
 export const JOB_PATH = `${CAMPAIGN_PATH}/jobs/:jobKey`;
 
-export const campaignParams = tenantParams.extend({ campaignId: campaignIdSchema });
+const campaignParams = tenantParams.extend({ campaignId: campaignIdSchema });
 export const jobParams = campaignParams.extend({ jobKey: jobKeySchema });
 
 const idempotencyHeaders = z.object({

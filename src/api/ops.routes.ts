@@ -26,7 +26,6 @@ export function registerOpsRoutes(app: Server, readiness: ReadinessProbe): void 
     '/healthz',
     {
       ...open,
-      logLevel: 'warn',
       schema: {
         operationId: 'health',
         summary: 'Whether the process lives',
@@ -42,7 +41,6 @@ export function registerOpsRoutes(app: Server, readiness: ReadinessProbe): void 
     '/readyz',
     {
       ...open,
-      logLevel: 'warn',
       schema: {
         operationId: 'readiness',
         summary: 'Whether Temporal answers and a worker polls the task queue',

@@ -48,7 +48,7 @@ export const problemTypes: Readonly<
 export type ProblemType = FailureType | keyof typeof httpProblems;
 
 /** One field that is not as it should be. */
-export const fieldErrorSchema = z.object({
+const fieldErrorSchema = z.object({
   in: z.enum(['body', 'path', 'query', 'header']),
   path: z.string().meta({ description: 'The field, e.g. `jobs[0].script`; empty for the whole.' }),
   reason: z.string(),

@@ -12,7 +12,6 @@ import { isFailureType, KnownFailure } from '../domain/failures.ts';
 
 /** Status codes of gRPC (grpc.io, "Status codes and their use in gRPC"). */
 const grpc = {
-  invalidArgument: 3,
   deadlineExceeded: 4,
   resourceExhausted: 8,
   failedPrecondition: 9,
@@ -48,9 +47,12 @@ export async function callTemporal<T>(client: Client, answerBy: Date, call: () =
       maxTimeout: LAST_RETRY_AFTER_MS,
       randomize: true,
       maxRetryTime: Math.max(0, answerBy.getTime() - Date.now()),
-      shouldRetry: ({ error }) => {
+      shouldRetry: async ({ error }) => {
         if (metTheEnd(error)) return ++meetings === 1;
-        return codeOf(error) === grpc.resourceExhausted;
+        const code = codeOf(error);
+        // A server that lives answers this too, to an update-with-start that meets many others.
+        if (code === grpc.unavailable) return temporalAnswers(client, diagnoseBy());
+        return code === grpc.resourceExhausted;
       },
     });
   } catch (error) {
@@ -82,16 +84,9 @@ function codeOf(error: unknown): number | undefined {
   return error instanceof ServiceError && isGrpcServiceError(error.cause) ? error.cause.code : undefined;
 }
 
-/** Whether Temporal found an argument wrong, e.g. a page token. */
-export function isInvalidArgument(error: unknown): boolean {
-  return codeOf(error) === grpc.invalidArgument;
-}
-
 async function translated(client: Client, error: unknown): Promise<unknown> {
   if (error instanceof WorkflowUpdateFailedError) return refusal(error);
   switch (codeOf(error)) {
-    case grpc.unavailable:
-      return caused('TemporalUnavailable', 'Temporal cannot be reached.', error);
     case grpc.resourceExhausted:
     case grpc.aborted:
       return caused(
@@ -106,6 +101,7 @@ async function translated(client: Client, error: unknown): Promise<unknown> {
         'No worker answers questions about the workflow at this moment.',
         error,
       );
+    case grpc.unavailable:
     case grpc.deadlineExceeded:
       return noAnswer(client, error);
     default:
@@ -124,10 +120,14 @@ function refusal(error: WorkflowUpdateFailedError): Error {
 
 /** A call that got no answer: either no worker took it, or Temporal itself is silent. */
 async function noAnswer(client: Client, error: unknown): Promise<KnownFailure> {
-  const lives = await temporalAnswers(client, new Date(Date.now() + DIAGNOSE_WITHIN_MS));
+  const lives = await temporalAnswers(client, diagnoseBy());
   return lives
     ? caused('WorkerUnavailable', 'No worker answered in time. The request may be done all the same.', error)
     : caused('TemporalUnavailable', 'Temporal did not answer in time.', error);
+}
+
+function diagnoseBy(): Date {
+  return new Date(Date.now() + DIAGNOSE_WITHIN_MS);
 }
 
 /** Whether Temporal answers a simple question by the given moment. */

@@ -1,9 +1,9 @@
 import { type Client, defaultPayloadConverter } from '@temporalio/client';
 import { CLUSTER_VIEW_MEMO, type ClusterView } from '../domain/cluster-view.ts';
 import { type RunStatus, viewInMemo } from './cluster-memo.ts';
-import { invalidPageToken } from './page-token.ts';
+import { decodePageToken, encodePageToken } from './page-token.ts';
 import type { ClusterListRequest, Page } from './ports.ts';
-import { callTemporal, isInvalidArgument, unlessUnknown } from './temporal-calls.ts';
+import { callTemporal, unlessUnknown } from './temporal-calls.ts';
 
 type Executions = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>['executions'];
 type Execution = Executions[number];
@@ -33,32 +33,19 @@ export async function listClusters(
     // The state is one of a closed list: there is nothing in it to escape.
     state ? `ClusterState = '${state}'` : 'ClusterState IS NOT NULL',
   ];
-  const answer = await pageOf(client, answerBy, {
+  const request = {
     namespace: client.options.namespace,
     query: conditions.join(' AND '),
     pageSize,
-    ...(pageToken !== undefined && { nextPageToken: Buffer.from(pageToken, 'base64url') }),
-  });
+    ...(pageToken !== undefined && { nextPageToken: decodePageToken(pageToken) }),
+  };
+  const answer = await callTemporal(client, answerBy, async () =>
+    client.workflowService.listWorkflowExecutions(request),
+  );
   const views = await Promise.all(answer.executions.map(async (each) => latestView(client, each, answerBy)));
   const items = views.flatMap((view) => (view && (!state || view.state === state) ? view : []));
-  const next = Buffer.from(answer.nextPageToken).toString('base64url');
-  return { items, ...(next && { nextPageToken: next }) };
-}
-
-async function pageOf(
-  client: Client,
-  answerBy: Date,
-  request: Parameters<Client['workflowService']['listWorkflowExecutions']>[0],
-): ReturnType<Client['workflowService']['listWorkflowExecutions']> {
-  try {
-    return await callTemporal(client, answerBy, async () =>
-      client.workflowService.listWorkflowExecutions(request),
-    );
-  } catch (error) {
-    // Everything else in the request is ours and tested: only the token can be wrong.
-    if (isInvalidArgument(error)) throw invalidPageToken();
-    throw error;
-  }
+  const { nextPageToken } = answer;
+  return { items, ...(nextPageToken.length > 0 && { nextPageToken: encodePageToken(nextPageToken) }) };
 }
 
 /** The view of a listed run; undefined if a later run of the same entity exists, which is listed on its own. */
