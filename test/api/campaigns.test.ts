@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { campaignIdFor } from '../../src/api/campaign-id.ts';
-import { campaignIdSchema, campaignWorkflowId, clusterWorkflowId } from '../../src/domain/ids.ts';
+import { campaignWorkflowId, clusterWorkflowId } from '../../src/domain/ids.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { clusterUrl, clusterView, jobView, other, tenant } from './fakes.ts';
 import { type Harness, harness, expectProblem } from './support.ts';
@@ -22,27 +22,6 @@ function withCluster(): Harness {
   api.clusters.views.set(clusterWorkflowId(tenant), clusterView());
   return api;
 }
-
-describe('campaignIdFor', () => {
-  it('is a campaign id, the same for the same tenant and key only', () => {
-    const ids = [
-      id,
-      campaignIdFor(other, KEY),
-      campaignIdFor(tenant, `${KEY}.`),
-      campaignIdFor({ virtualLabId: 'lab', projectId: '1-project-1' }, KEY),
-      campaignIdFor({ virtualLabId: 'lab-1-project', projectId: '1' }, KEY),
-    ];
-
-    expect(ids.map((each) => campaignIdSchema.safeParse(each).success)).toEqual(ids.map(() => true));
-    expect(new Set(ids).size).toBe(ids.length);
-    expect(campaignIdFor(tenant, KEY)).toBe(id);
-  });
-
-  it('is the beginning of the RFC 4648 base 32 of the SHA-256', () => {
-    // printf 'lab-1\nproject-1\nk' | openssl dgst -sha256 -binary | base32 | tr A-Z a-z | cut -c1-26
-    expect(campaignIdFor(tenant, 'k')).toBe('ngkoyvx47plsi3aamgyq5uto5a');
-  });
-});
 
 describe('POST campaigns', () => {
   it('answers 202 with a receipt, where to follow it, and what the cluster does', async () => {
