@@ -34,7 +34,7 @@ export function createSubnetLeaseActivities({
         workflowIdConflictPolicy: 'USE_EXISTING',
         staticSummary: `Subnet leases of ${vpcId}`,
       });
-      return await unwrapping(() =>
+      return unwrapping(() =>
         client.workflow.executeUpdateWithStart(acquireLease, {
           startWorkflowOperation: start,
           args: [{ epoch: deployment.epoch, holderWorkflowId: clusterWorkflowId(deployment) }],

@@ -24,7 +24,15 @@ const holdBody = z.strictObject({
   reason: sentence,
   durationSeconds: z.int().min(1).max(MAX_DURATION_SECONDS),
 });
-const extensionBody = z.strictObject({ seconds: z.int().min(1).max(MAX_DURATION_SECONDS) });
+const extensionBody = z.strictObject({
+  until: z.iso
+    .datetime({ offset: true })
+    .refine(
+      (until) => Date.parse(until) <= Date.now() + MAX_DURATION_SECONDS * 1000,
+      'must be at most 30 days from now',
+    )
+    .meta({ description: 'The new end of the lifetime, ISO 8601.' }),
+});
 const resolutionBody = z.strictObject({
   choice: z.enum(['retry', 'abandon']),
   by: sentence.meta({ description: 'Who decides.' }),
@@ -78,7 +86,7 @@ export function registerLifetimeRoutes(app: Server, clusters: Clusters): void {
       schema: {
         operationId: 'extendCluster',
         summary: 'Move the end of the maximum lifetime',
-        description: 'Adds to it each time: do not repeat a request that was answered.',
+        description: 'To a moment at most 30 days from now. Repeating it is harmless.',
         tags,
         params: tenantParams,
         body: extensionBody,
@@ -88,7 +96,7 @@ export function registerLifetimeRoutes(app: Server, clusters: Clusters): void {
         },
       },
     },
-    async ({ params, body }) => clusters.extend(params, body.seconds, answerBy()),
+    async ({ params, body }) => clusters.extend(params, body.until, answerBy()),
   );
 
   app.post(

@@ -32,7 +32,7 @@ export interface Clusters {
   /** Keeps an idle cluster. NotFound if none lives, like the three below. */
   hold(tenant: Tenant, hold: HoldRequest, answerBy: Date): Promise<ClusterView>;
   release(tenant: Tenant, name: string, answerBy: Date): Promise<ClusterView>;
-  extend(tenant: Tenant, seconds: number, answerBy: Date): Promise<ClusterView>;
+  extend(tenant: Tenant, until: string, answerBy: Date): Promise<ClusterView>;
   resolve(tenant: Tenant, resolution: Resolution, answerBy: Date): Promise<ClusterView>;
   /** One page of all tenants' clusters, each once. InvalidRequest for a token that is not ours. */
   list(request: ClusterListRequest, answerBy: Date): Promise<Page<ClusterView>>;

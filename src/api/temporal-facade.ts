@@ -93,7 +93,7 @@ export function createTemporalClusters(deps: TemporalFacadeDeps): Clusters {
 
     hold: async (tenant, hold, answerBy) => updateLive(holdCluster, tenant, hold, answerBy),
     release: async (tenant, name, answerBy) => updateLive(releaseHold, tenant, { name }, answerBy),
-    extend: async (tenant, seconds, answerBy) => updateLive(extendCluster, tenant, { seconds }, answerBy),
+    extend: async (tenant, until, answerBy) => updateLive(extendCluster, tenant, { until }, answerBy),
     resolve: async (tenant, resolution, answerBy) => updateLive(resolveBlock, tenant, resolution, answerBy),
 
     list: async (request, answerBy) => listClusters(client, request, answerBy),

@@ -58,6 +58,6 @@ export function sameView(a: ClusterView, b: ClusterView): boolean {
   return JSON.stringify(timeless(a)) === JSON.stringify(timeless(b));
 }
 
-function timeless({ observedAt: _, activity, ...view }: ClusterView): unknown {
-  return { ...view, activity: activity && { ...activity, at: '' } };
+function timeless(view: ClusterView): ClusterView {
+  return { ...view, observedAt: '', ...(view.activity && { activity: { ...view.activity, at: '' } }) };
 }

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, isGrpcServiceError } from '@temporalio/client';
 import type { SearchAttributeType } from '@temporalio/common';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import { searchAttributes } from '../workflows/search-attributes.ts';
 
-const { IndexedValueType } = temporal.api.enums.v1;
+const { IndexedValueType } = proto.temporal.api.enums.v1;
 
-const indexedTypes: Readonly<Record<SearchAttributeType, temporal.api.enums.v1.IndexedValueType>> = {
+const indexedTypes: Readonly<Record<SearchAttributeType, proto.temporal.api.enums.v1.IndexedValueType>> = {
   TEXT: IndexedValueType.INDEXED_VALUE_TYPE_TEXT,
   KEYWORD: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
   INT: IndexedValueType.INDEXED_VALUE_TYPE_INT,
@@ -16,7 +16,7 @@ const indexedTypes: Readonly<Record<SearchAttributeType, temporal.api.enums.v1.I
   KEYWORD_LIST: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
 };
 
-/** gRPC status of an attribute that another worker registered in the same moment. */
+/** gRPC's status for an attribute that another worker registered in the same moment. */
 const ALREADY_EXISTS = 6;
 
 const VISIBLE_WITHIN_MS = 30_000;
@@ -43,7 +43,7 @@ export async function addSearchAttributes(connection: Connection, namespace: str
       searchAttributes: Object.fromEntries(all.map(({ name, type }) => [name, indexedTypes[type]])),
     });
   } catch (error) {
-    if (!(isGrpcServiceError(error) && error.code === ALREADY_EXISTS)) throw error;
+    if (!(isGrpcServiceError(error) && Number(error.code) === ALREADY_EXISTS)) throw error;
   }
 }
 

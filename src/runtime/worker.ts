@@ -62,12 +62,17 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
     // A long wait is handed over to another worker rather than waited for.
     shutdownGraceTime: '10 s',
   });
-  const stopped = worker.run().finally(async () => {
-    gateway.close();
-    aws.destroy();
-    await native.close();
-    await connection.close();
-  });
+  const run = async (): Promise<void> => {
+    try {
+      await worker.run();
+    } finally {
+      gateway.close();
+      aws.destroy();
+      await native.close();
+      await connection.close();
+    }
+  };
+  const stopped = run();
   log.info({ taskQueue, namespace }, 'worker polls');
   return {
     stopped,

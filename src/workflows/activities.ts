@@ -1,13 +1,28 @@
 import { type ActivityInterfaceFor, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/port.ts';
-import { activityBounds, activityOptions } from './policies.ts';
+import { activityOptions } from './policies.ts';
 
 type Proxies = ActivityInterfaceFor<Activities>;
 
-/** The activities as workflows call them: each with its own bounds from the table. */
-export const activities: Proxies = Object.fromEntries(
-  (Object.keys(activityBounds) as (keyof Activities)[]).map((name) => [
-    name,
-    proxyActivities<Activities>(activityOptions(name))[name],
-  ]),
-) as Proxies;
+function bounded<Name extends keyof Activities>(name: Name): Proxies[Name] {
+  return proxyActivities<Activities>(activityOptions(name))[name];
+}
+
+/** The activities as workflows call them: each with its own bounds from the table of policies. */
+export const activities: Proxies = {
+  describePoolSubnets: bounded('describePoolSubnets'),
+  acquireSubnet: bounded('acquireSubnet'),
+  releaseSubnet: bounded('releaseSubnet'),
+  ensureKeyPair: bounded('ensureKeyPair'),
+  deleteKeyPair: bounded('deleteKeyPair'),
+  ensureLogGroup: bounded('ensureLogGroup'),
+  copyJobLogs: bounded('copyJobLogs'),
+  createStack: bounded('createStack'),
+  deleteStack: bounded('deleteStack'),
+  checkReadiness: bounded('checkReadiness'),
+  submitJobs: bounded('submitJobs'),
+  observeSlurm: bounded('observeSlurm'),
+  cancelJobs: bounded('cancelJobs'),
+  disconnect: bounded('disconnect'),
+  writeManifest: bounded('writeManifest'),
+};

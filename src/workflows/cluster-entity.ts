@@ -128,6 +128,8 @@ export class ClusterEntity {
     if (state === 'deleted' || state === 'failed') {
       delete this.snapshot.failure;
       this.enter('requested', 'Asked for; provisioning begins.');
+    } else if (state === 'requested') {
+      this.say('Asked for; provisioning begins.');
     } else {
       this.publish();
     }

@@ -120,26 +120,24 @@ function registerLifetimeHandlers(entity: ClusterEntity): void {
 
   setHandler(
     extendCluster,
-    ({ seconds }) => {
+    ({ until }) => {
       const { deployment } = entity.snapshot;
-      if (deployment?.lifetimeEndsAt) {
-        deployment.lifetimeEndsAt = new Date(
-          Date.parse(deployment.lifetimeEndsAt) + seconds * 1000,
-        ).toISOString();
-      }
+      if (deployment) deployment.lifetimeEndsAt = new Date(until).toISOString();
       entity.publish();
       entity.wake();
       return entity.view();
     },
     {
-      validator: ({ seconds }) => {
+      validator: ({ until }) => {
         if (!entity.isLive() || !entity.snapshot.deployment?.lifetimeEndsAt) {
           throw rejection(
             'ClusterNotReady',
             `The cluster is ${entity.snapshot.state}; its lifetime has not begun.`,
           );
         }
-        if (!(seconds > 0)) throw rejection('InvalidRequest', 'seconds must be positive.');
+        if (!(Date.parse(until) > Date.now())) {
+          throw rejection('InvalidRequest', 'until must be a moment in the future, as ISO 8601.');
+        }
       },
       description: 'Move the end of the maximum lifetime',
     },

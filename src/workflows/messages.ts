@@ -73,8 +73,8 @@ export const holdCluster = defineUpdate<
 
 export const releaseHold = defineUpdate<ClusterView, [{ readonly name: string }]>('release');
 
-/** Moves the end of the maximum lifetime. */
-export const extendCluster = defineUpdate<ClusterView, [{ readonly seconds: number }]>('extend');
+/** Moves the end of the maximum lifetime to a moment (ISO 8601), so that repeating it changes nothing. */
+export const extendCluster = defineUpdate<ClusterView, [{ readonly until: string }]>('extend');
 
 /**
  * An operator's answer in state `blocked`. `retry` repeats what did not go; `abandon` gives the record up, leaving

@@ -199,11 +199,12 @@ describe('GET clusters', () => {
 
 describe('what keeps a cluster', () => {
   const hold = { name: 'registration', reason: 'Results are being registered.', durationSeconds: 3600 };
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
 
   it.each([
     ['POST', 'holds', hold, hold],
     ['DELETE', 'holds/registration', undefined, 'registration'],
-    ['POST', 'extensions', { seconds: 60 }, 60],
+    ['POST', 'extensions', { until: tomorrow }, tomorrow],
     [
       'POST',
       'resolution',
@@ -223,7 +224,7 @@ describe('what keeps a cluster', () => {
   it.each([
     ['POST', 'holds', hold],
     ['DELETE', 'holds/registration', undefined],
-    ['POST', 'extensions', { seconds: 60 }],
+    ['POST', 'extensions', { until: tomorrow }],
     ['POST', 'resolution', { choice: 'abandon', by: 'Ada', reason: 'Gone.' }],
   ] as const)('%s %s answers 404 without a cluster', async (method, path, sent) => {
     const api = harness();
@@ -235,8 +236,8 @@ describe('what keeps a cluster', () => {
     ['holds', { ...hold, reason: '   ' }, 'reason'],
     ['holds', { ...hold, durationSeconds: 1e9 }, 'durationSeconds'],
     ['holds', { ...hold, forever: true }, 'forever'],
-    ['extensions', { seconds: -1 }, 'seconds'],
-    ['extensions', { seconds: 1.5 }, 'seconds'],
+    ['extensions', { until: 'tomorrow' }, 'until'],
+    ['extensions', { until: '2999-01-01T00:00:00Z' }, 'until'],
     ['resolution', { choice: 'delete', by: 'Ada', reason: 'r' }, 'choice'],
     ['resolution', { choice: 'retry', reason: 'r' }, 'by'],
   ])('POST %s refuses %j', async (path, sent, field) => {

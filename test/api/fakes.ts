@@ -175,8 +175,8 @@ export class FakeClusters implements Clusters {
     return this.existing(owner);
   }
 
-  async extend(owner: Tenant, seconds: number): Promise<ClusterView> {
-    this.messages.push(seconds);
+  async extend(owner: Tenant, until: string): Promise<ClusterView> {
+    this.messages.push(until);
     return this.existing(owner);
   }
 

@@ -103,20 +103,26 @@ export class FakeWorld {
       ...this.slurmActivities(),
       ...lease,
     };
-    const wrap =
-      (name: ActivityName, run: (...args: never[]) => Promise<unknown>) =>
-      async (...args: never[]) => {
-        this.calls.set(name, (this.calls.get(name) ?? 0) + 1);
-        const fault = this.faults.get(name);
-        const strikes = fault !== undefined && fault.times > 0;
-        if (strikes) fault.times -= 1;
-        if (strikes && !fault.afterEffect) throw fault.error();
-        const answer = await run(...args);
-        if (strikes) throw fault.error();
-        return answer;
-      };
-    const entries = Object.entries(all).map(([name, run]) => [name, wrap(name as ActivityName, run)]);
-    return Object.fromEntries(entries) as Activities;
+    // A proxy keeps the port's exact types; the worker enumerates and calls its functions like any others.
+    return new Proxy(all, {
+      get: (target, name, receiver): unknown => {
+        const run: unknown = Reflect.get(target, name, receiver);
+        return typeof run === 'function' && isActivityName(target, name) ? this.withFaults(name, run) : run;
+      },
+    });
+  }
+
+  private withFaults(name: ActivityName, run: Function) {
+    return async (...args: unknown[]): Promise<unknown> => {
+      this.calls.set(name, (this.calls.get(name) ?? 0) + 1);
+      const fault = this.faults.get(name);
+      const strikes = fault !== undefined && fault.times > 0;
+      if (strikes) fault.times -= 1;
+      if (strikes && !fault.afterEffect) throw fault.error();
+      const answer: unknown = await Reflect.apply(run, undefined, args);
+      if (strikes) throw fault.error();
+      return answer;
+    };
   }
 
   private networkActivities() {
@@ -266,4 +272,8 @@ function factOf(job: FakeJob, now: number): SlurmJobFact {
     source: 'queue',
     ...(ended && { exitCode: job.exitCode, endTime: Math.floor(job.endMs / 1000) }),
   };
+}
+
+function isActivityName(activities: Activities, name: string | symbol): name is ActivityName {
+  return Object.hasOwn(activities, name);
 }

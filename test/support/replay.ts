@@ -3,7 +3,7 @@ import { Worker } from '@temporalio/worker';
 
 type History = Parameters<typeof Worker.runReplayHistory>[1];
 
-/** gRPC status. */
+/** Status code of gRPC (grpc.io, "Status codes and their use in gRPC"). */
 const NOT_FOUND = 5;
 
 /** Receives each history that a test made, e.g. to keep it as a recorded one. */
@@ -53,7 +53,7 @@ async function fetchHistory(client: Client, workflowId: string, runId: string | 
   try {
     return await client.workflow.getHandle(workflowId, runId).fetchHistory();
   } catch (error) {
-    if (isGrpcServiceError(error) && error.code === NOT_FOUND) return undefined;
+    if (isGrpcServiceError(error) && Number(error.code) === NOT_FOUND) return undefined;
     throw error;
   }
 }

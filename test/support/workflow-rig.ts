@@ -1,4 +1,4 @@
-import { Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
+import { type Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { inject } from 'vitest';
@@ -83,7 +83,13 @@ export class WorkflowRig {
   ): Promise<void> {
     const rig = new WorkflowRig(env, options, saveHistory);
     const worker = await rig.createWorker();
-    await worker.runUntil(body(rig).finally(() => rig.terminateAll()));
+    await worker.runUntil(async () => {
+      try {
+        await body(rig);
+      } finally {
+        await rig.terminateAll();
+      }
+    });
     await rig.replayAll();
   }
 

@@ -1,0 +1,168 @@
+import type {
+  CallOptions,
+  FileContent,
+  FilePart,
+  HeadNode,
+  JobSelection,
+  SlurmGateway,
+  SlurmHealth,
+  SlurmSnapshot,
+  Submission,
+  Submitted,
+  UnpinnedHeadNode,
+} from '../../src/clients/slurm-gateway.ts';
+import { KnownFailure } from '../../src/domain/failures.ts';
+import { jobComment } from '../../src/domain/ids.ts';
+import type { JobSpec } from '../../src/domain/job.ts';
+import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
+
+interface FakeJob {
+  readonly spec: JobSpec;
+  fact: SlurmJobFact;
+  stdout: string;
+}
+
+/**
+ * Slurm in memory, held to the same contract as the real one. It understands the commands that the contract uses:
+ * `true`, `sh -c 'exit N'`, `sh -c 'kill -N $$'`, `echo …`, `sleep …` (until it is cancelled).
+ */
+export class FakeSlurmGateway implements SlurmGateway {
+  hostKey = 'ssh-ed25519 AAAAfake';
+  storesComments = true;
+  partitions = [{ name: 'debug', availability: 'up', nodes: 2 }];
+  interactiveSessions = 0;
+  /** Undefined while Slurm answers. */
+  outage: KnownFailure | undefined;
+  readonly disconnected: string[] = [];
+  readonly #jobs = new Map<string, FakeJob>();
+  #lastId = 0;
+  #now = 1_000_000;
+
+  async readHostKey(_head: UnpinnedHeadNode, options?: CallOptions): Promise<string> {
+    options?.signal?.throwIfAborted();
+    return this.hostKey;
+  }
+
+  async ping(head: HeadNode, options?: CallOptions): Promise<SlurmHealth> {
+    this.#reach(head, options);
+    return { partitions: this.partitions, storesComments: this.storesComments };
+  }
+
+  async submit(
+    head: HeadNode,
+    { campaignId, jobs, defaultQueue }: Submission,
+    options?: CallOptions,
+  ): Promise<Submitted[]> {
+    this.#reach(head, options);
+    return jobs.map((spec) => {
+      const comment = jobComment({ epoch: head.epoch, campaignId, jobKey: spec.key });
+      const known = this.#jobs.get(comment);
+      if (known !== undefined) return { jobKey: spec.key, status: 'adopted', jobId: known.fact.jobId };
+      const partition = spec.queue ?? defaultQueue;
+      if (!this.partitions.some(({ name }) => name === partition)) {
+        const message = 'Batch job submission failed: Invalid partition name specified';
+        return { jobKey: spec.key, status: 'rejected', message };
+      }
+      const jobId = String(++this.#lastId);
+      this.#jobs.set(comment, { spec, fact: this.#newFact(jobId, comment, partition, spec), stdout: '' });
+      return { jobKey: spec.key, status: 'submitted', jobId };
+    });
+  }
+
+  async observe(
+    head: HeadNode,
+    _request: { readonly sinceSeconds?: number },
+    options?: CallOptions,
+  ): Promise<SlurmSnapshot> {
+    this.#reach(head, options);
+    for (const job of this.#jobs.values()) this.#advance(job);
+    return {
+      facts: [...this.#jobs.values()].map(({ fact }) => fact),
+      interactiveSessions: this.interactiveSessions,
+    };
+  }
+
+  async cancel(
+    head: HeadNode,
+    { campaignId, jobKey }: JobSelection,
+    options?: CallOptions,
+  ): Promise<{ readonly remaining: number }> {
+    this.#reach(head, options);
+    const wanted = ['pcp', head.epoch, campaignId, jobKey].filter((part) => part !== undefined).join('/');
+    for (const [comment, job] of this.#jobs) {
+      const isLive = job.fact.state === 'PENDING' || job.fact.state === 'RUNNING';
+      if (isLive && `${comment}/`.startsWith(`${wanted}/`)) this.#end(job, { state: 'CANCELLED' });
+    }
+    return { remaining: 0 };
+  }
+
+  async readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]> {
+    this.#reach(head, options);
+    return parts.map(({ campaignId, jobKey, file, offset, lengthBytes }) => {
+      const job = this.#jobs.get(jobComment({ epoch: head.epoch, campaignId, jobKey }));
+      if (job?.fact.endTime === undefined || file !== 'stdout') return { status: 'absent' };
+      const whole = Buffer.from(job.stdout);
+      return { status: 'ok', sizeBytes: whole.length, data: whole.subarray(offset, offset + lengthBytes) };
+    });
+  }
+
+  disconnect(epoch: string): void {
+    this.disconnected.push(epoch);
+  }
+
+  close(): void {
+    this.disconnected.push('all');
+  }
+
+  /** As an operator would: `scontrol hold`, or a time limit that has passed. */
+  change(jobId: string, changes: Partial<SlurmJobFact>): void {
+    const job = [...this.#jobs.values()].find(({ fact }) => fact.jobId === jobId);
+    if (job !== undefined) job.fact = { ...job.fact, ...changes };
+  }
+
+  #reach({ access }: HeadNode, options: CallOptions | undefined): void {
+    options?.signal?.throwIfAborted();
+    if (access.hostKey !== this.hostKey) throw new KnownFailure('HostKeyMismatch', `shows ${this.hostKey}`);
+    if (this.outage !== undefined) throw this.outage;
+  }
+
+  #newFact(jobId: string, comment: string, partition: string, spec: JobSpec): SlurmJobFact {
+    return {
+      jobId,
+      comment,
+      user: 'sim',
+      name: spec.name ?? spec.key,
+      partition,
+      state: 'PENDING',
+      flags: [],
+      reason: 'Priority',
+      submitTime: this.#now++,
+      nodes: '',
+      restarts: 0,
+      source: 'queue',
+    };
+  }
+
+  /** One step for each look: pending, running, ended. */
+  #advance(job: FakeJob): void {
+    const { fact, spec } = job;
+    const [program, ...args] = spec.command ?? [];
+    if (fact.state === 'PENDING' && fact.reason === 'Priority') {
+      job.fact = { ...fact, state: 'RUNNING', reason: '', startTime: this.#now++, nodes: 'n1' };
+    } else if (fact.state === 'RUNNING' && program !== 'sleep') {
+      const exitCode = Number(/exit (\d+)/.exec(args[1] ?? '')?.[1] ?? 0);
+      const signal = Number(/kill -(\d+)/.exec(args[1] ?? '')?.[1] ?? 0);
+      if (program === 'echo') job.stdout = `${args.join(' ')}\n`;
+      const failed = exitCode !== 0 || signal !== 0;
+      this.#end(job, {
+        state: failed ? 'FAILED' : 'COMPLETED',
+        exitCode,
+        ...(signal === 0 ? {} : { signal }),
+      });
+    }
+  }
+
+  #end(job: FakeJob, how: Partial<SlurmJobFact>): void {
+    job.fact = { ...job.fact, ...how, reason: '', endTime: this.#now++ };
+  }
+}
