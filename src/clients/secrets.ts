@@ -6,7 +6,10 @@ import { KnownFailure } from '../domain/failures.ts';
  *
  * @throws KnownFailure NotFound when the secret holds no text.
  */
-export async function readPrivateKey(secretsManager: SecretsManagerClient, secretArn: string): Promise<string> {
+export async function readPrivateKey(
+  secretsManager: SecretsManagerClient,
+  secretArn: string,
+): Promise<string> {
   const { SecretString } = await secretsManager.send(new GetSecretValueCommand({ SecretId: secretArn }));
   if (!SecretString) throw new KnownFailure('NotFound', `The secret ${secretArn} holds no private key`);
   return SecretString;

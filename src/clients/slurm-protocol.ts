@@ -106,7 +106,7 @@ export function encodeFileParts(epoch: string, parts: readonly FilePart[]): Buff
   const lines = parts.map(({ campaignId, jobKey, file, offset, lengthBytes }) =>
     [campaignId, jobKey, file, offset, lengthBytes].join(' '),
   );
-  return Buffer.from([epoch, ...lines, ''].join('\n'));
+  return Buffer.from([`${epoch} ${parts.length}`, ...lines, ''].join('\n'));
 }
 
 /**

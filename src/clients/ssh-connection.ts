@@ -20,6 +20,7 @@ export interface SshTimeouts {
 }
 
 export interface CommandOptions {
+  /** The command must not wait for the end of its input: that never comes. */
   readonly stdin?: Buffer;
   readonly timeoutSeconds: number;
   /** More output than this ends the command. */
@@ -58,6 +59,8 @@ export class SshConnection {
     this.#client = client;
     this.#endpoint = endpoint;
     this.hostKey = hostKey;
+    // Every channel that is being opened listens for the loss of the connection.
+    client.setMaxListeners(2 * MAX_CHANNELS);
     client.once('close', () => {
       this.#closed = true;
     });
@@ -237,7 +240,8 @@ async function collect(
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
   try {
-    channel.end(options.stdin ?? Buffer.alloc(0));
+    // Not ended: ssh2 sends no signal on a channel whose input has ended. So commands must know where theirs ends.
+    channel.write(options.stdin ?? Buffer.alloc(0));
     return await promise;
   } catch (error) {
     kill(channel);

@@ -1,6 +1,6 @@
 # Reads parts of the files that jobs wrote. Run by bash in the job user's own name.
 #
-# Standard input: `<epoch>`, then a line `<campaign> <key> <file> <offset> <most bytes>` for each part.
+# Standard input: `<epoch> <number of parts>`, then a line `<campaign> <key> <file> <offset> <most bytes>` for each part.
 # Standard output: `pcp-answer`, then for each part `ok <size of the file> <n>`, n bytes, a line break and a line with
 # how many of them are true (fewer if the file was cut meanwhile; the rest is padding), or `absent`, or `refused`
 # where a link or something that is not a file stands in the file's place. `done` ends the answer, before the last
@@ -12,7 +12,7 @@ readonly ENOUGH_BYTES=$((16 * 1024 * 1024))
 root=$(cd -P -- "$HOME" && pwd -P)/.parallelcluster-provisioner
 
 printf 'pcp-answer\n'
-IFS= read -r epoch || exit 1
+IFS=' ' read -r epoch parts || exit 1
 
 read_part() {
   local folder="$root/$epoch/jobs/$campaign/$key" size count copied
@@ -39,5 +39,5 @@ read_part() {
 
 exec 3>&1
 sent=0
-while ((sent < ENOUGH_BYTES)) && IFS=' ' read -r campaign key file offset most; do read_part; done
+while ((parts-- > 0 && sent < ENOUGH_BYTES)) && IFS=' ' read -r campaign key file offset most; do read_part; done
 echo 'done'

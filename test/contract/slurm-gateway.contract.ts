@@ -1,0 +1,214 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { HeadNode, SlurmGateway, Submitted } from '../../src/clients/slurm-gateway.ts';
+import type { JobView } from '../../src/domain/campaign-view.ts';
+import { jobSpecSchema } from '../../src/domain/job.ts';
+import type { JobSpecInput } from '../../src/domain/job.ts';
+import { factsByJobKey, jobAfterFact } from '../../src/domain/job-state.ts';
+import { isTerminal } from '../../src/domain/slurm-states.ts';
+
+/** A gateway, a head node that it reaches, and the means of an operator to change what happens there. */
+export interface SlurmGatewayRig {
+  readonly gateway: SlurmGateway;
+  /** With a pinned host key and a queue `debug`. */
+  readonly head: HeadNode;
+  stopController(): Promise<void>;
+  startController(): Promise<void>;
+  /** `scontrol hold`. */
+  hold(jobId: string): Promise<void>;
+  /** As if the job's time limit had passed. */
+  reachTimeLimit(jobId: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+let campaigns = 0;
+/** A campaign of its own for each test, so that nothing of another is adopted. */
+export function newCampaignId(): string {
+  campaigns += 1;
+  return `c${campaigns}`.padEnd(26, 'x');
+}
+
+/** What every `SlurmGateway` must do, on whatever it stands. */
+export function describeSlurmGateway(name: string, makeRig: () => Promise<SlurmGatewayRig>): void {
+  describe(`the Slurm gateway ${name}`, () => {
+    let rig: SlurmGatewayRig;
+    let campaignId: string;
+
+    beforeAll(async () => {
+      rig = await makeRig();
+    });
+    afterAll(async () => rig?.close());
+    afterEach(async () => {
+      await expect
+        .poll(async () => rig.gateway.cancel(rig.head, {}), { timeout: 30_000 })
+        .toEqual({ remaining: 0 });
+    });
+
+    const submit = async (...jobs: JobSpecInput[]): Promise<Submitted[]> => {
+      campaignId = newCampaignId();
+      return submitAgain(...jobs);
+    };
+    const submitAgain = async (...jobs: JobSpecInput[]) =>
+      rig.gateway.submit(rig.head, {
+        campaignId,
+        jobs: jobs.map((job) => jobSpecSchema.parse(job)),
+        defaultQueue: 'debug',
+      });
+    const viewOf = async (jobKey: string): Promise<JobView> => {
+      const { facts } = await rig.gateway.observe(rig.head, { sinceSeconds: Date.now() / 1000 - 3600 });
+      const fact = factsByJobKey(facts, { epoch: rig.head.epoch, campaignId }).get(jobKey);
+      const nothing: JobView = { key: jobKey, state: 'submitting', reason: '', logsComplete: false };
+      return jobAfterFact(nothing, fact, new Date(0).toISOString());
+    };
+    const endOf = async (jobKey: string): Promise<JobView> => {
+      let view = await viewOf(jobKey);
+      const deadline = Date.now() + 60_000;
+      while (!isTerminal(view.state) && Date.now() < deadline) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        view = await viewOf(jobKey);
+      }
+      return view;
+    };
+    const idOf = (submitted: Submitted | undefined): string => {
+      if (submitted === undefined || submitted.status === 'rejected') throw new Error('no job was made');
+      return submitted.jobId;
+    };
+
+    it('shows the host key that is to be pinned', async () => {
+      expect(await rig.gateway.readHostKey(rig.head)).toBe(rig.head.access.hostKey);
+    });
+
+    it('says which queues there are and that accounting keeps comments', async () => {
+      const health = await rig.gateway.ping(rig.head);
+      expect(health.storesComments).toBe(true);
+      expect(health.partitions).toContainEqual({ name: 'debug', availability: 'up', nodes: 2 });
+    });
+
+    it('runs jobs and tells how each of them ended', async () => {
+      await submit(
+        { key: 'ok', name: 'a name', command: ['true'] },
+        { key: 'exits', command: ['sh', '-c', 'exit 3'] },
+        { key: 'dies', command: ['sh', '-c', 'kill -11 $$'] },
+      );
+      expect(await endOf('ok')).toMatchObject({ state: 'succeeded', exitCode: 0, restarts: 0 });
+      expect(await endOf('exits')).toMatchObject({ state: 'failed', exitCode: 3, reason: 'Exit code 3' });
+      expect(await endOf('dies')).toMatchObject({ state: 'failed', signal: 11 });
+      const { submittedAt, startedAt, endedAt, nodes } = await viewOf('ok');
+      expect([submittedAt, startedAt, endedAt].every((time) => time !== undefined)).toBe(true);
+      expect(nodes).not.toBe('');
+    });
+
+    it('adopts a job instead of making it again, while it lives and after its end', async () => {
+      const jobs: JobSpecInput[] = [
+        { key: 'lives', command: ['sleep', '100'] },
+        { key: 'ended', command: ['true'] },
+      ];
+      const first = await submit(...jobs);
+      await endOf('ended');
+      const again = await submitAgain(...jobs);
+      expect(again.map(({ status }) => status)).toEqual(['adopted', 'adopted']);
+      expect(again.map(idOf)).toEqual(first.map(idOf));
+    });
+
+    it('makes one job for a key that is submitted many times at once', async () => {
+      campaignId = newCampaignId();
+      const answers = await Promise.all(
+        Array.from({ length: 5 }, async () => submitAgain({ key: 'one', command: ['true'] })),
+      );
+      expect(new Set(answers.map(([answer]) => idOf(answer))).size).toBe(1);
+      expect(answers.filter(([answer]) => answer?.status === 'submitted')).toHaveLength(1);
+    });
+
+    it('reports a refusal in Slurm’s words and makes the other jobs', async () => {
+      const answers = await submit(
+        { key: 'wrong', queue: 'nowhere', command: ['true'] },
+        { key: 'right', command: ['true'] },
+      );
+      expect(answers).toMatchObject([{ status: 'rejected' }, { status: 'submitted' }]);
+      expect(answers[0]).toHaveProperty('message', expect.stringContaining('Invalid partition name'));
+      expect((await endOf('right')).state).toBe('succeeded');
+    });
+
+    it('cancels one job, then all of a campaign, and says when none is left', async () => {
+      await submit({ key: 'a', command: ['sleep', '100'] }, { key: 'ab', command: ['sleep', '100'] });
+      await rig.gateway.cancel(rig.head, { campaignId, jobKey: 'a' });
+      expect((await endOf('a')).state).toBe('cancelled');
+      expect(isTerminal((await viewOf('ab')).state)).toBe(false);
+      await rig.gateway.cancel(rig.head, { campaignId });
+      expect((await endOf('ab')).state).toBe('cancelled');
+      expect(await rig.gateway.cancel(rig.head, { campaignId })).toEqual({ remaining: 0 });
+    });
+
+    it('tells a held job from one that waits for its turn', async () => {
+      // The first one fills the queue, so that the second waits and can be held.
+      const [, held] = await submit(
+        { key: 'fills', nodes: 2, cpusPerTask: 8, command: ['sleep', '100'] },
+        { key: 'held', nodes: 2, cpusPerTask: 8, command: ['true'] },
+      );
+      await rig.hold(idOf(held));
+      await expect
+        .poll(async () => (await viewOf('held')).reason, { timeout: 10_000 })
+        .toContain('Held by its user');
+      expect((await viewOf('held')).state).toBe('pending');
+    });
+
+    it('tells a reached time limit from a failure', async () => {
+      const [job] = await submit({ key: 'slow', command: ['sleep', '100'] });
+      await expect.poll(async () => (await viewOf('slow')).state, { timeout: 20_000 }).toBe('running');
+      await rig.reachTimeLimit(idOf(job));
+      expect(await endOf('slow')).toMatchObject({ state: 'timed-out', reason: 'Its time limit was reached' });
+    });
+
+    it('reads parts of what a job wrote, and says when there is nothing', async () => {
+      await submit({ key: 'writes', command: ['echo', 'hello', 'world'] });
+      await endOf('writes');
+      const part = { campaignId, jobKey: 'writes', file: 'stdout', offset: 0, lengthBytes: 100 } as const;
+      const contents = await rig.gateway.readFiles(rig.head, [
+        part,
+        { ...part, offset: 6, lengthBytes: 3 },
+        { ...part, offset: 50 },
+        { ...part, jobKey: 'nobody' },
+      ]);
+      expect(contents).toEqual([
+        { status: 'ok', sizeBytes: 12, data: Buffer.from('hello world\n') },
+        { status: 'ok', sizeBytes: 12, data: Buffer.from('wor') },
+        { status: 'ok', sizeBytes: 12, data: Buffer.alloc(0) },
+        { status: 'absent' },
+      ]);
+    });
+
+    it('fails in every verb, and never answers "no jobs", while the controller is down', async () => {
+      await submit({ key: 'stays', command: ['sleep', '100'] });
+      await rig.stopController();
+      try {
+        const down = { type: 'SlurmUnavailable' };
+        await Promise.all([
+          expect(rig.gateway.observe(rig.head, {})).rejects.toMatchObject(down),
+          expect(rig.gateway.ping(rig.head)).rejects.toMatchObject(down),
+          expect(submitAgain({ key: 'later', command: ['true'] })).rejects.toMatchObject(down),
+          expect(rig.gateway.cancel(rig.head, {})).rejects.toMatchObject(down),
+        ]);
+      } finally {
+        await rig.startController();
+      }
+      expect(isTerminal((await viewOf('stays')).state)).toBe(false);
+      expect(await submitAgain({ key: 'later', command: ['true'] })).toMatchObject([{ status: 'submitted' }]);
+    });
+
+    it('refuses a head node that shows another host key than the pinned one', async () => {
+      const access = { ...rig.head.access, hostKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAnother' };
+      const head = { ...rig.head, access };
+      await expect(rig.gateway.ping(head)).rejects.toMatchObject({ type: 'HostKeyMismatch' });
+      await expect(rig.gateway.observe(head, {})).rejects.toMatchObject({ type: 'HostKeyMismatch' });
+    });
+
+    it('ends with the reason of a signal that has aborted', async () => {
+      const signal = AbortSignal.abort(new Error('cancelled by the caller'));
+      await expect(rig.gateway.observe(rig.head, {}, { signal })).rejects.toThrow('cancelled by the caller');
+    });
+
+    it('answers again after it was told to forget the connection', async () => {
+      rig.gateway.disconnect(rig.head.epoch);
+      await expect(rig.gateway.ping(rig.head)).resolves.toBeDefined();
+    });
+  });
+}

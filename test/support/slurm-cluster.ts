@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises';
+import { utils } from 'ssh2';
+import type { HeadNode } from '../../src/clients/slurm-gateway.ts';
+import { SlurmSsh } from '../../src/clients/slurm-ssh.ts';
+import type { ExecResult } from '../../src/dev/head-node/node-process.ts';
+import { newEpochId } from '../../src/domain/ids.ts';
+import { asJobUser, smallCluster, startHeadNodeRig } from './head-nodes.ts';
+
+/** A real cluster with the job user `sim`, and a gateway that logs in as that user. */
+export interface SlurmCluster {
+  readonly gateway: SlurmSsh;
+  readonly head: HeadNode;
+  /** Runs as root inside the head node. */
+  asRoot(script: string): Promise<ExecResult>;
+  /** Runs a program as the job user. */
+  asSim(...argv: string[]): Promise<string>;
+  /** A gateway of its own, as another worker has. */
+  newGateway(): SlurmSsh;
+  /** Ends the controller at once, without a chance to save its state. */
+  killController(): Promise<void>;
+  startController(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const CLUSTER = 'slurm-contract';
+
+/** Starts a cluster of one queue `debug` with two nodes. */
+export async function startSlurmCluster(): Promise<SlurmCluster> {
+  const rig = await startHeadNodeRig();
+  const keys = utils.generateKeyPairSync('ed25519');
+  const createUser = await readFile(new URL('../../assets/create-job-user.sh', import.meta.url));
+  const { address } = await rig.headNodes.start(
+    smallCluster(CLUSTER, {
+      customSlurmSettings: { AccountingStoreFlags: 'job_comment' },
+      onNodeConfigured: [
+        { name: 'create-job-user.sh', content: createUser, args: ['sim', '1500', keys.public.trim()] },
+      ],
+    }),
+  );
+  const gateways: SlurmSsh[] = [];
+  const newGateway = () => {
+    const gateway = new SlurmSsh({ loadPrivateKey: async () => Promise.resolve(keys.private) });
+    gateways.push(gateway);
+    return gateway;
+  };
+  const gateway = newGateway();
+  const epoch = newEpochId(Date.now(), '0a1b2');
+  const access = { address, port: 22, user: 'sim', privateKeySecretArn: 'arn:of-the-key' };
+  const hostKey = await gateway.readHostKey({ epoch, access });
+  const asRoot = async (script: string) => rig.headNodes.exec(CLUSTER, ['bash', '-c', script]);
+  return {
+    gateway,
+    head: { epoch, access: { ...access, hostKey } },
+    asRoot,
+    asSim: async (...argv) => asJobUser(rig, CLUSTER, argv),
+    newGateway,
+    async killController() {
+      await asRoot('pkill -KILL -x slurmctld; while pgrep -x slurmctld >/dev/null; do sleep 0.05; done');
+    },
+    async startController() {
+      const daemon = 'setpriv --reuid slurm --regid slurm --clear-groups slurmctld -D';
+      const { code, stderr } = await asRoot(
+        `setsid ${daemon} </dev/null >>/var/log/slurm/slurmctld.out 2>&1 &
+        for i in {1..100}; do scontrol ping | grep -q 'is UP' && sinfo -h -o %T | grep -q idle && exit 0; sleep 0.1; done
+        exit 1`,
+      );
+      if (code !== 0) throw new Error(`the controller did not come back: ${stderr}`);
+    },
+    async close() {
+      for (const each of gateways) each.close();
+      await rig.close();
+    },
+  };
+}
