@@ -28,7 +28,7 @@ const extensionBody = z.strictObject({
   until: z.iso
     .datetime({ offset: true })
     .refine(
-      (until) => Date.parse(until) <= Date.now() + MAX_DURATION_SECONDS * 1000,
+      (until) => !(Date.parse(until) > Date.now() + MAX_DURATION_SECONDS * 1000),
       'must be at most 30 days from now',
     )
     .meta({ description: 'The new end of the lifetime, ISO 8601.' }),

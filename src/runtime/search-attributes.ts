@@ -43,7 +43,8 @@ export async function addSearchAttributes(connection: Connection, namespace: str
       searchAttributes: Object.fromEntries(all.map(({ name, type }) => [name, indexedTypes[type]])),
     });
   } catch (error) {
-    if (!(isGrpcServiceError(error) && Number(error.code) === ALREADY_EXISTS)) throw error;
+    const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
+    if (code !== ALREADY_EXISTS) throw error;
   }
 }
 

@@ -53,7 +53,8 @@ async function fetchHistory(client: Client, workflowId: string, runId: string | 
   try {
     return await client.workflow.getHandle(workflowId, runId).fetchHistory();
   } catch (error) {
-    if (isGrpcServiceError(error) && Number(error.code) === NOT_FOUND) return undefined;
+    const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
+    if (code === NOT_FOUND) return undefined;
     throw error;
   }
 }
