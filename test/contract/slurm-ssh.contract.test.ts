@@ -202,6 +202,14 @@ describe('the connection', () => {
     );
   });
 
+  it('counts the terminals of people, as long as they are open', async () => {
+    const sessions = async () => (await cluster.gateway.observe(cluster.head, {})).interactiveSessions;
+    const logOut = await cluster.openTerminal();
+    expect(await sessions()).toBe(1);
+    logOut();
+    await expect.poll(sessions, { timeout: 5_000 }).toBe(0);
+  });
+
   it('says that a head node does not answer, and names no key', async () => {
     const access = { ...cluster.head.access, address: '127.0.0.1', port: 1 };
     await expect(cluster.gateway.ping({ ...cluster.head, access })).rejects.toMatchObject({

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { utils } from 'ssh2';
+import { Client, utils } from 'ssh2';
 import type { HeadNode } from '../../src/clients/slurm-gateway.ts';
 import { SlurmSsh } from '../../src/clients/slurm-ssh.ts';
 import type { ExecResult } from '../../src/dev/head-node/node-process.ts';
@@ -14,6 +14,8 @@ export interface SlurmCluster {
   asRoot(script: string): Promise<ExecResult>;
   /** Runs a program as the job user. */
   asSim(...argv: string[]): Promise<string>;
+  /** Logs in as a person does, with a terminal, and returns how to log out. */
+  openTerminal(): Promise<() => void>;
   /** A gateway of its own, as another worker has. */
   newGateway(): SlurmSsh;
   /** Ends the controller at once, without a chance to save its state. */
@@ -53,6 +55,15 @@ export async function startSlurmCluster(): Promise<SlurmCluster> {
     head: { epoch, access: { ...access, hostKey } },
     asRoot,
     asSim: async (...argv) => asJobUser(rig, CLUSTER, argv),
+    async openTerminal() {
+      const client = new Client();
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      client.once('error', reject);
+      client.once('ready', () => client.shell((error) => (error ? reject(error) : resolve())));
+      client.connect({ host: address, username: 'sim', privateKey: keys.private });
+      await promise;
+      return () => client.end();
+    },
     newGateway,
     async killController() {
       await asRoot('pkill -KILL -x slurmctld; while pgrep -x slurmctld >/dev/null; do sleep 0.05; done');

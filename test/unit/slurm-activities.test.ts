@@ -1,0 +1,184 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { MockActivityEnvironment } from '@temporalio/testing';
+import { createReadinessActivities } from '../../src/activities/readiness.ts';
+import { createSlurmActivities } from '../../src/activities/slurm.ts';
+import type { Observation, ObserveRequest, SubmitOutcome, SubmitRequest } from '../../src/activities/port.ts';
+import { KnownFailure } from '../../src/domain/failures.ts';
+import { jobSpecSchema } from '../../src/domain/job.ts';
+import { FakeSlurmGateway } from '../fakes/fake-slurm-gateway.ts';
+import { createMemoryCampaignStore } from '../fakes/memory-campaign-store.ts';
+import { activityContext } from '../support/activity.ts';
+
+const deployment = { virtualLabId: 'lab', projectId: 'project', epoch: 'e1', clusterName: 'cluster' };
+const campaignId = 'a'.repeat(26);
+
+let gateway: FakeSlurmGateway;
+let context: MockActivityEnvironment;
+
+beforeEach(() => {
+  gateway = new FakeSlurmGateway();
+  context = activityContext();
+});
+
+const accessOf = () => ({
+  address: '10.0.0.1',
+  port: 22,
+  user: 'sim',
+  hostKey: gateway.hostKey,
+  privateKeySecretArn: 'arn:key',
+});
+
+async function setUp() {
+  const campaignStore = createMemoryCampaignStore();
+  const jobs = ['a', 'b', 'c'].map((key) => jobSpecSchema.parse({ key, command: ['true'] }));
+  const content = await campaignStore.put(deployment, { version: 1, campaignId, jobs });
+  const activities = createSlurmActivities({ gateway, campaignStore });
+  const request: SubmitRequest = {
+    ...deployment,
+    access: accessOf(),
+    campaignId,
+    content,
+    jobKeys: ['a', 'c'],
+    defaultQueue: 'debug',
+  };
+  const submit = async (changes: Partial<SubmitRequest> = {}): Promise<SubmitOutcome[]> =>
+    context.run(async () => activities.submitJobs({ ...request, ...changes }));
+  const observe = async (...campaigns: ObserveRequest['campaigns'][number][]): Promise<Observation> =>
+    context.run(async () => activities.observeSlurm({ ...deployment, access: accessOf(), campaigns }));
+  return { activities, campaignStore, submit, observe };
+}
+
+describe('submitJobs', () => {
+  it('submits the named jobs of the content, and adopts them when it is repeated', async () => {
+    const { submit } = await setUp();
+    expect(await submit()).toEqual([
+      { jobKey: 'a', status: 'submitted', jobId: '1' },
+      { jobKey: 'c', status: 'submitted', jobId: '2' },
+    ]);
+    expect((await submit()).map(({ status }) => status)).toEqual(['adopted', 'adopted']);
+  });
+
+  it('submits nothing when the content has no such job or was changed', async () => {
+    const { submit, campaignStore } = await setUp();
+    await expect(submit({ jobKeys: ['a', 'x'] })).rejects.toMatchObject({ type: 'CampaignContentMissing' });
+    for (const key of campaignStore.objects.keys()) campaignStore.objects.set(key, '{}');
+    await expect(submit()).rejects.toMatchObject({ type: 'CampaignContentMissing' });
+    expect((await gateway.observe({ epoch: 'e1', access: accessOf() }, {})).facts).toEqual([]);
+  });
+});
+
+describe('observeSlurm', () => {
+  it('tells a campaign its facts once, and again only when they change', async () => {
+    const { submit, observe } = await setUp();
+    await submit();
+    const campaign = { campaignId, since: 0 };
+    const first = await observe(campaign);
+    expect(first.campaigns[0]?.facts.map(({ jobKey, state }) => [jobKey, state])).toEqual([
+      ['a', 'RUNNING'],
+      ['c', 'RUNNING'],
+    ]);
+    const second = await observe({ ...campaign, digest: first.campaigns[0]?.digest ?? '' });
+    expect(second.campaigns[0]?.facts.map(({ state }) => state)).toEqual(['COMPLETED', 'COMPLETED']);
+    const third = await observe({ ...campaign, digest: second.campaigns[0]?.digest ?? '' });
+    expect(third.campaigns).toEqual([]);
+  });
+
+  it('counts what keeps the cluster busy, also when no campaign is open', async () => {
+    const { submit, observe } = await setUp();
+    await submit();
+    gateway.interactiveSessions = 1;
+    expect(await observe()).toEqual({
+      activity: { running: 2, pending: 0, stuck: 0, interactiveSessions: 1 },
+      campaigns: [],
+    });
+  });
+
+  it('fails when Slurm does not answer', async () => {
+    const { observe } = await setUp();
+    gateway.outage = new KnownFailure('SlurmUnavailable', 'down');
+    await expect(observe({ campaignId, since: 0 })).rejects.toMatchObject({ type: 'SlurmUnavailable' });
+  });
+});
+
+describe('cancelJobs and disconnect', () => {
+  it('cancel everything of ours and forget the deployment', async () => {
+    const { submit, observe, activities } = await setUp();
+    await submit();
+    await context.run(async () => activities.cancelJobs({ ...deployment, access: accessOf() }));
+    expect((await observe()).activity).toMatchObject({ running: 0, pending: 0 });
+    await activities.disconnect(deployment);
+    expect(gateway.disconnected).toEqual(['e1']);
+  });
+});
+
+describe('checkReadiness', () => {
+  const request = { ...deployment, address: '10.0.0.1', privateKeySecretArn: 'arn:key', queues: ['debug'] };
+  const check = async (changes: { hostKey?: string; queues?: string[] } = {}) => {
+    const { checkReadiness } = createReadinessActivities({ gateway, jobUser: 'sim', pollSeconds: 0.01 });
+    return context.run(async () => checkReadiness({ ...request, ...changes }));
+  };
+
+  it('pins the host key and returns the access once a smoke job has completed', async () => {
+    expect(await check()).toEqual(accessOf());
+    const { facts } = await gateway.observe({ epoch: 'e1', access: accessOf() }, {});
+    expect(facts).toMatchObject([
+      { comment: 'pcp/e1/readiness/smoke-1', state: 'COMPLETED', partition: 'debug' },
+    ]);
+  });
+
+  it('goes on with the smoke job of an earlier attempt', async () => {
+    await check();
+    await check();
+    expect((await gateway.observe({ epoch: 'e1', access: accessOf() }, {})).facts).toHaveLength(1);
+  });
+
+  it('tries another smoke job after one that failed', async () => {
+    await gateway.submit(
+      { epoch: 'e1', access: accessOf() },
+      {
+        campaignId: 'readiness',
+        jobs: [jobSpecSchema.parse({ key: 'smoke-1', command: ['sh', '-c', 'exit 1'] })],
+        defaultQueue: 'debug',
+      },
+    );
+    await expect(check()).rejects.toMatchObject({
+      type: 'ClusterNotReady',
+      message: 'The smoke job smoke-1 ended as failed: Exit code 1',
+    });
+    await expect(check()).resolves.toEqual(accessOf());
+  });
+
+  it('is not ready while Slurm does not answer, and keeps Slurm’s words', async () => {
+    gateway.outage = new KnownFailure('SlurmUnavailable', 'scontrol: slurmctld is DOWN');
+    await expect(check()).rejects.toMatchObject({
+      type: 'ClusterNotReady',
+      message: 'scontrol: slurmctld is DOWN',
+    });
+  });
+
+  it('is not ready while a queue is missing, down or without nodes', async () => {
+    await expect(check({ queues: ['debug', 'big'] })).rejects.toMatchObject({ type: 'ClusterNotReady' });
+    gateway.partitions = [{ name: 'debug', availability: 'inact', nodes: 2 }];
+    await expect(check()).rejects.toMatchObject({ type: 'ClusterNotReady' });
+    gateway.partitions = [{ name: 'debug', availability: 'up', nodes: 0 }];
+    await expect(check()).rejects.toMatchObject({ type: 'ClusterNotReady' });
+  });
+
+  it('is not ready where accounting drops the comments that tell our jobs apart', async () => {
+    gateway.storesComments = false;
+    await expect(check()).rejects.toMatchObject({
+      message: expect.stringContaining('job_comment') as unknown,
+    });
+  });
+
+  it('takes another host key than the pinned one for what it is, not for "not yet"', async () => {
+    await expect(check({ hostKey: 'ssh-ed25519 AAAAother' })).rejects.toMatchObject({
+      type: 'HostKeyMismatch',
+    });
+  });
+
+  it('keeps the host key that an earlier attempt has trusted', async () => {
+    context = activityContext({ heartbeatDetails: { hostKey: 'ssh-ed25519 AAAAtrusted' } });
+    await expect(check()).rejects.toMatchObject({ type: 'HostKeyMismatch' });
+  });
+});
