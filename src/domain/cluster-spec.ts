@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Queue, queueSchema } from './queue.ts';
+import { type ComputeResource, type Queue, queueSchema } from './queue.ts';
 import { type Tier, tierNames, tiers } from './tiers.ts';
 
 /** ParallelCluster's limit on compute resources of a whole cluster (aws-parallelcluster 3.16, `MAX_COMPUTE_RESOURCES_PER_CLUSTER`). */
@@ -125,15 +125,17 @@ function coversQueue(existing: Queue, asked: Queue): boolean {
   const { computeResources: have, ...existingRest } = existing;
   return (
     diffSpecs(existingRest, rest).length === 0 &&
-    computeResources.every((resource) =>
-      have.some(
-        (candidate) =>
-          candidate.maxCount >= resource.maxCount &&
-          diffSpecs(
-            { ...candidate, maxCount: 0, minCount: 0, name: '' },
-            { ...resource, maxCount: 0, minCount: 0, name: '' },
-          ).length === 0,
-      ),
+    // One that exists stands for one that is asked for, not for two.
+    computeResources.every(
+      (resource) => countAsGood(have, resource) >= countAsGood(computeResources, resource),
     )
   );
+}
+
+/** How many of these are as large as this one and otherwise alike. */
+function countAsGood(resources: readonly ComputeResource[], than: ComputeResource): number {
+  const kind = (resource: ComputeResource) => ({ ...resource, maxCount: 0, minCount: 0, name: '' });
+  return resources.filter(
+    (each) => each.maxCount >= than.maxCount && diffSpecs(kind(each), kind(than)).length === 0,
+  ).length;
 }
