@@ -14,6 +14,7 @@ const computeResourceSchema = z.strictObject({
   name: parallelClusterName,
   instanceType: z
     .string()
+    .max(32)
     .regex(/^[a-z0-9-]+\.[a-z0-9-]+$/, 'must be an EC2 instance type such as c7a.48xlarge'),
   minCount: z.int().min(0).max(1000).default(0),
   maxCount: z.int().min(1).max(1000),
