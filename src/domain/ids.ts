@@ -51,15 +51,6 @@ export function subnetPoolWorkflowId(vpcId: string): string {
   return `subnet-pool/${vpcId}`;
 }
 
-/** The tenant of a cluster's workflow id, or undefined if the id is not one. */
-export function tenantOfClusterWorkflowId(workflowId: string): Tenant | undefined {
-  const [prefix, virtualLabId, projectId, ...rest] = workflowId.split('/');
-  if (prefix !== 'cluster' || virtualLabId === undefined || projectId === undefined || rest.length > 0) {
-    return undefined;
-  }
-  return { virtualLabId, projectId };
-}
-
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
 const EPOCH_TIME_CHARACTERS = 9;
 
