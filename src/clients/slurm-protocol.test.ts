@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { answerOf } from './remote-programs.ts';
+import { sacctColumns, sinfoColumns, squeueColumns } from '../domain/slurm-output.ts';
+import { answerOf, remoteCommand } from './remote-programs.ts';
 import { decodeCancellation, decodeFileParts, decodeObservation, decodePing } from './slurm-protocol.ts';
 
 const RS = '\u001E';
@@ -122,4 +123,11 @@ describe('parts of files', () => {
 it('what a profile prints before the answer is left out', () => {
   expect(answerOf(Buffer.from('Welcome!\npcp-answer\nremaining 0\n'))?.toString()).toBe('remaining 0\n');
   expect(answerOf(Buffer.from('Welcome!\n'))).toBeUndefined();
+});
+
+it('the programs ask for the columns that the parsers expect', () => {
+  const observe = remoteCommand('observe').replaceAll(/[\\\s]+/g, ' ');
+  expect(observe).toContain(`$(format ${squeueColumns.join(' ')})`);
+  expect(observe).toContain(`--format=${sacctColumns.join(',')}`);
+  expect(remoteCommand('ping')).toContain(`"${sinfoColumns.map((column) => `${column}:$US`).join(',')}"`);
 });

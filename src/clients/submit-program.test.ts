@@ -112,6 +112,17 @@ describe('submission', () => {
     expect(await submit('a')).toEqual([{ jobKey: 'a', status: 'submitted', jobId: '101' }]);
   });
 
+  it('finds a job that ended although its sbatch never answered', async () => {
+    await submit('z');
+    await program(
+      'sbatch',
+      'echo "sbatch: error: Batch job submission failed: Socket timed out" >&2; exit 1',
+    );
+    await expect(submit('a')).rejects.toMatchObject({ type: 'SlurmUnavailable' });
+    await writeFile(join(home, 'accounting'), `7${US}COMPLETED${US}1000${US}${commentOf('a')}\n`);
+    expect(await submit('a')).toEqual([{ jobKey: 'a', status: 'adopted', jobId: '7' }]);
+  });
+
   it('adopts by id and time of submission where accounting keeps no comments', async () => {
     const time = secondsAgo(3600);
     await writeLedger(`try ${commentOf('a')}`, `job ${commentOf('a')} 7 ${time}`);

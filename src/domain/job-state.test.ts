@@ -144,7 +144,8 @@ describe('of two facts about one job', () => {
 
   it.each([
     ['the job was requeued since', fact({ state: 'PENDING', startTime: undefined, restarts: 1 })],
-    ['the job runs again', fact({ startTime: 1030, restarts: 1 })],
+    ['the job runs again', fact({ startTime: 1030 })],
+    ['the job was started again within the same second', fact({ startTime: 1020, restarts: 1 })],
     ['its processes are still being ended', fact({ flags: ['COMPLETING'] })],
     ['the queue shows an end itself', fact({ state: 'FAILED', exitCode: 1 })],
     ['the id was used again', fact({ submitTime: 5000, startTime: undefined })],

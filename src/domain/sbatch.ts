@@ -11,11 +11,10 @@ export interface JobPaths {
 }
 
 /** Everything of ours in the job user's home lies under this folder, one subfolder per epoch. */
-export const STATE_DIRECTORY = '.parallelcluster-provisioner';
+const STATE_DIRECTORY = '.parallelcluster-provisioner';
 
 /** The files of a job's folder that can be read back; `batch` and `exports` are ours alone. */
-export const jobFileNames = ['script', 'stdout', 'stderr', 'environment'] as const;
-export type JobFileName = (typeof jobFileNames)[number];
+export type JobFileName = 'script' | 'stdout' | 'stderr' | 'environment';
 
 /** The paths of a job below the job user's home. */
 export function jobPaths(home: string, { epoch, campaignId, jobKey }: JobReference): JobPaths {
@@ -72,7 +71,7 @@ exec "$job_directory/script"
 }
 
 /** The directory that a job runs in. */
-export function workingDirectoryOf(job: JobSpec, paths: JobPaths): string {
+function workingDirectoryOf(job: JobSpec, paths: JobPaths): string {
   return job.workingDirectory ?? paths.defaultWorkingDirectory;
 }
 
