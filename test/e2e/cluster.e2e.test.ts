@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Platform } from '../support/platform.ts';
+
+let platform: Platform;
+beforeAll(async () => {
+  platform = await Platform.start();
+});
+afterAll(async () => {
+  await platform?.close();
+});
+
+const shell = (key: string, line: string) => ({ key, command: ['bash', '-c', line] });
+
+describe('a cluster on real parts', () => {
+  it('runs a campaign that is sent together with its specification, and is gone when idle', async () => {
+    const tenant = { virtualLabId: 'e2e', projectId: 'whole-life' };
+    const jobs = [
+      shell('good', 'echo out; echo err >&2'),
+      shell('bad', 'exit 7'),
+      { key: 'script', script: '#!/usr/bin/env python3\nprint("α" * 3)\n' },
+    ];
+    const campaignId = await platform.submit(tenant, 'whole-life', {
+      jobs,
+      cluster: { tier: 'debug', idleTimeoutSeconds: 10 },
+    });
+    const campaign = await platform.untilCampaign(tenant, campaignId);
+    expect(campaign).toMatchObject({ state: 'failed', jobsByState: { succeeded: 2, failed: 1 } });
+    expect(campaign.jobs.find(({ key }) => key === 'bad')).toMatchObject({
+      exitCode: 7,
+      reason: 'Exit code 7',
+    });
+    const view = await platform.cluster(tenant);
+    expect(view.access).toMatchObject({ user: 'sim', port: 22 });
+    expect(view.access?.hostKey).toMatch(/^ssh-ed25519 /);
+    await platform.until(tenant, ['deleted']);
+    expect((await platform.log(tenant, campaignId, 'good', 'stdout')).body).toBe('out\n');
+    expect((await platform.log(tenant, campaignId, 'good', 'stderr')).body).toBe('err\n');
+    expect((await platform.log(tenant, campaignId, 'script', 'stdout')).body).toBe('ααα\n');
+    expect(await platform.leftovers()).toEqual([]);
+  });
+
+  it('answers a repeated campaign with the first one, and refuses another body under its key', async () => {
+    const tenant = { virtualLabId: 'e2e', projectId: 'repeated' };
+    const campaign = {
+      jobs: [shell('a', 'true')],
+      cluster: { tier: 'debug' as const, idleTimeoutSeconds: 5 },
+    };
+    const first = await platform.submit(tenant, 'key', campaign);
+    expect(await platform.submit(tenant, 'key', campaign)).toBe(first);
+    const other = await platform.request('POST', `${platform.path(tenant)}/campaigns`, {
+      key: 'key',
+      body: { jobs: [shell('b', 'true')] },
+    });
+    expect(other).toMatchObject({ status: 422, body: { type: expect.stringContaining('CampaignConflict') } });
+    await platform.request('DELETE', platform.path(tenant));
+    await platform.until(tenant, ['deleted']);
+  });
+
+  it('says why CloudFormation failed, and leaves nothing', async () => {
+    const tenant = { virtualLabId: 'e2e', projectId: 'fails' };
+    platform.stack.faults.failNext('Create', 'We currently do not have sufficient t3.micro capacity');
+    await platform.ensure(tenant, { tier: 'debug' });
+    const view = await platform.until(tenant, ['failed']);
+    expect(view.failure).toMatchObject({
+      type: 'StackCreateFailed',
+      message: expect.stringContaining('sufficient t3.micro capacity'),
+    });
+    expect(await platform.leftovers()).toEqual([]);
+  });
+
+  it('keeps lease and keys when the stack does not go, until an operator decides', async () => {
+    const tenant = { virtualLabId: 'e2e', projectId: 'blocked' };
+    await platform.ensure(tenant, { tier: 'debug' });
+    await platform.until(tenant, ['ready']);
+    platform.stack.faults.failNext('Delete', 'the network interface is in use');
+    await platform.request('DELETE', platform.path(tenant));
+    const blocked = await platform.until(tenant, ['blocked']);
+    expect(blocked.failure?.message).toContain('the network interface is in use');
+    expect(await platform.leftovers()).toHaveLength(6);
+    await platform.request('POST', `${platform.path(tenant)}/resolution`, {
+      body: { choice: 'retry', by: 'operator', reason: 'detached it' },
+    });
+    await platform.until(tenant, ['deleted']);
+    expect(await platform.leftovers()).toEqual([]);
+  });
+});
+
+describe('a worker that is killed', () => {
+  it('changes only timing, while the stack is created and while jobs run', async () => {
+    const tenant = { virtualLabId: 'e2e', projectId: 'killed' };
+    const letCreate = platform.stack.faults.hold('Create');
+    const keys = Array.from({ length: 12 }, (_, index) => `job-${index}`);
+    const campaignId = await platform.submit(tenant, 'killed', {
+      jobs: keys.map((key) => shell(key, `echo ${key} >> ~/ran; sleep 2; echo ${key}`)),
+      cluster: { tier: 'debug', idleTimeoutSeconds: 60 },
+    });
+    await platform.until(tenant, ['provisioning']);
+    await platform.untilStackBegins(tenant);
+    platform.killWorker();
+    letCreate();
+    await platform.product.restartWorker();
+    await platform.untilCampaign(tenant, campaignId, ({ jobsByState }) => (jobsByState.running ?? 0) > 0);
+    platform.killWorker();
+    await platform.product.restartWorker();
+    const campaign = await platform.untilCampaign(tenant, campaignId);
+    expect(campaign).toMatchObject({ state: 'succeeded', jobsByState: { succeeded: 12 } });
+    expect(new Set(campaign.jobs.map(({ slurmJobId }) => slurmJobId)).size).toBe(12);
+    // What the cluster itself says: every job ran once.
+    const countId = await platform.submit(tenant, 'count', {
+      jobs: [shell('count', 'sort ~/ran | uniq -c')],
+    });
+    await platform.untilCampaign(tenant, countId);
+    const counts = (await platform.log(tenant, countId, 'count', 'stdout')).body.trim().split('\n');
+    expect(counts.map((line) => line.trim().split(' ')[0])).toEqual(keys.map(() => '1'));
+    for (const key of keys)
+      expect((await platform.log(tenant, campaignId, key, 'stdout')).body).toBe(`${key}\n`);
+    await platform.request('DELETE', platform.path(tenant));
+    await platform.until(tenant, ['deleted']);
+    expect(await platform.leftovers()).toEqual([]);
+  });
+
+  it('leaves the API answering: reads go on, and writes say 503 with Retry-After within two seconds', async () => {
+    const tenant = { virtualLabId: 'e2e', projectId: 'without-worker' };
+    await platform.ensure(tenant, { tier: 'debug' });
+    await platform.until(tenant, ['ready']);
+    platform.killWorker();
+    const read = await platform.request('GET', platform.path(tenant));
+    expect(read.status).toBe(200);
+    const startedAt = performance.now();
+    const write = await platform.request('PUT', platform.path({ ...tenant, projectId: 'other' }), {
+      body: { tier: 'debug' },
+    });
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+    expect(write.status).toBe(503);
+    expect(Number(write.headers.get('retry-after'))).toBeGreaterThan(0);
+    await platform.product.restartWorker();
+    for (const projectId of [tenant.projectId, 'other']) {
+      const left = { ...tenant, projectId };
+      await platform.persist(async () => platform.request('DELETE', platform.path(left)));
+      await platform.until(left, ['deleted']);
+    }
+    expect(await platform.leftovers()).toEqual([]);
+  });
+});
+
+describe('two tenants', () => {
+  it('have clusters of their own at the same time', async () => {
+    const tenants = ['one', 'two'].map((projectId) => ({ virtualLabId: 'e2e', projectId }));
+    const cluster = { tier: 'debug' as const, idleTimeoutSeconds: 30 };
+    const ids = await Promise.all(
+      tenants.map(async (tenant) =>
+        platform.submit(tenant, 'same-key', {
+          jobs: [shell('who', 'hostname; ls /home/sim/campaigns')],
+          cluster,
+        }),
+      ),
+    );
+    expect(new Set(ids).size).toBe(2);
+    const logs: string[] = [];
+    for (const [index, tenant] of tenants.entries()) {
+      const campaignId = ids[index] ?? '';
+      await platform.untilCampaign(tenant, campaignId);
+      logs.push((await platform.log(tenant, campaignId, 'who', 'stdout')).body);
+      expect(logs[index]).toContain(campaignId);
+    }
+    expect(logs[0]).not.toContain(ids[1]);
+    const [one, two] = await Promise.all(tenants.map(async (tenant) => platform.cluster(tenant)));
+    expect(one?.access?.address).not.toBe(two?.access?.address);
+    expect(one?.access?.hostKey).not.toBe(two?.access?.hostKey);
+    const foreign = await platform.request(
+      'GET',
+      `${platform.path(tenants[0] ?? { virtualLabId: '', projectId: '' })}/campaigns/${ids[1]}`,
+    );
+    expect(foreign.status).toBe(404);
+    for (const tenant of tenants) await platform.request('DELETE', platform.path(tenant));
+    for (const tenant of tenants) await platform.until(tenant, ['deleted']);
+    expect(await platform.leftovers()).toEqual([]);
+  });
+});

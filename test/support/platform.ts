@@ -1,0 +1,192 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { DescribeKeyPairsCommand } from '@aws-sdk/client-ec2';
+import { ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
+import type { ClusterState, ClusterView } from '../../src/domain/cluster-view.ts';
+import type { Tenant } from '../../src/domain/ids.ts';
+import type { CampaignSpecInput } from '../../src/domain/job.ts';
+import { createDevAwsClients } from '../../src/dev/aws-clients.ts';
+import { type Product, startProduct } from '../../src/dev/product.ts';
+import { type Stack, startStack } from '../../src/dev/stack.ts';
+
+export interface Answer<T> {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: T;
+}
+
+/** The whole product on the embedded stack, used as the Workflow Service uses it: over HTTP. */
+export class Platform {
+  readonly stack: Stack;
+  readonly product: Product;
+  private readonly directory: string;
+  /** What the foundation itself consists of. */
+  private foundation: readonly string[] = [];
+
+  private constructor(stack: Stack, product: Product, directory: string) {
+    this.stack = stack;
+    this.product = product;
+    this.directory = directory;
+  }
+
+  static async start(): Promise<Platform> {
+    const directory = await mkdtemp(join(tmpdir(), 'pcp-e2e-'));
+    const stack = await startStack({ directory, onProgress: () => {} });
+    try {
+      const platform = new Platform(stack, await startProduct(stack), directory);
+      platform.foundation = await platform.leftovers();
+      return platform;
+    } catch (error) {
+      await stack.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.product.close();
+    await this.stack.close();
+    await rm(this.directory, { recursive: true });
+  }
+
+  async request<T>(
+    method: string,
+    path: string,
+    options: { body?: unknown; key?: string } = {},
+  ): Promise<Answer<T>> {
+    const { body, key } = options;
+    const response = await fetch(this.product.apiUrl + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.product.token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(key && { 'idempotency-key': key }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = (response.headers.get('content-type') ?? '').includes('json');
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  }
+
+  path({ virtualLabId, projectId }: Tenant): string {
+    return `/v1/virtual-labs/${virtualLabId}/projects/${projectId}/cluster`;
+  }
+
+  /** Repeats a request while the service asks for it, as a caller should. */
+  async persist<T>(send: () => Promise<Answer<T>>): Promise<Answer<T>> {
+    for (let attempt = 0; ; attempt++) {
+      const answer = await send();
+      if (answer.status !== 503 || attempt >= 60) return answer;
+      await sleep(500);
+    }
+  }
+
+  async ensure(tenant: Tenant, spec: Record<string, unknown>): Promise<Answer<ClusterView>> {
+    return this.persist(async () => this.request('PUT', this.path(tenant), { body: spec }));
+  }
+
+  async submit(tenant: Tenant, key: string, campaign: CampaignSpecInput): Promise<string> {
+    const answer = await this.persist(async () =>
+      this.request<{ campaignId: string }>('POST', `${this.path(tenant)}/campaigns`, { body: campaign, key }),
+    );
+    if (answer.status !== 202)
+      throw new Error(`not accepted: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body.campaignId;
+  }
+
+  async cluster(tenant: Tenant): Promise<ClusterView> {
+    return (await this.request<ClusterView>('GET', this.path(tenant))).body;
+  }
+
+  async campaign(tenant: Tenant, campaignId: string): Promise<CampaignView & { readonly jobs: JobView[] }> {
+    const path = `${this.path(tenant)}/campaigns/${campaignId}`;
+    return (await this.request<CampaignView & { jobs: JobView[] }>('GET', path)).body;
+  }
+
+  async log(tenant: Tenant, campaignId: string, jobKey: string, kind: string): Promise<Answer<string>> {
+    return this.request('GET', `${this.path(tenant)}/campaigns/${campaignId}/jobs/${jobKey}/logs/${kind}`);
+  }
+
+  async until(tenant: Tenant, states: readonly ClusterState[], withinSeconds = 90): Promise<ClusterView> {
+    return eventually(
+      () => this.cluster(tenant),
+      ({ state }) => states.includes(state),
+      withinSeconds,
+    );
+  }
+
+  async untilCampaign(
+    tenant: Tenant,
+    campaignId: string,
+    isReached: (view: CampaignView) => boolean = ({ endedAt }) => endedAt !== undefined,
+    withinSeconds = 90,
+  ): Promise<CampaignView & { readonly jobs: JobView[] }> {
+    return eventually(() => this.campaign(tenant, campaignId), isReached, withinSeconds);
+  }
+
+  /** Until CloudFormation has been asked for the tenant's stack. */
+  async untilStackBegins(tenant: Tenant, withinSeconds = 30): Promise<void> {
+    const { clusterName } = await this.cluster(tenant);
+    await eventually(
+      () => this.leftovers(),
+      (names) => names.some((name) => name.startsWith('stack') && name.includes(clusterName)),
+      withinSeconds,
+    );
+  }
+
+  /** `kill -9`, as a machine that loses its power. */
+  killWorker(): void {
+    process.kill(this.product.worker.pid, 'SIGKILL');
+  }
+
+  /** Names of all that is left in emulated AWS of any tenant's cluster, leaving out logs. */
+  async leftovers(): Promise<string[]> {
+    const { env } = this.product;
+    const aws = {
+      AWS_ENDPOINT_URL: env['AWS_ENDPOINT_URL'] ?? '',
+      AWS_ENDPOINT_URL_CLOUDFORMATION: env['AWS_ENDPOINT_URL_CLOUDFORMATION'] ?? '',
+      AWS_ENDPOINT_URL_LAMBDA: env['AWS_ENDPOINT_URL_LAMBDA'] ?? '',
+      AWS_REGION: env['AWS_REGION'] ?? '',
+      AWS_ACCESS_KEY_ID: env['AWS_ACCESS_KEY_ID'] ?? '',
+      AWS_SECRET_ACCESS_KEY: env['AWS_SECRET_ACCESS_KEY'] ?? '',
+    };
+    const { cloudFormation, ec2 } = createDevAwsClients(aws);
+    const secretsManager = new SecretsManagerClient({
+      region: aws.AWS_REGION,
+      endpoint: aws.AWS_ENDPOINT_URL,
+      credentials: { accessKeyId: aws.AWS_ACCESS_KEY_ID, secretAccessKey: aws.AWS_SECRET_ACCESS_KEY },
+    });
+    const [stacks, keyPairs, secrets] = await Promise.all([
+      cloudFormation.send(new DescribeStacksCommand({})),
+      ec2.send(new DescribeKeyPairsCommand({})),
+      secretsManager.send(new ListSecretsCommand({ IncludePlannedDeletion: true })),
+    ]);
+    const names = [
+      ...(stacks.Stacks ?? [])
+        .filter(({ StackStatus }) => StackStatus !== 'DELETE_COMPLETE')
+        .map(({ StackName }) => `stack ${StackName}`),
+      ...(keyPairs.KeyPairs ?? []).map(({ KeyName }) => `key pair ${KeyName}`),
+      ...(secrets.SecretList ?? []).map(({ Name }) => `secret ${Name}`),
+    ];
+    return names.filter((name) => !this.foundation.includes(name));
+  }
+}
+
+/** Looks until it is so. */
+export async function eventually<T>(
+  look: () => Promise<T>,
+  isReached: (seen: T) => boolean,
+  withinSeconds: number,
+): Promise<T> {
+  const deadline = Date.now() + withinSeconds * 1000;
+  for (;;) {
+    const seen = await look();
+    if (isReached(seen)) return seen;
+    if (Date.now() > deadline) throw new Error(`not within ${withinSeconds} s: ${JSON.stringify(seen)}`);
+    await sleep(200);
+  }
+}
