@@ -40,6 +40,7 @@ export const jobSpecSchema = z
       .string()
       .min(1)
       .max(MAX_SCRIPT_BYTES)
+      .refine((script) => Buffer.byteLength(script) <= MAX_SCRIPT_BYTES, 'must be at most 1 MiB as UTF-8')
       .refine(noNul, 'must not contain NUL')
       .refine((script) => script.startsWith('#!'), 'must begin with an interpreter line such as #!/bin/bash')
       .refine(
