@@ -48,16 +48,25 @@ export function outcome(
   return states.has('cancelled') ? 'cancelled' : 'succeeded';
 }
 
-/** Ends every job that has not ended, because its cluster is gone; what was seen before stays as it is. */
+/**
+ * Ends every job that has not ended, because its cluster is gone; what was seen before stays as it is. A job that was
+ * being submitted may have run: only one that still waited certainly wrote nothing.
+ */
 export function loseJobs(jobs: readonly JobView[], because: string, now: string): JobView[] {
   return jobs.map((job) => {
-    if (isTerminal(job.state)) return { ...job, logsComplete: true };
-    const never = job.state === 'waiting' || job.state === 'submitting';
-    const reason = never
-      ? `Never submitted: ${because}`
-      : `The cluster went before the end of the job was seen: ${because}`;
-    return { ...job, state: 'cancelled', reason, endedAt: now, logsComplete: true };
+    if (job.state === 'waiting') return { ...job, ...lost(`Never submitted: ${because}`, now) };
+    const logs = job.logsComplete
+      ? {}
+      : { logsProblem: `The cluster went before everything that the job wrote was copied: ${because}` };
+    const end = isTerminal(job.state)
+      ? { logsComplete: true }
+      : lost(`The cluster went before the end of the job was seen: ${because}`, now);
+    return { ...job, ...end, ...logs };
   });
+}
+
+function lost(reason: string, endedAt: string) {
+  return { state: 'cancelled', reason, endedAt, logsComplete: true } as const;
 }
 
 /** The view of a campaign's state: what the memo carries and the API answers. */
