@@ -1,0 +1,177 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { expectAlways } from '../../test/support/properties.ts';
+import {
+  countByState,
+  isComplete,
+  loseJobs,
+  newCampaignSnapshot,
+  outcome,
+  renderCampaignDetails,
+  renderCampaignView,
+  unsubmitted,
+} from './campaign.ts';
+import type { CampaignSnapshot } from './campaign-snapshot.ts';
+import type { JobView } from './campaign-view.ts';
+import { failureOf } from './failures.ts';
+import { isTerminal, type JobState, jobStates } from './slurm-states.ts';
+
+const NOW = '2026-01-15T12:00:00.000Z';
+const tenant = { virtualLabId: 'lab', projectId: 'cortex' };
+const campaignId = 'mfrggzdfmztwq2lknnwg23tpou';
+const content = { bucket: 'control', key: 'campaigns/c.json', sha256: 'abc' };
+
+function jobsIn(...states: JobState[]): JobView[] {
+  return states.map((state, index) => ({ key: `job-${index}`, state, reason: state, logsComplete: false }));
+}
+
+const jobLists: fc.Arbitrary<JobView[]> = fc.array(
+  fc.record({
+    key: fc.uuid(),
+    state: fc.constantFrom(...jobStates),
+    reason: fc.string(),
+    logsComplete: fc.boolean(),
+  }),
+);
+
+describe('a campaign that was just accepted', () => {
+  it('has every job in the order of its keys, none of them in Slurm', () => {
+    const snapshot = newCampaignSnapshot(['b', 'a'], NOW);
+    expect(snapshot).toMatchObject({
+      state: 'waiting-for-cluster',
+      acceptedAt: NOW,
+      since: NOW,
+      sequence: 0,
+    });
+    expect(snapshot.jobs.map(({ key }) => key)).toEqual(['b', 'a']);
+    expect(unsubmitted(snapshot.jobs)).toEqual(snapshot.jobs);
+    expect(isComplete(snapshot.jobs)).toBe(false);
+  });
+});
+
+describe('the jobs of a campaign', () => {
+  it('are each counted once, and states without jobs are left out', () => {
+    expectAlways(
+      fc.property(jobLists, (jobs) => {
+        const counts = countByState(jobs);
+        expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(jobs.length);
+        for (const [state, count] of Object.entries(counts)) {
+          expect(count).toBe(jobs.filter((job) => job.state === state).length);
+          expect(count).toBeGreaterThan(0);
+        }
+      }),
+    );
+  });
+
+  it('are unsubmitted as long as Slurm has not answered for them', () => {
+    const states = unsubmitted(jobsIn(...jobStates)).map(({ state }) => state);
+    expect(states).toEqual(['waiting', 'submitting']);
+  });
+
+  it('are complete when each has ended and its logs are there', () => {
+    expectAlways(
+      fc.property(jobLists, (jobs) => {
+        const open = jobs.filter((job) => !isTerminal(job.state) || !job.logsComplete);
+        expect(isComplete(jobs)).toBe(open.length === 0);
+      }),
+    );
+  });
+});
+
+describe('the outcome of a campaign', () => {
+  it.each<[JobState[], string]>([
+    [['succeeded', 'succeeded'], 'succeeded'],
+    [['succeeded', 'failed'], 'failed'],
+    [['succeeded', 'timed-out'], 'failed'],
+    [['succeeded', 'rejected'], 'failed'],
+    [['succeeded', 'cancelled'], 'cancelled'],
+    [['cancelled', 'failed'], 'failed'],
+  ])('of jobs that are %j is %s', (states, expected) => {
+    expect(outcome(jobsIn(...states))).toBe(expected);
+    expect(outcome(jobsIn(...states.toReversed()))).toBe(expected);
+  });
+});
+
+describe('jobs whose cluster is gone', () => {
+  it('have all ended, and none of what was seen before is lost', () => {
+    expectAlways(
+      fc.property(jobLists, (jobs) => {
+        const lost = loseJobs(jobs, 'it was idle', NOW);
+        expect(isComplete(lost)).toBe(true);
+        expect(lost.map(({ key }) => key)).toEqual(jobs.map(({ key }) => key));
+        for (const [index, job] of jobs.entries()) {
+          if (isTerminal(job.state)) expect(lost[index]).toMatchObject({ ...job, logsComplete: true });
+          else expect(lost[index]).toMatchObject({ state: 'cancelled', endedAt: NOW });
+        }
+      }),
+    );
+  });
+
+  it('were never submitted, or their end was not seen: each says which, and why', () => {
+    const [waiting, ...others] = loseJobs(jobsIn('waiting', 'submitting', 'running'), 'it was idle', NOW);
+    expect(waiting?.reason).toBe('Never submitted: it was idle');
+    for (const { reason } of others)
+      expect(reason).toMatch(/before the end of the job was seen: it was idle$/);
+  });
+
+  it('say so when what they wrote could not be copied any more', () => {
+    const jobs = jobsIn('waiting', 'submitting', 'pending', 'running', 'succeeded');
+    const problems = loseJobs(jobs, 'it was idle', NOW).map(({ logsProblem }) => logsProblem);
+    const missing = 'The cluster went before everything that the job wrote was copied: it was idle';
+    expect(problems).toEqual([undefined, missing, missing, missing, missing]);
+    const copied = jobs.map((job) => ({ ...job, state: 'succeeded' as const, logsComplete: true }));
+    expect(loseJobs(copied, 'it was idle', NOW)).toEqual(copied);
+  });
+});
+
+describe('what a campaign shows', () => {
+  const running: CampaignSnapshot = {
+    ...newCampaignSnapshot(['a', 'b'], NOW),
+    state: 'running',
+    message: 'All jobs were handed to Slurm.',
+    jobs: jobsIn('running', 'succeeded'),
+    target: {
+      deployment: { ...tenant, epoch: 'e1', clusterName: 'pcluster-lab-cortex' },
+      access: { address: '10.0.0.1', port: 22, user: 'sim', hostKey: 'k', privateKeySecretArn: 'arn:secret' },
+      logs: { logGroupName: '/pcp/lab/cortex', epoch: 'e1' },
+      defaultQueue: 'debug',
+    },
+  };
+
+  it('is everything but its jobs and how its head node is reached', () => {
+    expect(renderCampaignView(tenant, campaignId, content, running, NOW)).toEqual({
+      version: 1,
+      ...tenant,
+      campaignId,
+      state: 'running',
+      since: NOW,
+      message: 'All jobs were handed to Slurm.',
+      observedAt: NOW,
+      acceptedAt: NOW,
+      jobCount: 2,
+      jobsByState: { running: 1, succeeded: 1 },
+      content,
+      logs: { logGroupName: '/pcp/lab/cortex', epoch: 'e1' },
+    });
+  });
+
+  it('to an operator is also why it ended and what to do', () => {
+    const failure = failureOf('StackCreateFailed', 'no capacity');
+    const ended = { ...running, state: 'cancelled' as const, endedAt: NOW, failure };
+    const view = renderCampaignView(tenant, campaignId, content, ended, NOW);
+    expect(view).toMatchObject({ endedAt: NOW, failure });
+    expect(renderCampaignDetails(view).split('\n')).toEqual([
+      `## Campaign ${campaignId}: cancelled`,
+      'All jobs were handed to Slurm.',
+      '',
+      `- **since** ${NOW}`,
+      '- **jobs** 2 (1 running, 1 succeeded)',
+      `- **logs** \`/pcp/lab/cortex\`, streams \`e1/${campaignId}/…\``,
+      '',
+      '### StackCreateFailed',
+      'no capacity',
+      '',
+      `**Next step:** ${failure.nextStep}`,
+    ]);
+  });
+});
