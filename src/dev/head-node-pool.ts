@@ -1,23 +1,30 @@
 import { join } from 'node:path';
 import { startDatabaseNode } from './head-node/database-node.ts';
-import type { HeadNodeSpec } from './head-node/head-node-spec.ts';
+import type { BindMount, HeadNodeSpec } from './head-node/head-node-spec.ts';
 import { HeadNodes } from './head-node/head-nodes.ts';
 import { ensureRootImage } from './head-node/root-image.ts';
 import type { HeadNodePort } from './provider/clusters.ts';
+import { ensureWheelhouse, pythonVersionOf, WHEELS_MOUNT_POINT } from './wheelhouse.ts';
 
 /** Head nodes that can be stopped together. */
 export interface HeadNodePool extends HeadNodePort {
   close(): Promise<void>;
 }
 
-/** Makes whatever starts head nodes. */
-export type StartHeadNodes = (context: {
+interface HeadNodePoolContext {
   /** State of this run. */
   readonly directory: string;
   /** Shared by all runs. */
   readonly cacheDirectory: string;
+  /** The interpreter of this machine that downloads are made with. */
+  readonly python: string;
   readonly onProgress: (detail: string) => void;
-}) => Promise<HeadNodePool>;
+  /** Gives downloads up. */
+  readonly signal?: AbortSignal;
+}
+
+/** Makes whatever starts head nodes. */
+export type StartHeadNodes = (context: HeadNodePoolContext) => Promise<HeadNodePool>;
 
 /**
  * Real Slurm head nodes with the MariaDB that their accounting shares, from one root image that is built when the
@@ -25,16 +32,32 @@ export type StartHeadNodes = (context: {
  *
  * @throws DevStackError when this process is not root, or the image or the database cannot be made.
  */
-export const startHeadNodePool: StartHeadNodes = async ({ directory, cacheDirectory, onProgress }) => {
-  const image = await ensureRootImage({ cacheDir: cacheDirectory, onProgress });
+export const startHeadNodePool: StartHeadNodes = async (context) => startPool(context, async () => []);
+
+/** As {@link startHeadNodePool}; every head node also has the wheels of NEURON, downloaded when the cache has none. */
+export const startHeadNodePoolWithWheels: StartHeadNodes = async (context) =>
+  startPool(context, async (image) => {
+    const pythonVersion = await pythonVersionOf(image);
+    const source = await ensureWheelhouse({ ...context, pythonVersion });
+    return [{ source, target: WHEELS_MOUNT_POINT, readOnly: true }];
+  });
+
+async function startPool(
+  context: HeadNodePoolContext,
+  bindsFor: (image: string) => Promise<BindMount[]>,
+): Promise<HeadNodePool> {
+  const { directory, cacheDirectory, onProgress, signal } = context;
+  const image = await ensureRootImage({ cacheDir: cacheDirectory, onProgress, ...(signal && { signal }) });
+  const binds = await bindsFor(image);
   const database = await startDatabaseNode({ image, stateDirectory: join(directory, 'database') });
   const headNodes = new HeadNodes({ image, database, stateDirectory: join(directory, 'clusters') });
   return {
-    start: async (spec: HeadNodeSpec) => headNodes.start(spec),
+    start: async (spec: HeadNodeSpec) =>
+      headNodes.start({ ...spec, binds: [...(spec.binds ?? []), ...binds] }),
     stop: async (clusterName) => headNodes.stop(clusterName),
     close: async () => {
       await headNodes.close();
       await database.close();
     },
   };
-};
+}

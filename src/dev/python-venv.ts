@@ -10,7 +10,7 @@ const BUILD_DEADLINE_SECONDS = 900;
 const ERROR_TAIL_LINES = 8;
 
 /** The private virtual environments, each described by `python/<name>.txt`. */
-export type VenvName = 'moto' | 'ministack' | 'parallelcluster' | 'temporal' | 'temporal-test-server';
+export type VenvName = 'moto' | 'ministack' | 'parallelcluster' | 'pip' | 'temporal' | 'temporal-test-server';
 
 /** Where virtual environments are kept and what they are made from. */
 export interface VenvOptions {
@@ -20,6 +20,8 @@ export interface VenvOptions {
   readonly python: string;
   /** Told once, before a download starts; never when the environment is already there. */
   readonly onProgress: (detail: string) => void;
+  /** Gives the build up. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -38,6 +40,9 @@ export async function ensureVenv(options: VenvOptions): Promise<string> {
     await execa(options.python, ['-I', BUILDER, directory, requirements], {
       all: true,
       timeout: BUILD_DEADLINE_SECONDS * 1000,
+      ...(options.signal && { cancelSignal: options.signal }),
+      // Python then ends its pip as well.
+      killSignal: 'SIGINT',
     });
   } catch (error) {
     throw new DevStackError(`python environment ${options.name}`, reasonOf(error), {

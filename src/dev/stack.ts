@@ -16,11 +16,21 @@ import { Clusters } from './provider/clusters.ts';
 import { ProviderStandIn } from './provider/provider-stand-in.ts';
 import { pclusterSchemaValidation } from './provider/schema-validation.ts';
 import { ensureVenv } from './python-venv.ts';
+import type { VenvOptions } from './python-venv.ts';
 import { seedAws } from './seed-aws.ts';
 import type { SeededAws } from './seed-aws.ts';
 import { findTemporalProgram } from './temporal-binaries.ts';
 import { startTemporalServer, TEMPORAL_NAMESPACE } from './temporal-server.ts';
 import type { TemporalServer } from './temporal-server.ts';
+
+/** The parts that report their progress, under these names. */
+export const STACK_COMPONENTS = [
+  'Temporal',
+  'AWS emulators',
+  'AWS foundation',
+  'ParallelCluster',
+  'head nodes',
+] as const;
 
 /** The pool that the embedded stack seeds. */
 const SUBNET_POOL = 'development';
@@ -37,6 +47,8 @@ export interface StackOptions {
   /** @defaultValue real ones, {@link startHeadNodePool} */
   readonly headNodes?: StartHeadNodes;
   readonly subnetCount?: number;
+  /** Gives the start up: downloads end at once, parts that are on their way up are stopped. */
+  readonly signal?: AbortSignal;
 }
 
 /** A running stack: everything that the worker and the API need, except themselves. */
@@ -105,6 +117,7 @@ async function startParts(context: PartContext): Promise<Parts> {
   ] as const;
   // Nothing may still be on its way up when a failure of another part makes the caller stop everything.
   await Promise.allSettled(starting);
+  context.signal?.throwIfAborted();
   const [temporal, emulators, seeded] = await Promise.all(starting);
   return { temporal, emulators, seeded, provider };
 }
@@ -195,16 +208,16 @@ async function serveProvider(
   context.closers.add(async () => provider.close());
 }
 
-function venvOptions({ environment }: PartContext): { cacheDirectory: string; python: string } {
-  return { cacheDirectory: environment.cacheDirectory, python: environment.python };
+function venvOptions({ environment, signal }: PartContext): Omit<VenvOptions, 'name' | 'onProgress'> {
+  const { cacheDirectory, python } = environment;
+  return { cacheDirectory, python, ...(signal && { signal }) };
 }
 
 async function startHeadNodes(context: PartContext): Promise<HeadNodePool> {
-  const { cacheDirectory } = context.environment;
   const directory = join(context.directory, 'head-nodes');
   const start = async (onProgress: (detail: string) => void): Promise<HeadNodePool> => {
     const startPool = context.headNodes ?? startHeadNodePool;
-    const pool = await startPool({ directory, cacheDirectory, onProgress });
+    const pool = await startPool({ ...venvOptions(context), directory, onProgress });
     context.closers.add(async () => pool.close());
     return pool;
   };

@@ -57,6 +57,8 @@ export interface RootImageOptions {
   cacheDir: string;
   onProgress: (message: string) => void;
   recipe?: RootImageRecipe;
+  /** Gives the build up. */
+  signal?: AbortSignal;
 }
 
 const FINISH_SCRIPT = fileURLToPath(new URL('finish-image.sh', import.meta.url));
@@ -86,7 +88,7 @@ export async function ensureRootImage(options: RootImageOptions): Promise<string
   if (await exists(image)) return image;
   await mkdir(folder, { recursive: true });
   await withFileLock(`${image}.lock`, async () => {
-    if (!(await exists(image))) await build(recipe, image, onProgress);
+    if (!(await exists(image))) await build(recipe, image, options);
   });
   return image;
 }
@@ -103,7 +105,7 @@ async function recipeKey(recipe: RootImageRecipe): Promise<string> {
 async function build(
   recipe: RootImageRecipe,
   image: string,
-  onProgress: (line: string) => void,
+  { onProgress, signal }: RootImageOptions,
 ): Promise<void> {
   // Only the holder of the lock builds, so what is there under this name was left by a builder that died.
   const unfinished = `${image}.unfinished`;
@@ -114,6 +116,7 @@ async function build(
       'debootstrap',
       ['--variant=minbase', `--include=${recipe.packages.join(',')}`, recipe.suite, unfinished],
       debootstrapProgress((message) => onProgress(`${PART}: ${message}`)),
+      signal,
     );
     onProgress(`${PART}: removing what nodes do not need`);
     await run('bash', [FINISH_SCRIPT, unfinished], () => undefined);
@@ -150,7 +153,12 @@ export function debootstrapProgress(onProgress: (message: string) => void): (lin
   };
 }
 
-async function run(command: string, args: readonly string[], onLine: (line: string) => void): Promise<void> {
+async function run(
+  command: string,
+  args: readonly string[],
+  onLine: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<void> {
   const child = execa(command, args, {
     // debootstrap calls chroot, mknod and ldconfig, which are not on every PATH.
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' },
@@ -158,6 +166,9 @@ async function run(command: string, args: readonly string[], onLine: (line: stri
     all: true,
     reject: false,
     maxBuffer: 16_000_000,
+    ...(signal && { cancelSignal: signal }),
+    // debootstrap then takes its mounts down.
+    killSignal: 'SIGINT',
   });
   for await (const line of child.iterable({ from: 'all' })) onLine(line);
   const result = await child;
