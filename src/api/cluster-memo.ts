@@ -14,7 +14,7 @@ export function viewInMemo(
   const written = memo?.[CLUSTER_VIEW_MEMO];
   if (written === undefined) return undefined;
   const view = clusterViewSchema.parse(written);
-  if (view.state === 'requested' && !view.spec) return undefined;
+  if (view.state === 'requested' && !view.spec && !view.specSummary) return undefined;
   return endedFromOutside(status) && !isOver(view) ? unattended(view) : view;
 }
 

@@ -5,7 +5,7 @@ import {
   type JobView,
   type LogLocation,
 } from '../domain/campaign-view.ts';
-import type { ClusterSpec } from '../domain/cluster-spec.ts';
+import type { ClusterSpec, ClusterSpecSummary } from '../domain/cluster-spec.ts';
 import { type ClusterAccess, clusterStates, type ClusterView, type Hold } from '../domain/cluster-view.ts';
 import { type Failure, failures, isFailureType } from '../domain/failures.ts';
 import { campaignIdSchema, jobKeySchema, projectIdSchema, virtualLabIdSchema } from '../domain/ids.ts';
@@ -38,6 +38,13 @@ const clusterSpecFields = {
   idleTimeoutSeconds: z.int(),
   maxLifetimeSeconds: z.int(),
 } satisfies Fields<ClusterSpec>;
+
+const clusterSpecSummaryFields = {
+  tier: clusterSpecFields.tier,
+  queueNames: z.array(z.string()),
+  idleTimeoutSeconds: z.int(),
+  maxLifetimeSeconds: z.int(),
+} satisfies Fields<ClusterSpecSummary>;
 
 const accessFields = {
   address: z.string(),
@@ -72,6 +79,10 @@ const clusterViewFields = {
   observedAt: time,
   epoch: z.string().optional(),
   spec: z.object(clusterSpecFields).optional(),
+  specSummary: z
+    .object(clusterSpecSummaryFields)
+    .optional()
+    .meta({ description: 'In the place of `spec` where that is large.' }),
   subnetId: z.string().optional(),
   stackId: z.string().optional(),
   logGroupName: z.string().optional(),

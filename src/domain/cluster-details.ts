@@ -1,16 +1,17 @@
+import { summarizeSpec } from './cluster-spec.ts';
 import type { ClusterView } from './cluster-view.ts';
 
 /** What an operator reads at the top of the workflow in the Temporal UI: Markdown, newest facts first. */
 export function renderClusterDetails(view: ClusterView): string {
   const { failure, access, activity } = view;
+  const spec = view.spec ? summarizeSpec(view.spec) : view.specSummary;
   const lines = [
     `## ${view.clusterName}: ${view.state}`,
     view.message,
     '',
     `- **since** ${view.since}`,
     view.epoch && `- **epoch** \`${view.epoch}\``,
-    view.spec &&
-      `- **tier** ${view.spec.tier} (queues: ${view.spec.queues.map(({ name }) => name).join(', ')})`,
+    spec && `- **tier** ${spec.tier} (queues: ${spec.queueNames.join(', ')})`,
     view.subnetId && `- **subnet** \`${view.subnetId}\``,
     view.stackId && `- **stack** \`${view.stackId}\``,
     access && `- **head node** \`${access.user}@${access.address}\``,

@@ -1,6 +1,14 @@
 import type { ClusterSnapshot, Resources } from './cluster-snapshot.ts';
+import { type ClusterSpec, summarizeSpec } from './cluster-spec.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { Tenant } from './ids.ts';
+
+/*
+ * What a view has room for, so that it fits into a memo's 8 KB. The specifications of all tiers fit; ids, ARNs, times
+ * and a few holds take the rest. What is cut off here stays whole in the workflow's history.
+ */
+const MAX_SPEC_BYTES = 3072;
+const MAX_MESSAGE_CHARACTERS = 1000;
 
 /** The view of a cluster entity's state: what the memo carries and the API answers. */
 export function renderClusterView(
@@ -19,10 +27,10 @@ export function renderClusterView(
     clusterName,
     state,
     since: snapshot.since,
-    message: snapshot.message,
+    message: clipped(snapshot.message),
     observedAt,
     ...(deployment && { epoch: deployment.epoch, ...resourceFields(deployment.resources) }),
-    ...(spec && { spec }),
+    ...(spec && specFields(spec)),
     ...(deployment?.logGroupName && { logGroupName: deployment.logGroupName }),
     ...(deployment?.access && { access: deployment.access }),
     ...(deployment?.readyAt && { readyAt: deployment.readyAt }),
@@ -33,9 +41,18 @@ export function renderClusterView(
     holds: snapshot.holds,
     openCampaigns: open.length,
     activeJobs: open.reduce((sum, { activeJobs }) => sum + activeJobs, 0),
-    ...(failure && { failure }),
+    ...(failure && { failure: { ...failure, message: clipped(failure.message) } }),
     ...(state === 'blocked' && { choices: ['retry', 'abandon'] }),
   };
+}
+
+/** All characters of a specification are ASCII, so its length is its size. */
+function specFields(spec: ClusterSpec): Pick<ClusterView, 'spec' | 'specSummary'> {
+  return JSON.stringify(spec).length <= MAX_SPEC_BYTES ? { spec } : { specSummary: summarizeSpec(spec) };
+}
+
+function clipped(message: string): string {
+  return message.length <= MAX_MESSAGE_CHARACTERS ? message : `${message.slice(0, MAX_MESSAGE_CHARACTERS)}…`;
 }
 
 function resourceFields({ lease, stack, adminKey }: Resources): Partial<ClusterView> {

@@ -81,6 +81,15 @@ export interface ClusterSpec {
   readonly maxLifetimeSeconds: number;
 }
 
+/** A specification without the details of its queues. */
+export interface ClusterSpecSummary extends Omit<ClusterSpec, 'queues'> {
+  readonly queueNames: readonly string[];
+}
+
+export function summarizeSpec({ queues, ...rest }: ClusterSpec): ClusterSpecSummary {
+  return { ...rest, queueNames: queues.map(({ name }) => name) };
+}
+
 /** Fills in what the caller left out. The result does not change when a later release changes a tier. */
 export function resolveClusterSpec(input: z.output<typeof clusterSpecInputSchema>): ClusterSpec {
   const { tier, queues, idleTimeoutSeconds, maxLifetimeSeconds } = input;

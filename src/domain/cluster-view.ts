@@ -1,4 +1,4 @@
-import type { ClusterSpec } from './cluster-spec.ts';
+import type { ClusterSpec, ClusterSpecSummary } from './cluster-spec.ts';
 import type { Failure } from './failures.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 
@@ -56,6 +56,8 @@ export interface ClusterView {
   /** The deployment; absent before the first. */
   readonly epoch?: string;
   readonly spec?: ClusterSpec;
+  /** In the place of `spec` where that is too large for a memo. */
+  readonly specSummary?: ClusterSpecSummary;
   readonly subnetId?: string;
   readonly stackId?: string;
   readonly logGroupName?: string;

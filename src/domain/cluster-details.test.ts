@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { renderClusterDetails } from './cluster-details.ts';
+import { clusterSpecInputSchema, resolveClusterSpec, summarizeSpec } from './cluster-spec.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { failureOf } from './failures.ts';
+
+const NOW = '2026-01-15T12:00:00.000Z';
+const bare: ClusterView = {
+  version: 1,
+  virtualLabId: 'lab',
+  projectId: 'cortex',
+  clusterName: 'pcluster-lab-cortex',
+  state: 'requested',
+  since: NOW,
+  message: 'Provisioning begins.',
+  observedAt: NOW,
+  holds: [],
+  openCampaigns: 0,
+  activeJobs: 0,
+};
+const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ tier: 'prod-mpi' }));
+
+describe('what an operator reads at the top of a cluster’s workflow', () => {
+  it('is what happens and since when, and no empty line for what is not known', () => {
+    expect(renderClusterDetails(bare).split('\n')).toEqual([
+      '## pcluster-lab-cortex: requested',
+      'Provisioning begins.',
+      '',
+      `- **since** ${NOW}`,
+    ]);
+  });
+
+  it('is every fact of a cluster that is there', () => {
+    const details = renderClusterDetails({
+      ...bare,
+      state: 'ready',
+      epoch: 'e1',
+      spec,
+      subnetId: 'subnet-1',
+      stackId: 'arn:stack',
+      access: { address: '10.0.0.1', port: 22, user: 'sim', hostKey: 'k', privateKeySecretArn: 'arn:secret' },
+      activity: { running: 2, pending: 3, stuck: 1, interactiveSessions: 0, at: NOW },
+      blindSince: NOW,
+      idleSince: NOW,
+      teardownAt: NOW,
+      holds: [{ name: 'results', reason: 'being registered', until: NOW }],
+      openCampaigns: 1,
+      activeJobs: 5,
+    });
+    expect(details.split('\n').slice(3)).toEqual([
+      `- **since** ${NOW}`,
+      '- **epoch** `e1`',
+      '- **tier** prod-mpi (queues: prod-mpi)',
+      '- **subnet** `subnet-1`',
+      '- **stack** `arn:stack`',
+      '- **head node** `sim@10.0.0.1`',
+      `- **Slurm** 2 running, 3 waiting, 1 stuck (seen ${NOW})`,
+      `- **blind** Slurm has not answered since ${NOW}; job states are the last known ones`,
+      `- **idle** since ${NOW}`,
+      `- **teardown** at ${NOW} if nothing changes`,
+      `- **held** by results until ${NOW}: being registered`,
+      '- **campaigns** 1 open, 5 jobs not ended',
+    ]);
+  });
+
+  it('is the same for a specification that is only summarized', () => {
+    expect(renderClusterDetails({ ...bare, specSummary: summarizeSpec(spec) })).toBe(
+      renderClusterDetails({ ...bare, spec }),
+    );
+  });
+
+  it('is the cause, the next step and the possible answers when it is blocked', () => {
+    const failure = failureOf('StackDeleteFailed', 'an interface is in use');
+    const details = renderClusterDetails({
+      ...bare,
+      state: 'blocked',
+      failure,
+      choices: ['retry', 'abandon'],
+    });
+    expect(details.split('\n').slice(4)).toEqual([
+      '',
+      '### StackDeleteFailed',
+      'an interface is in use',
+      '',
+      `**Next step:** ${failure.nextStep}`,
+      '',
+      '**Answer** with the update `resolve`, one of: `retry`, `abandon`.',
+    ]);
+  });
+});
