@@ -143,7 +143,8 @@ export const failures = {
     retryable: false,
     httpStatus: 409,
     title: 'The workflow of the cluster was ended from outside: nothing looks after the cluster',
-    nextStep: 'Operators: look for its stack in CloudFormation; ask for the cluster again to have it looked after.',
+    nextStep:
+      'Operators: look for its stack in CloudFormation; ask for the cluster again to have it looked after.',
   },
   CampaignContentMissing: {
     retryable: false,
@@ -156,6 +157,12 @@ export const failures = {
     httpStatus: 502,
     title: 'A part in the middle of the log is missing in CloudWatch Logs',
     nextStep: 'Repeat the request in a minute; if it lasts, look at the log stream named in the message.',
+  },
+  TeardownTimedOut: {
+    retryable: false,
+    httpStatus: 504,
+    title: 'Deleting the cluster did not finish in time',
+    nextStep: 'Remove what the last error in the message names, then resolve the block with `retry`.',
   },
   ProvisioningTimedOut: {
     retryable: false,

@@ -58,7 +58,7 @@ export async function releaseEverything(entity: ClusterEntity): Promise<void> {
   try {
     await releaseSteps(entity, record);
   } catch (error) {
-    entity.snapshot.failure = failureFrom(error);
+    entity.snapshot.failure = failureFrom(error, 'TeardownTimedOut');
     entity.enter('blocked', 'Deleting did not succeed; subnet and keys are kept until an operator decides.');
     return;
   }

@@ -24,19 +24,18 @@ export function rejection(
 
 /**
  * What an activity's failure means: the innermost failure of the closed list, else a timeout with the last error
- * that it hides, else something unexpected.
+ * that it hides, else something unexpected. `timedOut` is what a timeout means where the activity was called.
  */
-export function failureFrom(error: unknown): Failure {
+export function failureFrom(error: unknown, timedOut: FailureType = 'ProvisioningTimedOut'): Failure {
   const chain = causes(error);
-  const known = chain.find((cause) => cause instanceof ApplicationFailure && isFailureType(cause.type));
+  const known = chain.findLast((cause) => cause instanceof ApplicationFailure && isFailureType(cause.type));
   if (known instanceof ApplicationFailure && isFailureType(known.type))
     return failureOf(known.type, known.message);
   const activity = chain.find((cause) => cause instanceof ActivityFailure);
   const step = activity instanceof ActivityFailure ? `${activity.activityType}: ` : '';
   const last = chain.at(-1);
   const message = `${step}${last instanceof Error ? last.message : String(last)}`;
-  if (chain.some((cause) => cause instanceof TimeoutFailure))
-    return failureOf('ProvisioningTimedOut', message);
+  if (chain.some((cause) => cause instanceof TimeoutFailure)) return failureOf(timedOut, message);
   return unexpectedFailure(message);
 }
 
