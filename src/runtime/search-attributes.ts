@@ -1,10 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Connection, isGrpcServiceError } from '@temporalio/client';
+import { isGrpcServiceError } from '@temporalio/client';
 import type { SearchAttributeType } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { searchAttributes } from '../workflows/search-attributes.ts';
 
 const { IndexedValueType } = proto.temporal.api.enums.v1;
+
+/** What is needed of a connection to Temporal. */
+interface OperatorConnection {
+  readonly operatorService: {
+    addSearchAttributes(request: {
+      namespace: string;
+      searchAttributes: Record<string, proto.temporal.api.enums.v1.IndexedValueType>;
+    }): Promise<unknown>;
+    listSearchAttributes(request: {
+      namespace: string;
+    }): Promise<{ readonly customAttributes?: Readonly<Record<string, unknown>> | null }>;
+  };
+}
 
 const indexedTypes: Readonly<Record<SearchAttributeType, proto.temporal.api.enums.v1.IndexedValueType>> = {
   TEXT: IndexedValueType.INDEXED_VALUE_TYPE_TEXT,
@@ -19,28 +32,37 @@ const indexedTypes: Readonly<Record<SearchAttributeType, proto.temporal.api.enum
 /** gRPC's status for an attribute that another worker registered in the same moment. */
 const ALREADY_EXISTS = 6;
 
+type Attribute = (typeof searchAttributes)[keyof typeof searchAttributes];
+
 const VISIBLE_WITHIN_MS = 30_000;
 
 /**
  * Registers the product's search attributes in the namespace, before any workflow uses them: an unknown one makes
  * every workflow task fail. Safe to run at every start, by several workers at once. Returns when they are visible.
  */
-export async function registerSearchAttributes(connection: Connection, namespace: string): Promise<void> {
-  if ((await missingAttributes(connection, namespace)).length === 0) return;
-  await addSearchAttributes(connection, namespace);
+export async function registerSearchAttributes(
+  connection: OperatorConnection,
+  namespace: string,
+): Promise<void> {
+  const missing = await missingAttributes(connection, namespace);
+  if (missing.length === 0) return;
+  await addSearchAttributes(connection, namespace, missing);
   for (let waitedMs = 0; (await missingAttributes(connection, namespace)).length > 0; waitedMs += 100) {
     if (waitedMs > VISIBLE_WITHIN_MS) throw new Error('The search attributes do not appear in the namespace');
     await sleep(100);
   }
 }
 
-/** Adds all of them; those that are there already, or are being added by another worker, are fine. */
-export async function addSearchAttributes(connection: Connection, namespace: string): Promise<void> {
-  const all = Object.values(searchAttributes);
+/** Adds them, all by default; those that are being added by another worker are fine. */
+export async function addSearchAttributes(
+  connection: OperatorConnection,
+  namespace: string,
+  attributes: readonly Attribute[] = Object.values(searchAttributes),
+): Promise<void> {
   try {
     await connection.operatorService.addSearchAttributes({
       namespace,
-      searchAttributes: Object.fromEntries(all.map(({ name, type }) => [name, indexedTypes[type]])),
+      searchAttributes: Object.fromEntries(attributes.map(({ name, type }) => [name, indexedTypes[type]])),
     });
   } catch (error) {
     const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
@@ -48,7 +70,7 @@ export async function addSearchAttributes(connection: Connection, namespace: str
   }
 }
 
-async function missingAttributes(connection: Connection, namespace: string) {
+async function missingAttributes(connection: OperatorConnection, namespace: string): Promise<Attribute[]> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   return Object.values(searchAttributes).filter(({ name }) => !Object.hasOwn(customAttributes ?? {}, name));
 }
