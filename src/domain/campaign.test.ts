@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectAlways } from '../../test/support/properties.ts';
 import {
@@ -100,8 +100,9 @@ describe('jobs whose cluster is gone', () => {
         expect(isComplete(lost)).toBe(true);
         expect(lost.map(({ key }) => key)).toEqual(jobs.map(({ key }) => key));
         for (const [index, job] of jobs.entries()) {
-          if (isTerminal(job.state)) expect(lost[index]).toMatchObject({ ...job, logsComplete: true });
-          else expect(lost[index]).toMatchObject({ state: 'cancelled', endedAt: NOW });
+          const end = { state: 'cancelled', endedAt: NOW };
+          const before = { ...job, logsComplete: true };
+          expect(lost[index]).toMatchObject(isTerminal(job.state) ? before : end);
         }
       }),
     );
