@@ -11,9 +11,10 @@ export default defineConfig({
           name: 'workflows',
           include: ['test/workflows/**/*.test.ts', 'test/replay/**/*.test.ts'],
           globalSetup: ['test/support/workflow-globals.ts'],
+          // `npm run histories:record` keeps the histories of the scenarios that are named for it.
+          provide: { recordHistories: process.env['RECORD_HISTORIES'] === 'yes' },
           testTimeout: 30_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
       { test: { name: 'api', include: ['test/api/**/*.test.ts'] } },

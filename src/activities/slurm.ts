@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { Context } from '@temporalio/activity';
 import type { CampaignStore } from '../clients/campaign-store.ts';
 import type { SlurmGateway } from '../clients/slurm-gateway.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
@@ -35,11 +34,8 @@ export function createSlurmActivities({
 
     async observeSlurm(request) {
       const { epoch, access } = request;
-      const signal = Context.current().cancellationSignal;
-      const { facts, interactiveSessions } = await gateway.observe(
-        { epoch, access },
-        accountingWindow(request),
-        { signal },
+      const { facts, interactiveSessions } = await withHeartbeat(async ({ signal }) =>
+        gateway.observe({ epoch, access }, accountingWindow(request), { signal }),
       );
       return {
         activity: classifyActivity(facts, interactiveSessions),

@@ -70,7 +70,7 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     why: 'As long as there is output to copy; resumes where the streams end. Longer than any head node outage that ends.',
     startToClose: '2 h',
     scheduleToClose: '1 d',
-    heartbeat: '60 s',
+    heartbeat: '20 s',
     retry: { initialSeconds: 2, maximumSeconds: 60 },
   },
   createStack: {
@@ -78,7 +78,7 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     why: 'ParallelCluster takes 10 to 20 minutes, with Lustre up to 40; CloudFormation itself gives a custom resource an hour.',
     startToClose: '2 h',
     scheduleToClose: '3 h',
-    heartbeat: '60 s',
+    heartbeat: '20 s',
     retry: { initialSeconds: 5, maximumSeconds: 60 },
   },
   deleteStack: {
@@ -86,7 +86,7 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     why: 'A deletion is never skipped: a day of tries, then an operator decides. ENIs alone can take an hour.',
     startToClose: '3 h',
     scheduleToClose: '1 d',
-    heartbeat: '60 s',
+    heartbeat: '20 s',
     retry: { initialSeconds: 5, maximumSeconds: 300 },
   },
   checkReadiness: {
@@ -94,7 +94,7 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     why: 'The smoke job waits for a compute node to boot. The bound over all attempts is the policy’s readyTimeoutSeconds.',
     startToClose: '20 min',
     scheduleToClose: '1 h',
-    heartbeat: '60 s',
+    heartbeat: '20 s',
     retry: { initialSeconds: 2, maximumSeconds: 15 },
   },
   submitJobs: {
@@ -102,7 +102,7 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     why: 'One SSH channel for a batch; adopts what an earlier attempt submitted. Outlasts a restart of slurmctld.',
     startToClose: '10 min',
     scheduleToClose: '1 d',
-    heartbeat: '60 s',
+    heartbeat: '20 s',
     retry: { initialSeconds: 1, maximumSeconds: 60 },
   },
   observeSlurm: {
@@ -110,6 +110,7 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     why: 'A look is only worth its moment: two attempts, then the cluster is blind until the next tick. A dead slurmctld answers after 9 s.',
     startToClose: '60 s',
     scheduleToClose: '90 s',
+    heartbeat: '20 s',
     retry: { initialSeconds: 1, maximumSeconds: 5, attempts: 2 },
   },
   cancelJobs: {
@@ -117,7 +118,7 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     why: 'Jobs take KillWait to go (30 s by default). A head node that cannot be reached must not keep its cluster.',
     startToClose: '5 min',
     scheduleToClose: '10 min',
-    heartbeat: '60 s',
+    heartbeat: '20 s',
     retry: { initialSeconds: 2, maximumSeconds: 30, attempts: 5 },
   },
   disconnect: {

@@ -12,6 +12,7 @@ declare module 'vitest' {
     /** The workflow bundle, made once for all files. */
     workflowBundlePath: string;
     temporalTestServerPath: string;
+    recordHistories: boolean;
   }
 }
 

@@ -29,7 +29,8 @@ import {
   teardownCluster,
 } from '../../src/workflows/messages.ts';
 import { FakeWorld } from '../fakes/fake-world.ts';
-import { continuedRunIds, type HistorySink, replayChain } from './replay.ts';
+import { recordHistories } from './recorded-histories.ts';
+import { continuedRunIds, replayChain } from './replay.ts';
 
 let runtimeInstalled = false;
 
@@ -47,6 +48,8 @@ export async function startTimeSkipping(): Promise<TestWorkflowEnvironment> {
 export interface RigOptions {
   readonly subnets?: number;
   readonly policy?: Partial<ClusterPolicy>;
+  /** Name of a scenario whose histories are kept, for later releases to replay, when histories are recorded. */
+  readonly recordAs?: string;
 }
 
 let taskQueueCounter = 0;
@@ -62,16 +65,16 @@ export class WorkflowRig {
   readonly taskQueue: string;
   readonly vpcId: string;
   private readonly workflowIds = new Set<string>();
-  private readonly saveHistory: HistorySink | undefined;
+  private readonly recordAs: string | undefined;
 
-  private constructor(env: TestWorkflowEnvironment, options: RigOptions, saveHistory?: HistorySink) {
+  private constructor(env: TestWorkflowEnvironment, options: RigOptions) {
     const number = ++taskQueueCounter;
     this.env = env;
     this.world = new FakeWorld(async () => env.currentTimeMs(), options.subnets);
     this.policy = { ...defaultClusterPolicy, ...options.policy };
     this.taskQueue = `test-${number}`;
     this.vpcId = `vpc-${number}`;
-    this.saveHistory = saveHistory;
+    this.recordAs = options.recordAs;
   }
 
   /** Runs a test body beside a worker, then replays everything that it started. */
@@ -79,9 +82,8 @@ export class WorkflowRig {
     env: TestWorkflowEnvironment,
     options: RigOptions,
     body: (rig: WorkflowRig) => Promise<void>,
-    saveHistory?: HistorySink,
   ): Promise<void> {
-    const rig = new WorkflowRig(env, options, saveHistory);
+    const rig = new WorkflowRig(env, options);
     const worker = await rig.createWorker();
     await worker.runUntil(async () => {
       try {
@@ -239,8 +241,10 @@ export class WorkflowRig {
   }
 
   private async replayAll(): Promise<void> {
+    const { recordAs } = this;
+    const save = recordAs && inject('recordHistories') ? recordHistories(recordAs) : undefined;
     for (const workflowId of this.allWorkflowIds()) {
-      await replayChain(this.client, workflowId, inject('workflowBundlePath'), this.saveHistory);
+      await replayChain(this.client, workflowId, inject('workflowBundlePath'), save);
     }
   }
 }

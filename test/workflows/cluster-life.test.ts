@@ -12,7 +12,7 @@ afterAll(async () => {
 
 describe('the life of a cluster', () => {
   it('provisions, runs a campaign, copies its logs, and gives everything back when idle', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await WorkflowRig.run(env, { recordAs: 'whole-life' }, async (rig) => {
       const tenant = rig.tenant('happy');
       const { outcome, view } = await rig.ensure(tenant);
       expect(outcome).toBe('created');

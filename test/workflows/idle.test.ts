@@ -94,7 +94,7 @@ describe('an idle cluster', () => {
   });
 
   it('is called back by a campaign that arrives before anything is deleted', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await WorkflowRig.run(env, { recordAs: 'recalled' }, async (rig) => {
       const tenant = rig.tenant('recalled');
       await rig.ensure(tenant);
       const { epoch } = await rig.until(tenant, 'ready');
@@ -114,7 +114,7 @@ describe('an idle cluster', () => {
 describe('a cluster that lives long', () => {
   it('lives thirty days at a tick of six hours over several continued runs', async () => {
     const policy = { busyTickSeconds: 6 * 3600, idleTickSeconds: 6 * 3600, historyEventLimit: 300 };
-    await WorkflowRig.run(env, { policy }, async (rig) => {
+    await WorkflowRig.run(env, { policy, recordAs: 'continued' }, async (rig) => {
       const tenant = rig.tenant('thirty-days');
       const days = 86_400;
       const startedAt = performance.now();

@@ -67,7 +67,7 @@ describe('a provisioning that fails', () => {
   });
 
   it('ends the campaigns that waited for the cluster, with the cause', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await WorkflowRig.run(env, { recordAs: 'failed-provisioning' }, async (rig) => {
       const tenant = rig.tenant('waiting');
       const campaignId = 'bbbbbbbbbbbbbbbbbbbbbbbbbb';
       rig.world.failOn('createStack', 'StackCreateFailed');

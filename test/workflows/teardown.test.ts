@@ -30,7 +30,7 @@ describe('a teardown', () => {
   });
 
   it('keeps subnet and keys while the stack does not go, and ends when an operator retries', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await WorkflowRig.run(env, { recordAs: 'blocked' }, async (rig) => {
       const tenant = rig.tenant('blocked');
       await rig.ensure(tenant);
       await rig.until(tenant, 'ready');
