@@ -33,7 +33,7 @@ program
   .description('run everything on this machine until Ctrl-C: Temporal, emulated AWS, real Slurm, worker, API')
   .action(async () => {
     const { runDev } = await import('./dev/dev-command.ts');
-    await runDev();
+    process.exitCode = await runDev();
   });
 
 program

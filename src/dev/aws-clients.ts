@@ -1,13 +1,17 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { S3Client } from '@aws-sdk/client-s3';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { AwsEnvironment } from './aws-emulators.ts';
 
-/** The clients that the stack itself uses, to seed the emulators and to play the ParallelCluster provider. */
+/** The clients that the stack itself uses: to seed the emulators, to play the ParallelCluster provider, to check. */
 export interface DevAwsClients {
   readonly cloudFormation: CloudFormationClient;
   readonly ec2: EC2Client;
+  readonly logs: CloudWatchLogsClient;
   readonly s3: S3Client;
+  readonly secretsManager: SecretsManagerClient;
 }
 
 /** Clients bound to the emulators explicitly: this process may have real credentials in its environment. */
@@ -19,6 +23,8 @@ export function createDevAwsClients(env: AwsEnvironment): DevAwsClients {
   return {
     cloudFormation: new CloudFormationClient({ ...common, endpoint: env.AWS_ENDPOINT_URL_CLOUDFORMATION }),
     ec2: new EC2Client({ ...common, endpoint: env.AWS_ENDPOINT_URL }),
+    logs: new CloudWatchLogsClient({ ...common, endpoint: env.AWS_ENDPOINT_URL }),
     s3: new S3Client({ ...common, endpoint: env.AWS_ENDPOINT_URL }),
+    secretsManager: new SecretsManagerClient({ ...common, endpoint: env.AWS_ENDPOINT_URL }),
   };
 }

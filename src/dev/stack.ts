@@ -5,6 +5,7 @@ import { tagKeys } from '../domain/resource-tags.ts';
 import type { AwsEmulators } from './aws-emulators.ts';
 import { startAwsEmulators } from './aws-emulators.ts';
 import { createDevAwsClients } from './aws-clients.ts';
+import type { DevAwsClients } from './aws-clients.ts';
 import { Closers } from './closers.ts';
 import { readDevEnvironment } from './environment.ts';
 import type { DevEnvironment } from './environment.ts';
@@ -56,6 +57,8 @@ export interface Stack {
   /** The whole environment for the product's processes: nothing else has to be inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly logDirectory: string;
+  /** Clients of the emulated AWS, to look past the product. */
+  readonly aws: DevAwsClients;
   /** For tests: makes the ParallelCluster provider fail or wait. */
   readonly faults: ProviderStandIn['faults'];
   /**
@@ -82,6 +85,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const parts = await startParts({ ...options, environment, logDirectory, closers });
     return {
       env: productEnvironment(environment, parts),
+      aws: createDevAwsClients(parts.emulators.env),
       faults: parts.provider.faults,
       logDirectory,
       close: async () => closers.close(),

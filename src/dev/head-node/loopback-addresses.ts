@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { DevStackError } from '../errors.ts';
 import { withFileLock } from './file-lock.ts';
-import { isAlive, ownIdentity } from './process-identity.ts';
-import type { ProcessIdentity } from './process-identity.ts';
+import { isAlive, ownIdentity, parseIdentity } from './process-identity.ts';
 
 /**
  * Which process holds which address: one file for each, for the whole machine, since addresses belong to the
@@ -42,6 +41,16 @@ export async function releaseLoopbackAddress(address: string): Promise<void> {
   await withRecords(() => release(address));
 }
 
+/** The addresses that this process holds. */
+export async function ownLoopbackAddresses(): Promise<string[]> {
+  const own = JSON.stringify(await ownIdentity());
+  return withRecords(async () => {
+    const records = await readdir(RECORDS);
+    const owners = await Promise.all(records.map(async (name) => readFile(join(RECORDS, name), 'utf8')));
+    return records.filter((_, index) => owners[index] === own);
+  });
+}
+
 function withRecords<T>(action: () => Promise<T>): Promise<T> {
   return withFileLock(`${RECORDS}.lock`, async () => {
     await mkdir(RECORDS, { recursive: true });
@@ -60,13 +69,6 @@ async function reclaimDeadOwners(): Promise<void> {
     const owner = parseIdentity(await readFile(join(RECORDS, address), 'utf8'));
     if (owner === undefined || !(await isAlive(owner))) await release(address);
   }
-}
-
-/** Undefined for a record that its writer did not finish. */
-function parseIdentity(text: string): ProcessIdentity | undefined {
-  const match = /^\{"pid":(\d+),"startTicks":"(\d+)"\}$/.exec(text);
-  const [, pid, startTicks] = match ?? [];
-  return pid === undefined || startTicks === undefined ? undefined : { pid: Number(pid), startTicks };
 }
 
 /** The /32 addresses on `lo`. */

@@ -19,6 +19,13 @@ export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   return (await startTicksOf(identity.pid)) === identity.startTicks;
 }
 
+/** Reads an identity that was written as JSON. Undefined for a record that its writer did not finish. */
+export function parseIdentity(text: string): ProcessIdentity | undefined {
+  const match = /^\{"pid":(\d+),"startTicks":"(\d+)"\}$/.exec(text);
+  const [, pid, startTicks] = match ?? [];
+  return pid === undefined || startTicks === undefined ? undefined : { pid: Number(pid), startTicks };
+}
+
 async function startTicksOf(pid: number): Promise<string | undefined> {
   let stat: string;
   try {

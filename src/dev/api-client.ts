@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { z } from 'zod';
+import { clusterPath } from '../api/server.ts';
+import { problemSchema, problemTypePath } from '../api/problem.ts';
+import {
+  type CampaignPage,
+  campaignPageSchema,
+  type CampaignReceipt,
+  campaignReceiptSchema,
+  clusterViewSchema,
+} from '../api/view-schemas.ts';
+import type { ClusterSpecInput } from '../domain/cluster-spec.ts';
+import type { ClusterView } from '../domain/cluster-view.ts';
+import type { Tenant } from '../domain/ids.ts';
+import type { CampaignSpecInput } from '../domain/job.ts';
+import type { LogKind } from '../domain/log-events.ts';
+import { DevStackError, messageOf } from './errors.ts';
+
+/** How long a caller repeats what the API answers with 503. */
+const PATIENCE_SECONDS = 30;
+
+export interface ApiClientOptions {
+  readonly apiUrl: string;
+  readonly token: string;
+  /** Gives every request up. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A caller of the HTTP API for one tenant, as the Workflow Service is one: repeats what is answered with 503, and
+ * rejects with a DevStackError in the words of the problem otherwise.
+ */
+export class ApiClient {
+  readonly #options: ApiClientOptions;
+  /** Path of the tenant's cluster. */
+  readonly path: string;
+
+  constructor(options: ApiClientOptions, tenant: Tenant) {
+    this.#options = options;
+    this.path = clusterPath(tenant);
+  }
+
+  /** Makes the cluster exist; the status tells whether it was there. */
+  async putCluster(spec: ClusterSpecInput): Promise<{ status: number; view: ClusterView }> {
+    const answer = await this.#request('PUT', this.path, { body: spec });
+    return { status: answer.status, view: await parse(answer, clusterViewSchema) };
+  }
+
+  async cluster(): Promise<ClusterView> {
+    return parse(await this.#request('GET', this.path), clusterViewSchema);
+  }
+
+  async submit(
+    idempotencyKey: string,
+    campaign: CampaignSpecInput,
+  ): Promise<{ isRepetition: boolean; receipt: CampaignReceipt }> {
+    const headers = { 'idempotency-key': idempotencyKey };
+    const answer = await this.#request('POST', `${this.path}/campaigns`, { body: campaign, headers });
+    const isRepetition = answer.headers.get('idempotent-replayed') === 'true';
+    return { isRepetition, receipt: await parse(answer, campaignReceiptSchema) };
+  }
+
+  async campaign(campaignId: string): Promise<CampaignPage> {
+    return parse(await this.#request('GET', `${this.path}/campaigns/${campaignId}`), campaignPageSchema);
+  }
+
+  /** All that a job wrote so far; empty when it wrote nothing. */
+  async log(campaignId: string, jobKey: string, kind: LogKind): Promise<string> {
+    let next: string | undefined = `${this.path}/campaigns/${campaignId}/jobs/${jobKey}/logs/${kind}`;
+    let text = '';
+    while (next !== undefined) {
+      const answer: Response = await this.#request('GET', next, { accept: isNotWritten });
+      if (!answer.ok) return text;
+      text += await answer.text();
+      const [, link] = /^<([^>]+)>; rel="next"$/.exec(answer.headers.get('link') ?? '') ?? [];
+      next = answer.headers.get('log-end') === 'true' ? undefined : link;
+    }
+    return text;
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    options: {
+      body?: unknown;
+      headers?: Record<string, string>;
+      /** Which problems are no problem. */
+      accept?: (answer: Response) => Promise<boolean>;
+    } = {},
+  ): Promise<Response> {
+    const deadline = Date.now() + PATIENCE_SECONDS * 1000;
+    for (;;) {
+      const answer = await this.#send(method, path, options);
+      if (answer.ok || (await options.accept?.(answer.clone()))) return answer;
+      if (answer.status !== 503 || Date.now() > deadline) throw await problemOf(method, path, answer);
+      await answer.body?.cancel();
+      const waitSeconds = Number(answer.headers.get('retry-after') ?? 1);
+      await sleep(waitSeconds * 1000, undefined, { signal: this.#options.signal });
+    }
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    { body, headers }: { body?: unknown; headers?: Record<string, string> },
+  ): Promise<Response> {
+    const { apiUrl, token, signal } = this.#options;
+    const content = body === undefined ? {} : { 'content-type': 'application/json' };
+    try {
+      return await fetch(apiUrl + path, {
+        method,
+        signal,
+        headers: { authorization: `Bearer ${token}`, ...content, ...headers },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      const cause = error instanceof Error && error.cause ? messageOf(error.cause) : messageOf(error);
+      throw new DevStackError('API', `${method} ${path} got no answer (${cause})`, {
+        nextStep: 'Read api.log',
+        cause: error,
+      });
+    }
+  }
+}
+
+async function parse<T>(answer: Response, schema: z.ZodType<T>): Promise<T> {
+  return schema.parse(await answer.json());
+}
+
+/** A job that wrote nothing, or not yet, has no such log. */
+async function isNotWritten(answer: Response): Promise<boolean> {
+  if (answer.status !== 404) return false;
+  const problem = problemSchema.safeParse(jsonOf(await answer.text()));
+  return problem.success && problem.data.type === problemTypePath('LogNotWritten');
+}
+
+async function problemOf(method: string, path: string, answer: Response): Promise<DevStackError> {
+  const text = await answer.text();
+  const problem = problemSchema.safeParse(jsonOf(text));
+  const words = problem.success ? `${problem.data.title}: ${problem.data.detail}` : text;
+  return new DevStackError('API', `${method} ${path} answered ${answer.status}: ${words}`, {
+    nextStep: problem.success ? problem.data.nextStep : 'Read api.log',
+  });
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
