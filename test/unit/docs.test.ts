@@ -1,0 +1,267 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { canTransition } from '../../src/domain/cluster-state.ts';
+import { clusterStates } from '../../src/domain/cluster-view.ts';
+import { failures } from '../../src/domain/failures.ts';
+import { tagKeys } from '../../src/domain/resource-tags.ts';
+import * as messages from '../../src/workflows/messages.ts';
+import { activityBounds } from '../../src/workflows/policies.ts';
+import { searchAttributes } from '../../src/workflows/search-attributes.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+const technical = read('docs/technical-description.md');
+const operations = read('docs/operations.md');
+
+/** The rows of the table whose first line is this, as cells without surrounding blanks. */
+function tableAfter(text: string, header: string): string[][] {
+  const [, rest = expect.unreachable(`no table begins with ${header}`)] = text.split(`\n${header}\n`);
+  const rows: string[][] = [];
+  for (const line of rest.split('\n').slice(1)) {
+    if (!line.startsWith('|')) break;
+    rows.push(
+      line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  }
+  return rows;
+}
+
+const code = (text: string): string => `\`${text}\``;
+/** Everything in backquotes. */
+const codes = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, inner = '']) => inner);
+
+/** Temporal's own attributes, and words that are values, in the searches. */
+const BUILT_IN_NAMES = ['WorkflowType', 'ExecutionStatus', 'TimedOut', 'StackCreateFailed'] as const;
+
+function filesBelow(folder: string, ending: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith(ending))
+    .map((path) => join(folder, path));
+}
+
+describe('docs/operations.md', () => {
+  it('has every type of failure with its status and next step, as the code has them', () => {
+    const rows = tableAfter(operations, '| type | again | HTTP | what happened | next step |');
+
+    expect(rows).toEqual(
+      Object.entries(failures).map(([type, { retryable, httpStatus, title, nextStep }]) => [
+        code(type),
+        retryable ? 'yes' : 'no',
+        String(httpStatus),
+        title,
+        nextStep,
+      ]),
+    );
+  });
+
+  it('says what to do in every state of a cluster', () => {
+    const rows = tableAfter(operations, '| state | what happens | what to do |');
+
+    expect(rows.map(([state]) => state)).toEqual(clusterStates.map(code));
+  });
+
+  it('searches only for search attributes and states that exist', () => {
+    const queries = tableAfter(operations, '| looking for | query |').map(([, query = '']) => query);
+    const attributes = Object.values(searchAttributes).map(({ name }) => name);
+    const names = queries.flatMap((query) => query.match(/\b[A-Z][a-z]+[A-Z]\w+\b/g) ?? []);
+    const values = queries.flatMap((query) =>
+      [...query.matchAll(/ClusterState (?:=|NOT IN) (\([^)]*\)|'[^']*')/g)].flatMap(
+        ([, list = '']) => list.match(/[\w-]+/g) ?? [],
+      ),
+    );
+
+    expect(new Set(names)).toEqual(
+      new Set([...attributes.filter((name) => names.includes(name)), ...BUILT_IN_NAMES]),
+    );
+    expect(clusterStates).toEqual(expect.arrayContaining([...new Set(values)]));
+  });
+
+  it('sends only updates and queries that the workflows have', () => {
+    const sent = [...operations.matchAll(/^temporal workflow (?:update execute|query) .*--name (\w+)/gm)].map(
+      ([, name]) => name,
+    );
+
+    expect(new Set(sent)).toEqual(
+      new Set(['teardown', 'hold', 'release', 'extend', 'resolve', 'view', 'leases']),
+    );
+    expect(sent.filter((name) => !Object.values(messages).some((message) => message.name === name))).toEqual(
+      [],
+    );
+  });
+
+  it('gives every update an input that is JSON', () => {
+    const inputs = [...operations.matchAll(/--input '([^']*)'/g)].map(([, input = '']) => input);
+
+    expect(inputs.length).toBeGreaterThan(5);
+    expect(inputs.map((input): unknown => JSON.parse(input))).not.toContain(null);
+  });
+});
+
+describe('docs/technical-description.md', () => {
+  it('draws exactly the transitions that a cluster can make', () => {
+    const diagram = /^stateDiagram-v2\n([\s\S]*?)^```/m.exec(technical)?.[1] ?? '';
+    const drawn = [...diagram.matchAll(/^ {2}(\w+) --> (\w+)$/gm)].map(([, from = '', to = '']) =>
+      [from, to].map((state) => state.replace('_', '-')).join(' → '),
+    );
+    const possible = clusterStates.flatMap((from) =>
+      clusterStates.filter((to) => canTransition(from, to)).map((to) => `${from} → ${to}`),
+    );
+
+    expect(drawn.toSorted()).toEqual(possible.toSorted());
+  });
+
+  it('lists every message of the workflows, by kind', () => {
+    const rows = tableAfter(technical, '| workflow | message | kind | from | does |');
+    const listed = rows.map(([, name, kind]) => `${kind} ${name}`);
+
+    expect(listed.toSorted()).toEqual(
+      Object.values(messages)
+        .map(({ type, name }) => `${type} ${code(name)}`)
+        .toSorted(),
+    );
+  });
+
+  it('has the bounds of every activity', () => {
+    const rows = tableAfter(
+      technical,
+      '| activity | one attempt | all attempts | heartbeat | pauses between attempts |',
+    );
+
+    expect(rows).toEqual(
+      Object.entries(activityBounds).map(
+        ([name, { startToClose, scheduleToClose, heartbeat = '–', retry }]) => [
+          code(name),
+          startToClose,
+          scheduleToClose,
+          heartbeat,
+          `${retry.initialSeconds} to ${retry.maximumSeconds} s${retry.attempts ? `, ${retry.attempts} attempts` : ''}`,
+        ],
+      ),
+    );
+  });
+
+  it('has every search attribute with its type', () => {
+    const rows = tableAfter(technical, '| search attribute | type | on | holds |');
+
+    expect(rows.map(([name, type = '']) => [name, type.toUpperCase()])).toEqual(
+      Object.values(searchAttributes).map(({ name, type }) => [code(name), type]),
+    );
+  });
+
+  it('has every tag', () => {
+    expect(tableAfter(technical, '| tag ⚙ | on |').map(([tag]) => tag)).toEqual(
+      Object.values(tagKeys).map(code),
+    );
+  });
+
+  it('asks for the permission of every call to AWS, and marks what no call of ours needs as implied', () => {
+    const rows = tableAfter(technical, '| process | action | resource | for |');
+    const listed = rows.flatMap(([, actions = '', , purpose = '']) =>
+      purpose.startsWith('implied') ? [] : codes(actions),
+    );
+
+    expect(listed.toSorted()).toEqual([...callsToAws()].toSorted());
+  });
+});
+
+const iamPrefixes: Readonly<Record<string, string>> = {
+  cloudformation: 'cloudformation',
+  'cloudwatch-logs': 'logs',
+  ec2: 'ec2',
+  s3: 's3',
+  'secrets-manager': 'secretsmanager',
+};
+
+/** IAM actions of all commands and paginators that product code imports from the AWS SDK. */
+function callsToAws(): Set<string> {
+  const actions = new Set<string>();
+  for (const path of [...filesBelow('src/clients', '.ts'), ...filesBelow('src/activities', '.ts')]) {
+    if (path.endsWith('.test.ts')) continue;
+    const imports = read(path).matchAll(/import (?!type)\{([^}]+)\} from '@aws-sdk\/client-([\w-]+)'/g);
+    for (const [, names = '', client = ''] of imports) {
+      for (const [, command, paged] of names.matchAll(/\b(?:(\w+)Command|paginate(\w+))\b/g)) {
+        actions.add(`${iamPrefixes[client] ?? client}:${command ?? paged}`);
+      }
+    }
+  }
+  return actions;
+}
+
+describe('docs/adr', () => {
+  it('gives a reason for every dependency and for nothing else', () => {
+    const text = read('docs/adr/0011-dependencies.md');
+    const { dependencies, devDependencies } = z
+      .object({
+        dependencies: z.record(z.string(), z.string()),
+        devDependencies: z.record(z.string(), z.string()),
+      })
+      .parse(JSON.parse(read('package.json')));
+    const named = (header: string) => tableAfter(text, header).map(([name]) => name);
+
+    expect(named('| at run time | why this one |')).toEqual(Object.keys(dependencies).map(code));
+    expect(named('| for development | why this one |')).toEqual(Object.keys(devDependencies).map(code));
+  });
+
+  it('is indexed in full, under the titles of its pages', () => {
+    const pages = readdirSync(join(root, 'docs/adr')).filter((name) => /^\d{4}-/.test(name));
+    const rows = tableAfter(read('docs/adr/README.md'), '| # | decision |');
+
+    expect(rows).toEqual(
+      pages.map((name) => {
+        const [, number, title] =
+          /^# (\d+)\. (.+)\n\nDate: \d{4}-\d\d-\d\d\./.exec(read(`docs/adr/${name}`)) ?? [];
+        expect(Number(name.slice(0, 4))).toBe(Number(number));
+        return [`[${number}](${name})`, title];
+      }),
+    );
+  });
+});
+
+const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...filesBelow('docs', '.md')];
+
+describe.each(documents)('%s', (document) => {
+  const text = read(document);
+
+  it('links only to files and headings that exist', () => {
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
+    const broken = links.flatMap(([link, path = '', anchor]) => {
+      const target = path === '' ? document : join(dirname(document), path);
+      if (!existsSync(join(root, target))) return [link];
+      return anchor === undefined || headingAnchors(read(target)).has(anchor) ? [] : [link];
+    });
+
+    expect(broken).toEqual([]);
+  });
+
+  it('names only npm scripts and source files that exist', () => {
+    const { scripts } = z
+      .object({ scripts: z.record(z.string(), z.string()) })
+      .parse(JSON.parse(read('package.json')));
+    const named = [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name = '']) => name);
+    const paths = codes(text.replaceAll(/^```[\s\S]*?^```/gm, '')).filter((path) =>
+      /^(src|test|docs|assets|deploy|examples)\/[\w./-]+$/.test(path),
+    );
+
+    expect(named.filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
+    expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+});
+
+/** As GitHub makes them: lower case, without punctuation, hyphens for blanks. */
+function headingAnchors(text: string): Set<string> {
+  return new Set(
+    [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
