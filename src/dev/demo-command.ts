@@ -46,9 +46,8 @@ async function demonstrate(
   const client = new ApiClient({ apiUrl, token, signal }, TENANT);
   const story = new Story(client, teller, signal);
   const before = await survey(platform);
-  teller.heading(
-    `A cluster for project ${TENANT.projectId}\n          of virtual lab ${TENANT.virtualLabId}`,
-  );
+  teller.heading('A project of a virtual lab asks for a cluster');
+  teller.line(`  … is ${client.path.replace(/\/cluster$/, '')}\n`);
   const run = await act(story, teller);
   teller.heading('Nothing runs any more: the cluster goes by itself');
   await story.untilDeleted();
@@ -65,7 +64,7 @@ interface Aftermath {
 }
 
 async function checkWhatIsLeft({ platform, teller, story, run, before }: Aftermath): Promise<boolean> {
-  teller.heading('What is left, asked from AWS and Temporal themselves');
+  teller.heading('What is left of it, as AWS and Temporal say');
   const findings = findLeftovers(before, await survey(platform));
   teller.findings(findings);
   const [logGroup] = await logGroupNames(platform.stack.aws, logGroupName(TENANT));

@@ -53,7 +53,7 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
       display.report,
       PRODUCT_COMPONENT,
       async () => startProduct(stack),
-      ({ apiUrl }) => apiUrl,
+      ({ apiUrl }) => `${apiUrl}/docs`,
     );
     closers.add(async () => product.close());
     signal.throwIfAborted();

@@ -60,13 +60,13 @@ async function attempt(
   { signal }: Interruption,
 ): Promise<Outcome> {
   try {
-    const { wheels, title } = run;
+    const { wheels } = run;
     const platform = await startLocalPlatform({ directory, wheels, output: process.stdout, signal });
     try {
       return { isGood: await run.use(platform, teller, signal) };
     } finally {
-      teller.line(
-        `\n${signal.aborted ? 'Interrupted: stopping' : 'Stopping'} everything (${title.split(':')[0]})`,
+      teller.heading(
+        signal.aborted ? 'Interrupted: everything is being stopped' : 'Everything is being stopped',
       );
       await platform.close();
     }

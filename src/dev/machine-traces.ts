@@ -18,11 +18,12 @@ export interface MachineTraces {
  * that name its folder in any process's table, addresses on `lo` that this process holds.
  */
 export async function machineTraces(directory: string): Promise<MachineTraces> {
+  // Before the processes: looking takes a lock, which is a process.
+  const loopbackAddresses = await ownLoopbackAddresses();
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
-  const [processes, mounts, loopbackAddresses] = await Promise.all([
+  const [processes, mounts] = await Promise.all([
     Promise.all(pids.map(async (pid) => describeIfOurs(pid, directory))),
     Promise.all(pids.map(async (pid) => read(pid, 'mountinfo'))),
-    ownLoopbackAddresses(),
   ]);
   const naming = mounts.flatMap((table) => table.split('\n').filter((line) => line.includes(directory)));
   return {

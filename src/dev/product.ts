@@ -29,7 +29,10 @@ const PACE = {
 };
 
 /** Starts worker and API on a stack and waits until the API says that it is ready. */
-export async function startProduct(stack: Stack, overrides: Readonly<Record<string, string>> = {}): Promise<Product> {
+export async function startProduct(
+  stack: Stack,
+  overrides: Readonly<Record<string, string>> = {},
+): Promise<Product> {
   const [port = 0] = await freePorts(1);
   const token = randomBytes(24).toString('hex');
   const env = {

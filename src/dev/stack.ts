@@ -138,7 +138,7 @@ async function startTemporal(context: PartContext): Promise<TemporalServer> {
     context.closers.add(async () => server.close());
     return server;
   };
-  return withProgress(context.onProgress, 'Temporal', start, ({ uiUrl }) => uiUrl);
+  return withProgress(context.onProgress, 'Temporal', start, ({ uiUrl }) => `${uiUrl} is its UI`);
 }
 
 async function startEmulators(context: PartContext): Promise<AwsEmulators> {
@@ -194,8 +194,11 @@ async function serveProvider(
   provider: ProviderStandIn,
 ): Promise<void> {
   const [venv, headNodes, { env }] = await Promise.all([
-    withProgress(context.onProgress, 'ParallelCluster', async (onProgress) =>
-      ensureVenv({ ...venvOptions(context), name: 'parallelcluster', onProgress }),
+    withProgress(
+      context.onProgress,
+      'ParallelCluster',
+      async (onProgress) => ensureVenv({ ...venvOptions(context), name: 'parallelcluster', onProgress }),
+      () => 'stand-in of its provider, with its own validators',
     ),
     startHeadNodes(context),
     emulatorsStarting,
@@ -225,7 +228,7 @@ async function startHeadNodes(context: PartContext): Promise<HeadNodePool> {
     context.closers.add(async () => pool.close());
     return pool;
   };
-  return withProgress(context.onProgress, 'head nodes', start);
+  return withProgress(context.onProgress, 'head nodes', start, () => 'image and MariaDB of Debian trixie');
 }
 
 function productEnvironment(environment: DevEnvironment, parts: Parts): Record<string, string> {

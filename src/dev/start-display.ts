@@ -38,7 +38,7 @@ function widthOf(components: readonly string[]): number {
 
 function describe({ component, status, detail, seconds }: ProgressEvent, width: number): string {
   const time = status === 'starting' ? '' : ` (${seconds.toFixed(1)} s)`;
-  return `${component.padEnd(width)}  ${detail}${time}`;
+  return `${component.padEnd(width)}  ${detail || status}${time}`;
 }
 
 /** One part of the list: events are handed to its task, which ends with the last of them. */

@@ -36,7 +36,7 @@ export class Story {
 
   async ask(spec: ClusterSpecInput, inWords: string): Promise<ClusterView> {
     const { status, view } = await this.#client.putCluster(spec);
-    this.#teller.sent('PUT', '…/cluster', `${inWords}: ${status}, ${view.clusterName}`);
+    this.#teller.sent('PUT …/cluster', `${inWords}: ${status}, ${view.clusterName}`);
     return view;
   }
 
@@ -45,7 +45,7 @@ export class Story {
     const { isRepetition, receipt } = await this.#client.submit(idempotencyKey, campaign);
     const outcome = isRepetition ? 'known already, no second job' : 'accepted';
     const { campaignId } = receipt;
-    this.#teller.sent('POST', '…/campaigns', `${inWords}: 202, ${outcome}`);
+    this.#teller.sent('POST …/campaigns', `${inWords}: 202, ${outcome}`);
     return campaignId;
   }
 

@@ -3,7 +3,7 @@ import { type Finding, leftoverKinds } from '../leftovers.ts';
 import type { Change } from './changes.ts';
 
 const SUBJECT_WIDTH = 7;
-const STATE_WIDTH = 13;
+const STATE_WIDTH = 16;
 
 const colours: Readonly<Record<string, 'green' | 'red' | 'yellow' | 'cyan'>> = {
   ready: 'green',
@@ -44,9 +44,9 @@ export class Teller {
     this.line(`${time}  ${subject.padEnd(SUBJECT_WIDTH)}  ${coloured}  ${text}`.trimEnd());
   }
 
-  /** Something that was sent, and what came back. */
-  sent(method: string, path: string, text: string): void {
-    this.tell({ subject: 'you', state: `${method} ${path}`.padEnd(STATE_WIDTH), text });
+  /** A request that was sent, and what came back. */
+  sent(request: string, text: string): void {
+    this.tell({ subject: 'you', state: request, text });
   }
 
   output(text: string): void {
