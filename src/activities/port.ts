@@ -6,8 +6,6 @@ import type { CreatedStack, Deployment, KeyPair, KeyRole, SubnetLease } from '..
 import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { PoolSubnet } from '../domain/subnets.ts';
 
-export type { CreatedStack, Deployment, KeyPair, KeyRole, SubnetLease };
-
 /** `waiting`: all subnets are taken; the pool signals the cluster workflow `subnetAvailable` when it is its turn. */
 export type LeaseAnswer =
   | { readonly status: 'leased'; readonly lease: SubnetLease }

@@ -1,4 +1,10 @@
-import { z } from 'zod';
+import {
+  extensionRequestSchema,
+  holdNameSchema,
+  holdRequestSchema,
+  problemWithEnd,
+  resolutionSchema,
+} from '../domain/lifetime.ts';
 import { answer, problemResponses } from './openapi.ts';
 import type { Clusters } from './ports.ts';
 import { answerBy, CLUSTER_PATH, type Server, tenantParams } from './server.ts';
@@ -6,37 +12,9 @@ import { clusterViewSchema } from './view-schemas.ts';
 
 const tags = ['Clusters'];
 
-/** A hold or an extension is a promise to pay: nobody makes one for longer than a month at a time. */
-const MAX_DURATION_SECONDS = 30 * 86_400;
-
-const holdName = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?$/,
-    'must be 1 to 64 letters, digits, dots, underscores or hyphens, beginning and ending with a letter or digit',
-  );
-const sentence = z
-  .string()
-  .regex(/^(?=.*\S)[^\p{Cc}]{1,500}$/u, 'must be 1 to 500 printable characters, not only spaces');
-
-const holdBody = z.strictObject({
-  name: holdName,
-  reason: sentence,
-  durationSeconds: z.int().min(1).max(MAX_DURATION_SECONDS),
-});
-const extensionBody = z.strictObject({
-  until: z.iso
-    .datetime({ offset: true })
-    .refine(
-      (until) => !(Date.parse(until) > Date.now() + MAX_DURATION_SECONDS * 1000),
-      'must be at most 30 days from now',
-    )
-    .meta({ description: 'The new end of the lifetime, ISO 8601.' }),
-});
-const resolutionBody = z.strictObject({
-  choice: z.enum(['retry', 'abandon']),
-  by: sentence.meta({ description: 'Who decides.' }),
-  reason: sentence,
+const extensionBody = extensionRequestSchema.superRefine(({ until }, context) => {
+  const problem = problemWithEnd(until, Date.now());
+  if (problem) context.addIssue({ code: 'custom', path: ['until'], message: problem.replace('until: ', '') });
 });
 
 /** What keeps a cluster, ends its keeping, or resolves its block. Each answers the view that results. */
@@ -52,7 +30,7 @@ export function registerLifetimeRoutes(app: Server, clusters: Clusters): void {
           'the hold.',
         tags,
         params: tenantParams,
-        body: holdBody,
+        body: holdRequestSchema,
         response: {
           200: answer('The cluster, held', clusterViewSchema),
           ...problemResponses('body', 'NotFound', 'NoCluster', 'temporal'),
@@ -70,7 +48,7 @@ export function registerLifetimeRoutes(app: Server, clusters: Clusters): void {
         summary: 'Take a hold back',
         description: 'Repeating it is harmless.',
         tags,
-        params: tenantParams.extend({ name: holdName }),
+        params: tenantParams.extend({ name: holdNameSchema }),
         response: {
           200: answer('The cluster without the hold', clusterViewSchema),
           ...problemResponses('NotFound', 'temporal'),
@@ -110,7 +88,7 @@ export function registerLifetimeRoutes(app: Server, clusters: Clusters): void {
           'person named in `by`.',
         tags,
         params: tenantParams,
-        body: resolutionBody,
+        body: resolutionSchema,
         response: {
           200: answer('The cluster', clusterViewSchema),
           ...problemResponses('body', 'NotFound', 'temporal'),

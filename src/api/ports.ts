@@ -1,7 +1,8 @@
 import type { CampaignView, JobView } from '../domain/campaign-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
-import type { ClusterState, ClusterView, Hold } from '../domain/cluster-view.ts';
+import type { ClusterState, ClusterView } from '../domain/cluster-view.ts';
 import type { Tenant } from '../domain/ids.ts';
+import type { HoldRequest, Resolution } from '../domain/lifetime.ts';
 import type { EnsureAnswer, SubmitCampaignAnswer, SubmitCampaignRequest } from '../workflows/messages.ts';
 
 /*
@@ -38,17 +39,6 @@ export interface Clusters {
   list(request: ClusterListRequest, answerBy: Date): Promise<Page<ClusterView>>;
   /** Hands a campaign to the cluster. NoCluster, ClusterSpecConflict, QueueNotInCluster, CampaignConflict, ClusterDeleting. */
   submit(tenant: Tenant, campaign: SubmitCampaignRequest, answerBy: Date): Promise<SubmitCampaignAnswer>;
-}
-
-export interface HoldRequest extends Pick<Hold, 'name' | 'reason'> {
-  readonly durationSeconds: number;
-}
-
-/** An operator's answer to a cluster in state `blocked`. */
-export interface Resolution {
-  readonly choice: 'retry' | 'abandon';
-  readonly by: string;
-  readonly reason: string;
 }
 
 /** A campaign as Temporal keeps it, until its retention ends. */

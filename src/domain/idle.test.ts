@@ -101,7 +101,12 @@ describe('whether a cluster goes', () => {
     ['a hold is in force', { holds: [hold(NOW - 1), hold(NOW + 1)] }, /Held by results until/, false],
   ])('not while %s, and it says so', (_, changes, because, isMoving) => {
     const verdict = decideIdle(input({ idleSince: NOW - 24 * HOUR, ...changes }));
-    expect(verdict).toEqual({ kind: 'busy', because: expect.stringMatching(because), isMoving });
+    expect(verdict).toMatchObject({ kind: 'busy', because: expect.stringMatching(because), isMoving });
+  });
+
+  it('until the hold ends, when the next look is made', () => {
+    const verdict = decideIdle(input({ holds: [hold(NOW + 7000)] }));
+    expect(nextLookInMs(verdict, { busyTickSeconds: 15, idleTickSeconds: 300 }, NOW, NOW + HOUR)).toBe(7000);
   });
 
   it('although jobs wait that can never run, or a hold has ended', () => {

@@ -22,6 +22,8 @@ export type IdleVerdict =
       readonly because: string;
       /** Something is likely to change soon, so that looking often is worth it. */
       readonly isMoving: boolean;
+      /** When what keeps the cluster ends by itself. */
+      readonly endsAt?: number;
     }
   /** Idle since `since`; it goes at `teardownAt` if that lasts. */
   | { readonly kind: 'idle'; readonly since: number; readonly teardownAt: number }
@@ -61,7 +63,9 @@ function busyBecause({ activity, unsubmittedJobs, holds, now }: IdleInput): Idle
     return busy(`${interactiveSessions} interactive sessions are open on the head node.`, false);
   }
   const hold = holds.find(({ until }) => Date.parse(until) > now);
-  return hold && busy(`Held by ${hold.name} until ${hold.until}: ${hold.reason}`, false);
+  if (!hold) return undefined;
+  const because = `Held by ${hold.name} until ${hold.until}: ${hold.reason}`;
+  return { kind: 'busy', because, isMoving: false, endsAt: Date.parse(hold.until) };
 }
 
 /** Milliseconds until the next look: soon while busy, rarely while idle, and exactly when something is due. */
@@ -71,8 +75,13 @@ export function nextLookInMs(
   now: number,
   lifetimeEndsAt: number,
 ): number {
-  const due = verdict.kind === 'idle' ? Math.min(verdict.teardownAt, lifetimeEndsAt) : lifetimeEndsAt;
+  const due = Math.min(lifetimeEndsAt, dueAt(verdict));
   const isMoving = verdict.kind === 'busy' && verdict.isMoving;
   const tickSeconds = isMoving ? pace.busyTickSeconds : pace.idleTickSeconds;
   return Math.max(1, Math.min(tickSeconds * 1000, due - now));
+}
+
+function dueAt(verdict: IdleVerdict): number {
+  if (verdict.kind === 'idle') return verdict.teardownAt;
+  return (verdict.kind === 'busy' ? verdict.endsAt : undefined) ?? Number.POSITIVE_INFINITY;
 }

@@ -23,6 +23,7 @@ import { CLUSTER_VIEW_MEMO, type ClusterState, type ClusterView } from '../domai
 import { renderClusterView, sameView } from '../domain/cluster-render.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { newEpochId, type Tenant } from '../domain/ids.ts';
+import type { Resolution } from '../domain/lifetime.ts';
 import type { ClusterInput } from './messages.ts';
 import { publishClusterAttributes } from './search-attributes.ts';
 
@@ -206,12 +207,12 @@ export class ClusterEntity {
     return this.cancelledByOperator;
   }
 
-  resolve(answer: { choice: 'retry' | 'abandon'; by: string; reason: string }): void {
+  resolve(answer: Resolution): void {
     this.resolution = answer;
   }
 
   /** Waits for an operator's answer in state `blocked`. */
-  async awaitResolution(): Promise<{ choice: 'retry' | 'abandon'; by: string; reason: string }> {
+  async awaitResolution(): Promise<Resolution> {
     this.resolution = undefined;
     for (;;) {
       await condition(() => this.resolution !== undefined);

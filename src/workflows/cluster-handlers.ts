@@ -1,5 +1,13 @@
 import { setHandler } from '@temporalio/workflow';
 import { diffSpecs } from '../domain/cluster-spec.ts';
+import {
+  extensionRequestSchema,
+  holdRequestSchema,
+  MAX_HOLDS,
+  problemWith,
+  problemWithEnd,
+  resolutionSchema,
+} from '../domain/lifetime.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { checkCampaign, takeCampaign } from './cluster-campaigns.ts';
 import { rejection } from './failure.ts';
@@ -52,15 +60,10 @@ export function registerClusterHandlers(entity: ClusterEntity): void {
       return entity.view();
     },
     {
-      validator: ({ choice, by, reason }) => {
+      validator: (answer) => {
+        refuse(problemWith(resolutionSchema, answer));
         if (entity.snapshot.state !== 'blocked') {
           throw rejection('InvalidRequest', `The cluster is ${entity.snapshot.state}, not blocked.`);
-        }
-        if (choice !== 'retry' && choice !== 'abandon') {
-          throw rejection('InvalidRequest', 'choice must be `retry` or `abandon`.');
-        }
-        if (!by?.trim() || !reason?.trim()) {
-          throw rejection('InvalidRequest', 'by and reason must say who decides and why.');
         }
       },
       description: 'Decide what happens to a blocked cluster: retry or abandon',
@@ -95,13 +98,15 @@ function registerLifetimeHandlers(entity: ClusterEntity): void {
       return entity.view();
     },
     {
-      validator: ({ name, reason, durationSeconds }) => {
+      validator: (request) => {
+        refuse(problemWith(holdRequestSchema, request));
         if (!entity.isLive() && !entity.isRecallable()) {
           throw rejection('NoCluster', `The cluster is ${entity.snapshot.state}; there is nothing to hold.`);
         }
-        if (!name?.trim() || !reason?.trim())
-          throw rejection('InvalidRequest', 'name and reason must not be empty.');
-        if (!(durationSeconds > 0)) throw rejection('InvalidRequest', 'durationSeconds must be positive.');
+        const others = entity.snapshot.holds.filter(({ name }) => name !== request.name);
+        if (others.length >= MAX_HOLDS) {
+          throw rejection('InvalidRequest', `The cluster has ${MAX_HOLDS} holds; release one first.`);
+        }
       },
       description: 'Keep the cluster although idle, for a named reason and a bounded time',
     },
@@ -128,20 +133,23 @@ function registerLifetimeHandlers(entity: ClusterEntity): void {
       return entity.view();
     },
     {
-      validator: ({ until }) => {
+      validator: (request) => {
+        refuse(problemWith(extensionRequestSchema, request) ?? problemWithEnd(request.until, Date.now()));
         if (!entity.isLive() || !entity.snapshot.deployment?.lifetimeEndsAt) {
           throw rejection(
             'ClusterNotReady',
             `The cluster is ${entity.snapshot.state}; its lifetime has not begun.`,
           );
         }
-        if (!(Date.parse(until) > Date.now())) {
-          throw rejection('InvalidRequest', 'until must be a moment in the future, as ISO 8601.');
-        }
       },
       description: 'Move the end of the maximum lifetime',
     },
   );
+}
+
+/** Operators type these requests into the Temporal UI: what is wrong must not reach the handler. */
+function refuse(problem: string | undefined): void {
+  if (problem) throw rejection('InvalidRequest', problem);
 }
 
 function checkEnsure(entity: ClusterEntity, { spec }: EnsureRequest): void {

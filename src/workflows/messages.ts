@@ -9,6 +9,7 @@ import type { Deployment } from '../domain/deployment.ts';
 import type { Failure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
+import type { ExtensionRequest, HoldRequest, Resolution } from '../domain/lifetime.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { PoolSnapshot } from '../domain/subnets.ts';
 
@@ -66,24 +67,18 @@ export interface TeardownRequest {
 export const teardownCluster = defineUpdate<ClusterView, [TeardownRequest]>('teardown');
 
 /** Keeps the cluster although idle, for a named reason and a bounded time. The same name replaces the hold. */
-export const holdCluster = defineUpdate<
-  ClusterView,
-  [{ readonly name: string; readonly reason: string; readonly durationSeconds: number }]
->('hold');
+export const holdCluster = defineUpdate<ClusterView, [HoldRequest]>('hold');
 
 export const releaseHold = defineUpdate<ClusterView, [{ readonly name: string }]>('release');
 
 /** Moves the end of the maximum lifetime to a moment (ISO 8601), so that repeating it changes nothing. */
-export const extendCluster = defineUpdate<ClusterView, [{ readonly until: string }]>('extend');
+export const extendCluster = defineUpdate<ClusterView, [ExtensionRequest]>('extend');
 
 /**
  * An operator's answer in state `blocked`. `retry` repeats what did not go; `abandon` gives the record up, leaving
  * what is left in AWS to a named person.
  */
-export const resolveBlock = defineUpdate<
-  ClusterView,
-  [{ readonly choice: 'retry' | 'abandon'; readonly by: string; readonly reason: string }]
->('resolve');
+export const resolveBlock = defineUpdate<ClusterView, [Resolution]>('resolve');
 
 /** Sent by the subnet pool when a subnet was set aside for the cluster. */
 export const subnetAvailable = defineSignal<[{ readonly epoch: string }]>('subnetAvailable');

@@ -1,17 +1,11 @@
-import type {
-  Campaigns,
-  ClusterListRequest,
-  Clusters,
-  HoldRequest,
-  Page,
-  Resolution,
-} from '../../src/api/ports.ts';
+import type { Campaigns, ClusterListRequest, Clusters, Page } from '../../src/api/ports.ts';
 import type { JobLogPage, JobLogRequest, LogReader } from '../../src/clients/log-reader.ts';
 import { type CampaignStore, contentKey, encodeContent } from '../../src/clients/campaign-store.ts';
 import { newCampaignSnapshot, renderCampaignView } from '../../src/domain/campaign.ts';
 import type { CampaignManifest } from '../../src/domain/campaign-manifest.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import { type ClusterSpec, diffSpecs } from '../../src/domain/cluster-spec.ts';
+import type { HoldRequest, Resolution } from '../../src/domain/lifetime.ts';
 import type { ClusterView } from '../../src/domain/cluster-view.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { campaignWorkflowId, clusterWorkflowId, type Tenant } from '../../src/domain/ids.ts';

@@ -7,7 +7,7 @@ const recorded = await readRecordedHistories();
 describe('a history recorded by a release', () => {
   it('exists for every workflow', () => {
     const types = new Set(recorded.map(({ name }) => name.split('/')[0]));
-    expect([...types].toSorted()).toEqual(['campaign', 'cluster', 'subnetPool']);
+    expect(types).toEqual(new Set(['campaign', 'cluster', 'subnetPool']));
   });
 
   it.each(recorded)('replays on the present code: $name', async ({ history }) => {

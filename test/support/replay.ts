@@ -1,7 +1,7 @@
-import { type Client, isGrpcServiceError } from '@temporalio/client';
+import { type Client, isGrpcServiceError, type WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 
-type History = Parameters<typeof Worker.runReplayHistory>[1];
+type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 
 /** Status code of gRPC (grpc.io, "Status codes and their use in gRPC"). */
 const NOT_FOUND = 5;
@@ -33,7 +33,7 @@ export async function continuedRunIds(client: Client, workflowId: string): Promi
   return runIds;
 }
 
-async function* histories(client: Client, workflowId: string): AsyncGenerator<FetchedHistory> {
+async function* histories(client: Client, workflowId: string): AsyncGenerator<History> {
   let runId: string | undefined;
   do {
     const history = await fetchHistory(client, workflowId, runId);
@@ -43,13 +43,15 @@ async function* histories(client: Client, workflowId: string): AsyncGenerator<Fe
   } while (runId);
 }
 
-type FetchedHistory = NonNullable<Awaited<ReturnType<typeof fetchHistory>>>;
-
-function continues(history: FetchedHistory): string | undefined {
+function continues(history: History): string | undefined {
   return history.events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
 }
 
-async function fetchHistory(client: Client, workflowId: string, runId: string | undefined) {
+async function fetchHistory(
+  client: Client,
+  workflowId: string,
+  runId: string | undefined,
+): Promise<History | undefined> {
   try {
     return await client.workflow.getHandle(workflowId, runId).fetchHistory();
   } catch (error) {

@@ -29,7 +29,7 @@ describe('an idle cluster', () => {
   });
 
   it('is kept by a job that only Slurm knows of', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await WorkflowRig.run(env, { policy: { busyTickSeconds: 60 } }, async (rig) => {
       const tenant = rig.tenant('foreign');
       await rig.ensure(tenant, rig.spec({ idleTimeoutSeconds: TEN_MINUTES }));
       const { clusterName } = await rig.until(tenant, 'ready');
@@ -43,7 +43,7 @@ describe('an idle cluster', () => {
   });
 
   it('is kept while Slurm does not answer, and says since when we are blind', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await WorkflowRig.run(env, { policy: { busyTickSeconds: 60 } }, async (rig) => {
       const tenant = rig.tenant('blind');
       await rig.ensure(tenant, rig.spec({ idleTimeoutSeconds: TEN_MINUTES }));
       const { clusterName } = await rig.until(tenant, 'ready');
@@ -79,7 +79,7 @@ describe('an idle cluster', () => {
   });
 
   it('ends with its maximum lifetime although it is busy, and the campaign is told', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await WorkflowRig.run(env, { policy: { busyTickSeconds: 60 } }, async (rig) => {
       const tenant = rig.tenant('lifetime');
       const campaignId = 'cccccccccccccccccccccccccc';
       rig.world.jobDurationSeconds = 86_400;
