@@ -26,6 +26,14 @@ export interface ApiClientOptions {
   readonly signal: AbortSignal;
 }
 
+/** An answer with its whole body. */
+interface Answer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
 /**
  * A caller of the HTTP API for one tenant, as the Workflow Service is one: repeats what is answered with 503, and
  * rejects with a DevStackError in the words of the problem otherwise.
@@ -43,7 +51,7 @@ export class ApiClient {
   /** Makes the cluster exist; the status tells whether it was there. */
   async putCluster(spec: ClusterSpecInput): Promise<{ status: number; view: ClusterView }> {
     const answer = await this.#request('PUT', this.path, { body: spec });
-    return { status: answer.status, view: await parse(answer, clusterViewSchema) };
+    return { status: answer.status, view: parse(answer, clusterViewSchema) };
   }
 
   async cluster(): Promise<ClusterView> {
@@ -57,7 +65,7 @@ export class ApiClient {
     const headers = { 'idempotency-key': idempotencyKey };
     const answer = await this.#request('POST', `${this.path}/campaigns`, { body: campaign, headers });
     const isRepetition = answer.headers.get('idempotent-replayed') === 'true';
-    return { isRepetition, receipt: await parse(answer, campaignReceiptSchema) };
+    return { isRepetition, receipt: parse(answer, campaignReceiptSchema) };
   }
 
   async campaign(campaignId: string): Promise<CampaignPage> {
@@ -69,9 +77,9 @@ export class ApiClient {
     let next: string | undefined = `${this.path}/campaigns/${campaignId}/jobs/${jobKey}/logs/${kind}`;
     let text = '';
     while (next !== undefined) {
-      const answer: Response = await this.#request('GET', next, { accept: isNotWritten });
+      const answer: Answer = await this.#request('GET', next, { accept: isNotWritten });
       if (!answer.ok) return text;
-      text += await answer.text();
+      text += answer.text;
       const [, link] = /^<([^>]+)>; rel="next"$/.exec(answer.headers.get('link') ?? '') ?? [];
       next = answer.headers.get('log-end') === 'true' ? undefined : link;
     }
@@ -85,15 +93,14 @@ export class ApiClient {
       body?: unknown;
       headers?: Record<string, string>;
       /** Which problems are no problem. */
-      accept?: (answer: Response) => Promise<boolean>;
+      accept?: (answer: Answer) => boolean;
     } = {},
-  ): Promise<Response> {
+  ): Promise<Answer> {
     const deadline = Date.now() + PATIENCE_SECONDS * 1000;
     for (;;) {
       const answer = await this.#send(method, path, options);
-      if (answer.ok || (await options.accept?.(answer.clone()))) return answer;
-      if (answer.status !== 503 || Date.now() > deadline) throw await problemOf(method, path, answer);
-      await answer.body?.cancel();
+      if (answer.ok || options.accept?.(answer)) return answer;
+      if (answer.status !== 503 || Date.now() > deadline) throw problemOf(method, path, answer);
       const waitSeconds = Number(answer.headers.get('retry-after') ?? 1);
       await sleep(waitSeconds * 1000, undefined, { signal: this.#options.signal });
     }
@@ -103,16 +110,18 @@ export class ApiClient {
     method: string,
     path: string,
     { body, headers }: { body?: unknown; headers?: Record<string, string> },
-  ): Promise<Response> {
+  ): Promise<Answer> {
     const { apiUrl, token, signal } = this.#options;
     const content = body === undefined ? {} : { 'content-type': 'application/json' };
     try {
-      return await fetch(apiUrl + path, {
+      const answer = await fetch(apiUrl + path, {
         method,
         signal,
         headers: { authorization: `Bearer ${token}`, ...content, ...headers },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
+      const { ok, status } = answer;
+      return { ok, status, headers: answer.headers, text: await answer.text() };
     } catch (error) {
       signal.throwIfAborted();
       const cause = error instanceof Error && error.cause ? messageOf(error.cause) : messageOf(error);
@@ -124,22 +133,21 @@ export class ApiClient {
   }
 }
 
-async function parse<T>(answer: Response, schema: z.ZodType<T>): Promise<T> {
-  return schema.parse(await answer.json());
+function parse<T>({ text }: Answer, schema: z.ZodType<T>): T {
+  return schema.parse(jsonOf(text));
 }
 
 /** A job that wrote nothing, or not yet, has no such log. */
-async function isNotWritten(answer: Response): Promise<boolean> {
-  if (answer.status !== 404) return false;
-  const problem = problemSchema.safeParse(jsonOf(await answer.text()));
+function isNotWritten({ status, text }: Answer): boolean {
+  if (status !== 404) return false;
+  const problem = problemSchema.safeParse(jsonOf(text));
   return problem.success && problem.data.type === problemTypePath('LogNotWritten');
 }
 
-async function problemOf(method: string, path: string, answer: Response): Promise<DevStackError> {
-  const text = await answer.text();
+function problemOf(method: string, path: string, { status, text }: Answer): DevStackError {
   const problem = problemSchema.safeParse(jsonOf(text));
   const words = problem.success ? `${problem.data.title}: ${problem.data.detail}` : text;
-  return new DevStackError('API', `${method} ${path} answered ${answer.status}: ${words}`, {
+  return new DevStackError('API', `${method} ${path} answered ${status}: ${words}`, {
     nextStep: problem.success ? problem.data.nextStep : 'Read api.log',
   });
 }

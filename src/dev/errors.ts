@@ -11,7 +11,7 @@ export class DevStackError extends Error {
     problem: string,
     options: { nextStep: string; logFile?: string; cause?: unknown },
   ) {
-    super(`${component}: ${problem}. ${options.nextStep}`, { cause: options.cause });
+    super(`${component}: ${problem.replace(/\.$/, '')}. ${options.nextStep}`, { cause: options.cause });
     this.component = component;
     this.logFile = options.logFile;
   }

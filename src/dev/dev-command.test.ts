@@ -1,0 +1,11 @@
+import { expect, it } from 'vitest';
+import { campaignIdSchema } from '../domain/ids.ts';
+import { tries } from './dev-command.ts';
+
+it('offers three requests that need nothing but a paste', () => {
+  const lines = tries('http://127.0.0.1:1', 'abc');
+  expect(lines).toHaveLength(3);
+  expect(lines.every((line) => line.includes("-H 'Authorization: Bearer abc'"))).toBe(true);
+  const [, campaignId] = /campaigns\/([^/]+)\/jobs\/hello\/logs\/stdout/.exec(lines[2] ?? '') ?? [];
+  expect(campaignIdSchema.safeParse(campaignId).success).toBe(true);
+});

@@ -1,0 +1,178 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { afterEach, describe, expect, it } from 'vitest';
+import { mountsNaming } from '../support/node-traces.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const LOOPBACK_RECORDS = '/run/parallelcluster-provisioner/loopback';
+
+/** A command of the CLI, as a person at a shell runs it. */
+class Command {
+  readonly #child;
+  output = '';
+
+  constructor(...args: string[]) {
+    this.#child = spawn(process.execPath, ['src/cli.ts', ...args], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => (this.output += text));
+    }
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** The run's folder, as the command names it. */
+  get directory(): string {
+    const [, logs] = /^Logs: (.+)\/logs$/m.exec(this.output) ?? [];
+    if (logs === undefined) throw new Error(`no folder is named in:\n${this.output}`);
+    return join(ROOT, logs);
+  }
+
+  async until(text: string | RegExp, withinSeconds = 120): Promise<void> {
+    await expect.poll(() => this.output, { timeout: withinSeconds * 1000 }).toMatch(text);
+  }
+
+  /** Resolves with the exit code. */
+  async end(): Promise<number | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'close');
+    return this.#child.exitCode;
+  }
+
+  interrupt(): void {
+    this.#child.kill('SIGINT');
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+let command: Command | undefined;
+afterEach(async () => {
+  command?.kill();
+  await command?.end();
+});
+
+function start(...args: string[]): Command {
+  command = new Command(...args);
+  return command;
+}
+
+/** What the command itself checks is checked here in other ways. */
+async function expectNothingOf({ directory, pid }: Command): Promise<void> {
+  expect(await processesNaming(directory)).toEqual([]);
+  expect(await mountsNaming(directory)).toEqual([]);
+  expect(await loopbackRecordsOf(pid)).toEqual([]);
+}
+
+async function processesNaming(directory: string): Promise<string[]> {
+  const names = async (pid: string): Promise<boolean> => {
+    const files = ['cmdline', 'environ'].map((file) =>
+      readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => ''),
+    );
+    return (await Promise.all(files)).some((text) => text.includes(directory));
+  };
+  const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry));
+  const found = await Promise.all(pids.map(async (pid) => ((await names(pid)) ? [pid] : [])));
+  return found.flat();
+}
+
+async function loopbackRecordsOf(pid: number): Promise<string[]> {
+  const names = await readdir(LOOPBACK_RECORDS);
+  const texts = await Promise.all(
+    names.map((name) => readFile(join(LOOPBACK_RECORDS, name), 'utf8').catch(() => '')),
+  );
+  return names.filter((_, index) => texts[index]?.includes(`"pid":${pid},`));
+}
+
+describe('the demo', () => {
+  it('shows a whole life, says that nothing is left, and leaves nothing', async () => {
+    const demo = start('demo', '--quick');
+    expect(await demo.end(), demo.output).toBe(0);
+    const milestones = [
+      /✔ API and worker +http/,
+      /POST …\/campaigns +the same Idempotency-Key again: 202, known already/,
+      /cluster +provisioning/,
+      /cluster +ready/,
+      /jobs +succeeded/,
+      '│ Hello, *world*; no shell has read $HOME here',
+      '│ step 3 of 3',
+      '│ 1: task 1 on wide-dy-m5-large-2',
+      /cluster +deleted/,
+      '✔ no CloudFormation stacks',
+      '✔ no EC2 key pairs',
+      '✔ no secrets, also those scheduled for deletion',
+      '✔ no subnet leases',
+      '✔ the log group stays, by design',
+      '✔ no processes',
+      '✔ no mounts',
+      '✔ no loopback addresses',
+      /Done in \d+ s: made, used and given back, and nothing is left\.\n$/,
+    ];
+    let rest = demo.output;
+    for (const milestone of milestones) {
+      const at = typeof milestone === 'string' ? rest.indexOf(milestone) : rest.search(milestone);
+      expect(at, `${milestone} is missing in:\n${demo.output}`).toBeGreaterThanOrEqual(0);
+      rest = rest.slice(at);
+    }
+    expect(demo.output).not.toContain('✖');
+    await expectNothingOf(demo);
+  });
+
+  it('leaves nothing when it is interrupted while the stack starts', async () => {
+    const demo = start('demo', '--quick');
+    await demo.until(/✔ ParallelCluster/);
+    await sleep(500);
+    demo.interrupt();
+    expect(await demo.end(), demo.output).toBe(130);
+    expect(demo.output).not.toContain('✖');
+    await expectNothingOf(demo);
+  });
+
+  it('leaves nothing when it is interrupted while jobs run', async () => {
+    const demo = start('demo', '--quick');
+    await demo.until(/jobs +running/);
+    const node = await clusterAddress(demo.pid);
+    demo.interrupt();
+    // As npm and the terminal do, which both send one.
+    demo.interrupt();
+    expect(await demo.end(), demo.output).toBe(130);
+    expect(demo.output).toContain('Interrupted');
+    expect(demo.output).not.toContain('✖');
+    await expectNothingOf(demo);
+    const { stdout } = await execa('ip', ['-4', '-oneline', 'address', 'show', 'dev', 'lo']);
+    expect(stdout).not.toContain(` ${node}/32 `);
+  });
+});
+
+/** Of the one cluster, whose address is the later one: the database has the other. */
+async function clusterAddress(pid: number): Promise<string> {
+  const addresses = await loopbackRecordsOf(pid);
+  expect(addresses.length).toBeGreaterThanOrEqual(1);
+  return addresses.at(-1) ?? '';
+}
+
+describe('the development platform', () => {
+  it('answers the request that it offers, and leaves nothing after Ctrl-C', async () => {
+    const dev = start('dev');
+    await dev.until('Ctrl-C stops everything');
+    const [put = ''] = /^curl -s -X PUT .*\\\n.*\\\n.*$/m.exec(dev.output) ?? [];
+    const answer = await execa('bash', ['-c', put]);
+    expect(JSON.parse(answer.stdout)).toMatchObject({
+      clusterName: 'pcluster-lab1-demo',
+      state: 'requested',
+    });
+    dev.interrupt();
+    expect(await dev.end(), dev.output).toBe(0);
+    expect(dev.output).not.toContain('✖');
+    await expectNothingOf(dev);
+  });
+});
