@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     reporters: ['default'],
+    // Vitest would leave one core of two unused; the tests wait more than they compute.
+    maxWorkers: 2,
     projects: [
       {
         test: {

@@ -18,7 +18,7 @@ const bytes = z
   .instanceof(Buffer)
   .meta({ type: 'string', description: 'What was written, as it was written.' });
 
-/** What a job wrote, from CloudWatch Logs: readable while it runs, and after the cluster is gone. */
+/** What a job wrote, from CloudWatch Logs: readable once it has ended, and after the cluster is gone. */
 export function registerLogRoutes(
   app: Server,
   campaigns: CampaignService,

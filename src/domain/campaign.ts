@@ -34,6 +34,15 @@ export function unsubmitted(jobs: readonly JobView[]): JobView[] {
   return jobs.filter(({ state }) => state === 'waiting' || state === 'submitting');
 }
 
+/** Ends every job that could not be handed to Slurm. If Slurm has one all the same, what it says counts. */
+export function refuseUnsubmitted(jobs: readonly JobView[], because: string, now: string): JobView[] {
+  const refused = { state: 'rejected', endedAt: now, logsComplete: true } as const;
+  const waiting = new Set(unsubmitted(jobs).map(({ key }) => key));
+  return jobs.map((job) =>
+    waiting.has(job.key) ? { ...job, ...refused, reason: `Could not be submitted: ${because}` } : job,
+  );
+}
+
 /** Whether every job has ended and all that it wrote is in the log group. */
 export function isComplete(jobs: readonly JobView[]): boolean {
   return jobs.every(({ state, logsComplete }) => isTerminal(state) && logsComplete);

@@ -164,6 +164,12 @@ export const failures = {
     title: 'Deleting the cluster did not finish in time',
     nextStep: 'Remove what the last error in the message names, then resolve the block with `retry`.',
   },
+  ClusterAbandoned: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'An operator gave the cluster up before everything was deleted',
+    nextStep: 'Remove by hand what the message names; subnet lease and keys were kept for that.',
+  },
   ProvisioningTimedOut: {
     retryable: false,
     httpStatus: 504,

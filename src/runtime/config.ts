@@ -36,7 +36,6 @@ export interface ApiConfig extends CommonConfig {
 }
 
 export interface WorkerConfig extends CommonConfig {
-  readonly temporalUiUrl?: string;
   readonly providerArn: string;
   readonly vpcId: string;
   /** Value of the pool's tag on subnets. */
@@ -91,7 +90,6 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
   const read = readVariables({ ...commonShape, ...workerVariables }, env);
   return {
     ...commonConfig(read),
-    ...(read.TEMPORAL_UI_URL && { temporalUiUrl: read.TEMPORAL_UI_URL }),
     providerArn: read.PCLUSTER_PROVIDER_ARN,
     vpcId: read.VPC_ID,
     subnetPool: read.SUBNET_POOL,

@@ -53,8 +53,6 @@ const flag = z
 
 const hostPort = z.string().regex(/^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'is not `host:port`');
 
-const url = z.url({ protocol: /^https?$/, error: 'is not an http(s) URL' });
-
 const list = (item: RegExp, what: string): Text<readonly string[]> =>
   z
     .string()
@@ -145,7 +143,6 @@ export const apiVariables = {
 };
 
 export const workerVariables = {
-  TEMPORAL_UI_URL: optional(url, 'URL of the Temporal UI, for links in messages to operators.'),
   PCLUSTER_PROVIDER_ARN: required(
     z.string().regex(/^arn:[a-z-]+:(lambda|sns):\S+$/, 'is not the ARN of a Lambda function or SNS topic'),
     'ARN of the ParallelCluster custom-resource provider (its `ServiceToken`).',

@@ -1,5 +1,5 @@
 import { CancellationScope, isCancellation, setHandler } from '@temporalio/workflow';
-import { isComplete, loseJobs, outcome, unsubmitted } from '../domain/campaign.ts';
+import { isComplete, loseJobs, outcome, refuseUnsubmitted, unsubmitted } from '../domain/campaign.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
 import { activities } from './activities.ts';
 import { CampaignRun } from './campaign-run.ts';
@@ -63,7 +63,15 @@ async function runJobs(run: CampaignRun): Promise<void> {
     if (run.gone) return;
     await run.nextChange();
   }
-  await submitAll(run);
+  try {
+    await submitAll(run);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    // What repeating could not mend: the campaign says so, and follows what Slurm already has.
+    const failure = failureFrom(error);
+    run.snapshot.failure = failure;
+    run.snapshot.jobs = refuseUnsubmitted(run.snapshot.jobs, failure.message, new Date().toISOString());
+  }
   await follow(run);
 }
 
@@ -104,7 +112,10 @@ async function submitAll(run: CampaignRun): Promise<void> {
 }
 
 async function follow(run: CampaignRun): Promise<void> {
-  run.enter('running', 'All jobs were handed to Slurm.');
+  run.enter(
+    'running',
+    run.snapshot.failure ? 'Not all jobs could be handed to Slurm.' : 'All jobs were handed to Slurm.',
+  );
   while (!isComplete(run.snapshot.jobs)) {
     await run.publish();
     const ended = run.snapshot.jobs

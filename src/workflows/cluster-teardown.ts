@@ -1,5 +1,5 @@
 import type { DeploymentRecord, OpenCampaign } from '../domain/cluster-snapshot.ts';
-import { failureOf, unexpectedFailure } from '../domain/failures.ts';
+import { failureOf } from '../domain/failures.ts';
 import { activities } from './activities.ts';
 import { announceGone } from './cluster-campaigns.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
@@ -118,7 +118,10 @@ export async function awaitDecision(entity: ClusterEntity): Promise<void> {
     return;
   }
   const left = entity.snapshot.failure?.message ?? 'unknown';
-  entity.snapshot.failure = unexpectedFailure(`Abandoned by ${by}: ${reason}. What did not go: ${left}`);
+  entity.snapshot.failure = failureOf(
+    'ClusterAbandoned',
+    `Epoch ${entity.record().epoch}, given up by ${by}: ${reason}. What did not go: ${left}`,
+  );
   entity.endDeployment(
     'failed',
     `Given up by ${by}: ${reason}. Subnet, keys and what is left of the stack remain.`,

@@ -154,6 +154,23 @@ describe('a campaign', () => {
     });
   });
 
+  it('ends when its jobs cannot be submitted for good, with the cause, and does not keep the cluster', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('not-submitted');
+      const campaignId = 'llllllllllllllllllllllllll';
+      rig.world.failOn('submitJobs', 'HostKeyMismatch');
+      await rig.submit(tenant, campaignId, ['a', 'b'], { spec: rig.spec() });
+      const campaign = await rig.untilCampaignEnds(tenant, campaignId);
+      expect(campaign).toMatchObject({
+        state: 'failed',
+        jobsByState: { rejected: 2 },
+        failure: { type: 'HostKeyMismatch' },
+      });
+      expect(rig.world.manifests.get(campaignId)).toHaveLength(2);
+      await rig.until(tenant, 'deleted');
+    });
+  });
+
   it('ends although its logs cannot be copied, and says so at the jobs', async () => {
     await WorkflowRig.run(env, {}, async (rig) => {
       const tenant = rig.tenant('no-logs');
