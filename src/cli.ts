@@ -33,7 +33,8 @@ program
   .description('run everything on this machine until Ctrl-C: Temporal, emulated AWS, real Slurm, worker, API')
   .action(async () => {
     const { runDev } = await import('./dev/dev-command.ts');
-    process.exitCode = await runDev();
+    // A part that did not stop must not keep this process: it dies with it.
+    process.exit(await runDev());
   });
 
 program
@@ -42,7 +43,7 @@ program
   .option('--quick', 'plain shell jobs instead of NEURON')
   .action(async (options: { quick?: boolean }) => {
     const { runDemo } = await import('./dev/demo-command.ts');
-    process.exitCode = await runDemo({ quick: options.quick ?? false });
+    process.exit(await runDemo({ quick: options.quick ?? false }));
   });
 
 try {

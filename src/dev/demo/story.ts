@@ -104,12 +104,10 @@ export class Story {
       const problem = campaign?.failure?.message ?? campaign?.message ?? 'it did not succeed';
       return new DevStackError('campaign', problem, { nextStep: 'Read worker.log' });
     }
-    const wasSubmitted = job.slurmJobId !== undefined;
-    const stderr = wasSubmitted ? await this.#client.log(campaignId, job.key, 'stderr') : '';
+    const stderr = job.slurmJobId === undefined ? '' : await this.#client.log(campaignId, job.key, 'stderr');
     const tail = stderr.trimEnd().split('\n').slice(-STDERR_TAIL_LINES).join('\n');
-    const problem = `job ${job.key} is ${job.state}: ${job.reason}${tail && `\n${tail}\n`}`;
-    return new DevStackError('campaign', problem, {
-      nextStep: campaign.failure?.nextStep ?? 'Read worker.log',
+    return new DevStackError('campaign', `job ${job.key} is ${job.state}: ${job.reason}`, {
+      nextStep: tail ? `Its standard error ends in:\n${tail}` : 'It wrote nothing to standard error',
     });
   }
 }
