@@ -34,6 +34,7 @@ export async function runLocally(run: LocalRun): Promise<number> {
   try {
     const outcome = await attempt(run, directory, teller, interruption);
     const findings = await findMachineLeftovers(directory);
+    teller.heading('Everything is stopped; what is left of it on this machine');
     teller.findings(findings);
     const isClean = findings.every(({ left }) => left.length === 0);
     if (outcome.problem !== undefined) {
@@ -65,9 +66,7 @@ async function attempt(
     try {
       return { isGood: await run.use(platform, teller, signal) };
     } finally {
-      teller.heading(
-        signal.aborted ? 'Interrupted: everything is being stopped' : 'Everything is being stopped',
-      );
+      if (signal.aborted) teller.line('\nInterrupted, stopping …');
       await platform.close();
     }
   } catch (error) {
