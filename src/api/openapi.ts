@@ -75,7 +75,7 @@ const description = `A private AWS ParallelCluster for every project of a virtua
 
 Every request but the ones below *Service* needs the header \`Authorization: Bearer <token>\`. Problems are
 \`application/problem+json\` (RFC 9457) with \`nextStep\` in words. A 503 with \`Retry-After\` may have been done all the
-same; it is safe to repeat, for what was accepted is not done twice (\`extensions\`, which add up, are the exception).`;
+same; it is safe to repeat, for what was accepted is not done twice.`;
 
 /** Lets the routes that are registered after it describe themselves; `app.swagger()` gives the document. */
 export async function registerOpenApi(app: Server, version: string): Promise<void> {

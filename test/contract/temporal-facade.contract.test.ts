@@ -108,6 +108,8 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
+const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString();
+
 describe('without a worker', () => {
   it('is not ready, and says what is missing', async () => {
     const { status, body } = await request('GET', '/readyz');
@@ -133,7 +135,7 @@ describe('without a worker', () => {
     const answers = await Promise.all([
       request('GET', cluster('b')),
       request('DELETE', cluster('b')),
-      request('POST', `${cluster('b')}/extensions`, { seconds: 60 }),
+      request('POST', `${cluster('b')}/extensions`, { until: tomorrow() }),
       request('POST', `${cluster('b')}/campaigns`, { jobs: [{ key: 'j', command: ['x'] }] }, 'k'),
     ]);
     expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 422]);
@@ -195,7 +197,7 @@ describe('with a worker', () => {
       });
       expect(held.body).toMatchObject({ holds: [{ name: 'h' }] });
       expect((await request('DELETE', `${cluster('c')}/holds/h`)).body).toMatchObject({ holds: [] });
-      expect((await request('POST', `${cluster('c')}/extensions`, { seconds: 60 })).status).toBe(200);
+      expect((await request('POST', `${cluster('c')}/extensions`, { until: tomorrow() })).status).toBe(200);
       const resolution = { choice: 'retry', by: 'Ada', reason: 'r' };
       expect((await request('POST', `${cluster('c')}/resolution`, resolution)).status).toBe(400);
 

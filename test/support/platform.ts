@@ -99,12 +99,18 @@ export class Platform {
   }
 
   async cluster(tenant: Tenant): Promise<ClusterView> {
-    return (await this.request<ClusterView>('GET', this.path(tenant))).body;
+    return this.read(this.path(tenant));
   }
 
   async campaign(tenant: Tenant, campaignId: string): Promise<CampaignView & { readonly jobs: JobView[] }> {
-    const path = `${this.path(tenant)}/campaigns/${campaignId}`;
-    return (await this.request<CampaignView & { jobs: JobView[] }>('GET', path)).body;
+    return this.read(`${this.path(tenant)}/campaigns/${campaignId}`);
+  }
+
+  private async read<T>(path: string): Promise<T> {
+    const answer = await this.persist(async () => this.request<T>('GET', path));
+    if (answer.status !== 200)
+      throw new Error(`GET ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
   }
 
   async log(tenant: Tenant, campaignId: string, jobKey: string, kind: string): Promise<Answer<string>> {
