@@ -39,8 +39,19 @@ export interface DeploymentSettings {
   readonly additionalSecurityGroupIds?: readonly string[];
   /** An image made from ParallelCluster's own; that one itself if none is given. */
   readonly customAmi?: string;
+  /** The shared MariaDB of Slurm's accounting. Without it nobody learns how a job ended that has left the queue. */
+  readonly slurmDatabase?: SlurmDatabase;
   /** How long CloudWatch keeps the logs of ParallelCluster and Slurm; they outlive the cluster. 90 if not given. */
   readonly logRetentionDays?: LogRetentionDays;
+}
+
+/** Where Slurm's accounting is kept; each cluster has a database of its own there. */
+export interface SlurmDatabase {
+  /** `host:port`. */
+  readonly uri: string;
+  readonly userName: string;
+  /** Secrets Manager ARN; the head node reads the secret, this service never does. */
+  readonly passwordSecretArn: string;
 }
 
 /** A tenant's own access point to an EFS file system. There is no way to mount the root, which all tenants share. */
@@ -90,6 +101,9 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
         QueueUpdateStrategy: 'DRAIN',
         // The private subnets have no endpoint for Route 53.
         Dns: { DisableManagedDns: true, UseEc2Hostnames: true },
+        ...(settings.slurmDatabase && {
+          Database: renderDatabase(settings.slurmDatabase, deployment.clusterName),
+        }),
         // An ended job is known by its comment: accounting keeps none unless told to.
         CustomSlurmSettings: [{ MpiDefault: 'pmi2' }, { AccountingStoreFlags: 'job_comment' }],
       },
@@ -105,6 +119,16 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
       },
     },
     Tags: toTagList(deploymentTags(deployment)),
+  };
+}
+
+/** ParallelCluster's rule for database names is `[0-9a-z_]+`; cluster names hold no underscore, so none collide. */
+function renderDatabase({ uri, userName, passwordSecretArn }: SlurmDatabase, clusterName: string) {
+  return {
+    Uri: uri,
+    UserName: userName,
+    PasswordSecretArn: passwordSecretArn,
+    DatabaseName: clusterName.replaceAll('-', '_'),
   };
 }
 

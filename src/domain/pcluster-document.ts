@@ -38,6 +38,12 @@ export interface SlurmSettings {
   readonly EnableMemoryBasedScheduling: boolean;
   readonly QueueUpdateStrategy: 'DRAIN';
   readonly Dns: { readonly DisableManagedDns: boolean; readonly UseEc2Hostnames: boolean };
+  readonly Database?: {
+    readonly Uri: string;
+    readonly UserName: string;
+    readonly PasswordSecretArn: string;
+    readonly DatabaseName: string;
+  };
   /** Lines of slurm.conf. */
   readonly CustomSlurmSettings: readonly Readonly<Record<string, string>>[];
 }

@@ -124,6 +124,22 @@ describe('readWorkerConfig', () => {
     });
   });
 
+  it('takes the database of Slurm whole or not at all', () => {
+    const database = {
+      SLURM_DATABASE_URI: 'db.example.org:3306',
+      SLURM_DATABASE_USER: 'slurm',
+      SLURM_DATABASE_PASSWORD_SECRET_ARN: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:slurm-a1b2c3',
+    };
+    expect(readWorkerConfig({ ...workerEnvironment, ...database }).settings.slurmDatabase).toEqual({
+      uri: 'db.example.org:3306',
+      userName: 'slurm',
+      passwordSecretArn: database.SLURM_DATABASE_PASSWORD_SECRET_ARN,
+    });
+    expect(
+      problemsOf(() => readWorkerConfig({ ...workerEnvironment, SLURM_DATABASE_USER: 'slurm' })),
+    ).toEqual([expect.stringContaining('Set all three, or none')]);
+  });
+
   it.each([
     ['PCLUSTER_PROVIDER_ARN', 'provider'],
     ['VPC_ID', 'my-vpc'],

@@ -100,11 +100,28 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
         additionalSecurityGroupIds: read.ADDITIONAL_SECURITY_GROUP_IDS,
       }),
       ...(read.CUSTOM_AMI && { customAmi: read.CUSTOM_AMI }),
+      ...slurmDatabase(
+        read.SLURM_DATABASE_URI,
+        read.SLURM_DATABASE_USER,
+        read.SLURM_DATABASE_PASSWORD_SECRET_ARN,
+      ),
       logRetentionDays: read.LOG_RETENTION_DAYS,
     },
     logRetentionDays: read.LOG_RETENTION_DAYS,
     stackPollSeconds: read.STACK_POLL_SECONDS,
   };
+}
+
+/** All three variables or none: part of an account is a mistake that would only show on the head node. */
+function slurmDatabase(
+  uri: string | undefined,
+  userName: string | undefined,
+  passwordSecretArn: string | undefined,
+): Pick<DeploymentSettings, 'slurmDatabase'> {
+  if (uri && userName && passwordSecretArn) return { slurmDatabase: { uri, userName, passwordSecretArn } };
+  if (!uri && !userName && !passwordSecretArn) return {};
+  const names = 'SLURM_DATABASE_URI, SLURM_DATABASE_USER and SLURM_DATABASE_PASSWORD_SECRET_ARN';
+  throw new ConfigError([`${names} belong together. Set all three, or none.`]);
 }
 
 function commonConfig(read: z.output<z.ZodObject<typeof commonShape>>): CommonConfig {

@@ -168,6 +168,18 @@ export const workerVariables = {
     z.string().regex(/^ami-[0-9a-f]+$/, 'is not an AMI id'),
     'AMI made from ParallelCluster’s; that one itself if it is not set.',
   ),
+  SLURM_DATABASE_URI: optional(
+    hostPort,
+    'Host and port of the MariaDB of Slurm’s accounting. Campaigns on AWS cannot be followed without it.',
+  ),
+  SLURM_DATABASE_USER: optional(
+    z.string().max(80, 'is longer than 80 characters'),
+    'User of that database, who may create databases.',
+  ),
+  SLURM_DATABASE_PASSWORD_SECRET_ARN: optional(
+    z.string().regex(/^arn:[a-z-]+:secretsmanager:\S+$/, 'is not the ARN of a secret'),
+    'ARN of the secret with that user’s password; head nodes read it.',
+  ),
   LOG_RETENTION_DAYS: withDefault(
     '90',
     retention,

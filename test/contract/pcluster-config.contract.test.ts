@@ -52,13 +52,18 @@ const explicit = {
   'as many nodes as a large head node can manage': toYaml(
     configurationOf({ queues: [{ name: 'q', computeResources: [node('m5', 'm5.large', 185)] }] }),
   ),
-  'an own image, own security groups and homes on EFS': toYaml(
+  'an own image, own security groups, accounting and homes on EFS': toYaml(
     configurationOf(
       { tier: 'debug' },
       {
         home: { fileSystemId: 'fs-0123456789abcdef0', accessPointId: 'fsap-0123456789abcdef0' },
         settings: {
           customAmi: 'ami-0123456789abcdef0',
+          slurmDatabase: {
+            uri: 'slurm.example.org:3306',
+            userName: 'slurm',
+            passwordSecretArn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:slurm-a1b2c3',
+          },
           additionalSecurityGroupIds: ['sg-0123456789abcdef0', 'sg-0fedcba9876543210'],
           logRetentionDays: 365,
         },
