@@ -7,16 +7,12 @@ without a network; ids that moto insists on choosing by itself are put in the pl
 import contextlib
 import functools
 import os
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 # Read when moto is imported: without it moto loads hundreds of images, none of them ParallelCluster's.
-_NO_IMAGES = tempfile.NamedTemporaryFile("w", suffix=".json")  # noqa: SIM115 (lives as long as the process)
-_NO_IMAGES.write("[]")
-_NO_IMAGES.flush()
-os.environ["MOTO_AMIS_PATH"] = _NO_IMAGES.name
+os.environ["MOTO_AMIS_PATH"] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "no_images.json")
 
 import boto3  # noqa: E402
 import moto  # noqa: E402
