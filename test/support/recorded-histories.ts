@@ -13,7 +13,8 @@ export function recordHistories(scenario: string): HistorySink {
       history.events?.[0]?.workflowExecutionStartedEventAttributes?.workflowType?.name ?? 'unknown';
     const path = join(DIRECTORY, type, `${packageJson.version}-${scenario}-${run}.json`);
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, `${historyToJSON(history)}\n`);
+    // Stack traces name the folder of the clone, which is nobody's business.
+    await writeFile(path, `${historyToJSON(history).replaceAll(`${process.cwd()}/`, '')}\n`);
   };
 }
 
