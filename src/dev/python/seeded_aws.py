@@ -72,6 +72,7 @@ class SeededAws:
             "AdditionalSecurityGroups": self._security_group,
             "CustomAmi": self._custom_image,
             "FileSystemId": self._efs,
+            "PasswordSecretArn": self._secret,
         }
         for path, value in walk(document):
             key = path[-1] if path else ""
@@ -110,6 +111,9 @@ class SeededAws:
             FileSystemId=file_system, SubnetId=self._subnet(), SecurityGroups=[self._security_group()]
         )
         return file_system
+
+    def _secret(self) -> str:
+        return self._client("secretsmanager").create_secret(Name=str(uuid.uuid4()), SecretString="-")["ARN"]
 
     def _key_pair(self, name: str) -> None:
         with contextlib.suppress(self._client("ec2").exceptions.ClientError):
