@@ -1,3 +1,4 @@
+import pRetry from 'p-retry';
 import ssh2 from 'ssh2';
 import type { Client, ClientChannel, ConnectConfig } from 'ssh2';
 import { KnownFailure } from '../domain/failures.ts';
@@ -36,6 +37,10 @@ export interface CommandResult {
   readonly stdout: Buffer;
   readonly stderr: string;
 }
+
+/** Pauses of 50, 100, … 1,600 ms: three seconds in all. */
+const REFUSED_CHANNEL_RETRIES = 6;
+const FIRST_RETRY_AFTER_MS = 50;
 
 /** sshd refuses the eleventh channel of a connection by default (`MaxSessions 10`, sshd_config(5)). */
 const MAX_CHANNELS = 8;
@@ -125,7 +130,21 @@ export class SshConnection {
     this.#client.destroy();
   }
 
+  /** sshd frees a channel's place a moment after we saw its end: a refused channel ran nothing and is asked for again. */
   async #openChannel(command: string, options: CommandOptions): Promise<ClientChannel> {
+    try {
+      return await pRetry(async () => this.#exec(command, options), {
+        retries: REFUSED_CHANNEL_RETRIES,
+        minTimeout: FIRST_RETRY_AFTER_MS,
+        shouldRetry: ({ error }) => error.message.includes('Channel open failure'),
+      });
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      throw this.#unreachable(options.purpose, messageOf(error));
+    }
+  }
+
+  async #exec(command: string, options: CommandOptions): Promise<ClientChannel> {
     const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
     const lost = () => reject(new Error('the connection was lost'));
     const abort = () => reject(new Error('aborted'));
@@ -144,8 +163,7 @@ export class SshConnection {
     } catch (error) {
       // A channel that opens after all must not stay.
       void promise.then((channel) => channel.close()).catch(() => undefined);
-      options.signal?.throwIfAborted();
-      throw this.#unreachable(options.purpose, messageOf(error));
+      throw error;
     } finally {
       clearTimeout(timer);
       this.#client.removeListener('close', lost);
