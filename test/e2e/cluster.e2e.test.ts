@@ -76,7 +76,9 @@ describe('a cluster on real parts', () => {
     await platform.request('DELETE', platform.path(tenant));
     const blocked = await platform.until(tenant, ['blocked']);
     expect(blocked.failure?.message).toContain('the network interface is in use');
-    expect(await platform.leftovers()).toHaveLength(6);
+    const kept = await platform.leftovers();
+    expect(kept).toHaveLength(7);
+    expect(kept).toContainEqual(expect.stringMatching(/^lease .*cluster\/e2e\/blocked$/));
     await platform.request('POST', `${platform.path(tenant)}/resolution`, {
       body: { choice: 'retry', by: 'operator', reason: 'detached it' },
     });
