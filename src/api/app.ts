@@ -14,8 +14,9 @@ import { registerOpenApi } from './openapi.ts';
 import { registerDocs, registerOpsRoutes } from './ops.routes.ts';
 import type { Clusters, ReadinessProbe } from './ports.ts';
 import { HttpProblem } from './problem.ts';
-import { validateRequest } from './request-validation.ts';
+import { required, validateRequest } from './request-validation.ts';
 import type { Server } from './server.ts';
+import { answerBesideRoutes, answerClientError, missingHost } from './transport-errors.ts';
 
 export interface AppDeps extends CampaignServiceDeps {
   readonly clusters: Clusters;
@@ -32,8 +33,10 @@ export interface AppDeps extends CampaignServiceDeps {
 const MAX_BODY_BYTES = 256 * 1024;
 /** A client that takes longer to send its request is cut off. */
 const RECEIVE_WITHIN_MS = 30_000;
+/** How often Node looks for such clients. */
+const LOOK_FOR_SLOW_CLIENTS_EVERY_MS = 5_000;
 
-const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS'];
+const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
 
 /** The HTTP API. It reads no environment and does not listen: `app.inject` or `app.listen` is the caller's choice. */
 export async function buildApp(deps: AppDeps): Promise<Server> {
@@ -42,7 +45,10 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
     genReqId: () => randomUUID(),
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: RECEIVE_WITHIN_MS,
-    return503OnClosing: true,
+    // These two answers would be fastify's and Node's own: `refuseAtOnce` gives ours.
+    return503OnClosing: false,
+    http: { requireHostHeader: false, connectionsCheckingInterval: LOOK_FOR_SLOW_CLIENTS_EVERY_MS },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, deps.logger),
     logController: new LogController({
       disableRequestLogging: ({ url }) => url === '/healthz' || url === '/readyz',
     }),
@@ -56,12 +62,9 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   app.setNotFoundHandler((request, reply) =>
     sendProblem(new KnownFailure('NotFound', 'This API has no such path.'), request, reply),
   );
-  // JSON only: fastify would also take text.
-  app.removeContentTypeParser('text/plain');
-  app.addHook('onRequest', (request, reply, done) => {
-    setCommonHeaders(request, reply);
-    done();
-  });
+  takeJsonOnly(app);
+  answerBesideRoutes(app);
+  refuseAtOnce(app);
   const methodsByPath = collectMethods(app);
   await requireBearerToken(app, deps.token);
   await registerOpenApi(app, deps.version);
@@ -75,6 +78,34 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   refuseOtherMethods(app, new Map(methodsByPath));
   await app.ready();
   return app;
+}
+
+/** Bodies are JSON. An empty one is none, whatever its type says: only routes that need one refuse it. */
+function takeJsonOnly(app: Server): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null);
+    else void parse(request, body, done);
+  });
+  app.addHook('preValidation', (request, _reply, done) => {
+    const isMissing = request.body === undefined && request.routeOptions.schema?.body !== undefined;
+    done(isMissing ? required('body', '') : undefined);
+  });
+}
+
+/** What every answer carries, and what is refused before anything else is looked at. */
+function refuseAtOnce(app: Server): void {
+  let isStopping = false;
+  app.addHook('preClose', (done) => {
+    isStopping = true;
+    done();
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    setCommonHeaders(request, reply);
+    const stopping = isStopping ? new HttpProblem('Stopping', 'The service is being stopped.') : undefined;
+    done(stopping ?? missingHost(request));
+  });
 }
 
 /** Notes the methods of each path that is registered after it. */

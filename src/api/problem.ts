@@ -18,6 +18,11 @@ const httpProblems = {
     title: 'The resource does not have this method',
     nextStep: 'Use one of the methods in the header `Allow`.',
   },
+  RequestTimeout: {
+    httpStatus: 408,
+    title: 'The request did not arrive in time',
+    nextStep: 'Send the request again, on a new connection.',
+  },
   PayloadTooLarge: {
     httpStatus: 413,
     title: 'The body is too large',
@@ -33,10 +38,25 @@ const httpProblems = {
     title: 'The body is not JSON',
     nextStep: 'Send JSON and the header `Content-Type: application/json`.',
   },
+  ExpectationFailed: {
+    httpStatus: 417,
+    title: 'The expectation cannot be met',
+    nextStep: 'Send the request without the header `Expect`, or with `100-continue`.',
+  },
+  HeadersTooLarge: {
+    httpStatus: 431,
+    title: 'The request line and headers are too large',
+    nextStep: 'Send less than 16 KiB of them.',
+  },
   InternalError: {
     httpStatus: 500,
     title: 'The service failed',
     nextStep: 'Repeat the request; if it fails again, give the operator the `correlationId`.',
+  },
+  Stopping: {
+    httpStatus: 503,
+    title: 'This instance of the service is stopping',
+    nextStep: 'Repeat the same request after the seconds in Retry-After, on a new connection.',
   },
 } as const;
 
@@ -96,7 +116,6 @@ const fastifyProblems: Readonly<Record<string, ProblemType>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UnsupportedMediaType',
   FST_ERR_CTP_EMPTY_TYPE: 'UnsupportedMediaType',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'InvalidRequest',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'InvalidRequest',
   FST_ERR_CTP_INVALID_JSON_BODY: 'InvalidRequest',
   FST_ERR_BAD_URL: 'InvalidRequest',
   FST_ERR_MAX_PARAM_LENGTH: 'UriTooLong',

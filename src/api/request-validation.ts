@@ -8,6 +8,8 @@ const MAX_FIELD_ERRORS = 50;
 /** A field's name comes from the caller, who may have sent one of a megabyte. */
 const MAX_PATH_CHARACTERS = 200;
 
+const IS_REQUIRED = 'is required';
+
 const places: Readonly<Record<string, FieldError['in']>> = {
   body: 'body',
   params: 'path',
@@ -25,6 +27,14 @@ export const validateRequest: FastifySchemaCompiler<z.ZodType> = ({ schema, http
   };
 };
 
+/** InvalidRequest for what is not there at all; an empty path is the whole. */
+export function required(place: FieldError['in'], path: string): KnownFailure {
+  const error: FieldError = { in: place, path, reason: IS_REQUIRED };
+  return new KnownFailure('InvalidRequest', `${path ? `${place} ${path}` : place}: ${IS_REQUIRED}`, {
+    errors: [error],
+  });
+}
+
 function sayRequired({
   code,
   input,
@@ -32,7 +42,7 @@ function sayRequired({
   readonly code?: string;
   readonly input?: unknown;
 }): string | undefined {
-  return code === 'invalid_type' && input === undefined ? 'is required' : undefined;
+  return code === 'invalid_type' && input === undefined ? IS_REQUIRED : undefined;
 }
 
 function invalidRequest(place: FieldError['in'], issues: readonly z.core.$ZodIssue[]): KnownFailure {

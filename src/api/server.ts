@@ -20,7 +20,10 @@ declare module 'fastify' {
   }
 }
 
-/** No request may hold its caller over 2 s; what is left of them is for reading the body and writing the answer. */
+/**
+ * No request may hold its caller over 2 s. What is left of them is for reading the body, writing the answer, and a
+ * process that is busy with others.
+ */
 const ANSWER_WITHIN_MS = 1_500;
 
 /** The moment by which everything that a request waits for must have answered. */

@@ -12,6 +12,7 @@ import { isFailureType, KnownFailure } from '../domain/failures.ts';
 
 /** Status codes of gRPC (grpc.io, "Status codes and their use in gRPC"). */
 const grpc = {
+  cancelled: 1,
   deadlineExceeded: 4,
   resourceExhausted: 8,
   failedPrecondition: 9,
@@ -23,15 +24,16 @@ const grpc = {
 const FIRST_RETRY_AFTER_MS = 25;
 const LAST_RETRY_AFTER_MS = 400;
 
-/** How long to ask Temporal whether it lives, when a call got no answer: in addition to the request's budget. */
+/** What a call leaves of its request's time, so that Temporal can be asked whether it lives when no answer came. */
 const DIAGNOSE_WITHIN_MS = 250;
 
 /** The failure that a worker's SDK gives an update that it accepted just before the workflow ended. */
 const COMPLETED_MEANWHILE = 'AcceptedUpdateCompletedWorkflow';
 
 /**
- * Runs one call to Temporal, which must have answered by the given moment. What is momentarily not possible is tried
- * again with growing pauses until then: too many updates in flight, an update that met its workflow's end.
+ * Runs one call to Temporal: its answer or its failure is there by the given moment. What is momentarily not possible
+ * is tried again with growing pauses while there is time: too many updates in flight, an update that met its
+ * workflow's end, a query that met its worker's.
  *
  * The connection must not retry by itself (`interceptors: []`): the SDK's own pauses are longer than a request lasts.
  *
@@ -39,24 +41,25 @@ const COMPLETED_MEANWHILE = 'AcceptedUpdateCompletedWorkflow';
  * that is unexpected pass through.
  */
 export async function callTemporal<T>(client: Client, answerBy: Date, call: () => Promise<T>): Promise<T> {
+  const callBy = new Date(answerBy.getTime() - DIAGNOSE_WITHIN_MS);
   let meetings = 0;
   try {
-    return await pRetry(async () => client.withDeadline(answerBy, call), {
+    return await pRetry(async () => client.withDeadline(callBy, call), {
       retries: Infinity,
       minTimeout: FIRST_RETRY_AFTER_MS,
       maxTimeout: LAST_RETRY_AFTER_MS,
       randomize: true,
-      maxRetryTime: Math.max(0, answerBy.getTime() - Date.now()),
+      maxRetryTime: Math.max(0, callBy.getTime() - Date.now()),
       shouldRetry: async ({ error }) => {
         if (metTheEnd(error)) return ++meetings === 1;
         const code = codeOf(error);
         // A server that lives answers this too, to an update-with-start that meets many others.
-        if (code === grpc.unavailable) return temporalAnswers(client, diagnoseBy());
-        return code === grpc.resourceExhausted;
+        if (code === grpc.unavailable) return temporalAnswers(client, answerBy);
+        return code === grpc.resourceExhausted || code === grpc.cancelled;
       },
     });
   } catch (error) {
-    throw await translated(client, error);
+    throw await translated(client, error, answerBy);
   }
 }
 
@@ -84,7 +87,7 @@ function codeOf(error: unknown): number | undefined {
   return error instanceof ServiceError && isGrpcServiceError(error.cause) ? error.cause.code : undefined;
 }
 
-async function translated(client: Client, error: unknown): Promise<unknown> {
+async function translated(client: Client, error: unknown, answerBy: Date): Promise<unknown> {
   if (error instanceof WorkflowUpdateFailedError) return refusal(error);
   switch (codeOf(error)) {
     case grpc.resourceExhausted:
@@ -101,11 +104,16 @@ async function translated(client: Client, error: unknown): Promise<unknown> {
         'No worker answers questions about the workflow at this moment.',
         error,
       );
+    // CANCELLED: the server's answer when the poll that took a query is cut off by its worker's death, and the stream's
+    // end when the server notices the deadline before this side does.
+    case grpc.cancelled:
     case grpc.unavailable:
     case grpc.deadlineExceeded:
-      return noAnswer(client, error);
+      return noAnswer(client, error, answerBy);
     default:
-      return error instanceof WorkflowUpdateRPCTimeoutOrCancelledError ? noAnswer(client, error) : error;
+      return error instanceof WorkflowUpdateRPCTimeoutOrCancelledError
+        ? noAnswer(client, error, answerBy)
+        : error;
   }
 }
 
@@ -119,15 +127,11 @@ function refusal(error: WorkflowUpdateFailedError): Error {
 }
 
 /** A call that got no answer: either no worker took it, or Temporal itself is silent. */
-async function noAnswer(client: Client, error: unknown): Promise<KnownFailure> {
-  const lives = await temporalAnswers(client, diagnoseBy());
+async function noAnswer(client: Client, error: unknown, answerBy: Date): Promise<KnownFailure> {
+  const lives = await temporalAnswers(client, answerBy);
   return lives
     ? caused('WorkerUnavailable', 'No worker answered in time. The request may be done all the same.', error)
     : caused('TemporalUnavailable', 'Temporal did not answer in time.', error);
-}
-
-function diagnoseBy(): Date {
-  return new Date(Date.now() + DIAGNOSE_WITHIN_MS);
 }
 
 /** Whether Temporal answers a simple question by the given moment. */

@@ -1,3 +1,4 @@
+import { ServiceError } from '@temporalio/client';
 import { describe, expect, it } from 'vitest';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { clusterWorkflowId } from '../../src/domain/ids.ts';
@@ -82,6 +83,38 @@ describe('a hostile body', () => {
 
     expect(expectProblem(response, 400, 'InvalidRequest').errors).toHaveLength(1);
   });
+
+  it.each([
+    ['PUT', clusterUrl()],
+    ['POST', campaigns],
+    ['POST', `${clusterUrl()}/holds`],
+    ['POST', `${clusterUrl()}/extensions`],
+    ['POST', `${clusterUrl()}/resolution`],
+  ] as const)('that is missing from %s %s is named, with and without a type', async (method, url) => {
+    const api = harness();
+    for (const headers of [keyed, { ...keyed, 'content-type': 'application/json' }]) {
+      const response = await api.request(method, url, { headers });
+
+      expect(expectProblem(response, 400, 'InvalidRequest').errors).toEqual([
+        { in: 'body', path: '', reason: 'is required' },
+      ]);
+    }
+  });
+
+  it.each([
+    ['DELETE', clusterUrl(), 202],
+    ['DELETE', `${clusterUrl()}/holds/h`, 200],
+    ['GET', clusterUrl(), 200],
+  ] as const)(
+    'that %s %s does not need may be empty, whatever its type says',
+    async (method, url, status) => {
+      const api = harness();
+      api.clusters.views.set(clusterWorkflowId(tenant), clusterView());
+      const response = await api.request(method, url, { headers: { 'content-type': 'application/json' } });
+
+      expect(response.statusCode).toBe(status);
+    },
+  );
 
   it('that is nested without end is refused quickly', async () => {
     const api = harness();
@@ -223,6 +256,24 @@ describe('a failure inside', () => {
 
     expect(response.body).not.toMatch(/hunter2|10\.0\.0\.1|at .*\.ts/);
     expect(api.logged.filter((line) => line.includes(problem.correlationId)).join('')).toContain('10.0.0.1');
+  });
+
+  it('is logged with what caused it and the status of gRPC', async () => {
+    const api = harness();
+    const grpcError = Object.assign(new Error('13 INTERNAL: broken'), { code: 13, details: 'broken' });
+    api.outage.temporal = new ServiceError('Failed to query Workflow', { cause: grpcError });
+    const { correlationId } = expectProblem(await api.request('GET', clusterUrl()), 500, 'InternalError');
+    const lines = api.logged
+      .map((line): unknown => JSON.parse(line))
+      .filter((line) => JSON.stringify(line).includes('causes'));
+
+    expect(lines).toEqual([
+      expect.objectContaining({
+        level: 50,
+        correlationId,
+        causes: [{ name: 'Error', message: '13 INTERNAL: broken', code: 13 }],
+      }),
+    ]);
   });
 
   it('of a known kind keeps its details to itself when the fault is ours', async () => {
