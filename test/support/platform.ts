@@ -110,9 +110,7 @@ export class Platform {
   }
 
   private async read<T>(path: string): Promise<T> {
-    let answer = await this.persist(async () => this.request<T>('GET', path));
-    // Known defect: a query that meets the death of its worker can answer 500 once. A read is repeated, as it says.
-    if (answer.status === 500) answer = await this.persist(async () => this.request<T>('GET', path));
+    const answer = await this.persist(async () => this.request<T>('GET', path));
     if (answer.status !== 200)
       throw new Error(`GET ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
