@@ -48,6 +48,8 @@ async function provisionSteps(entity: ClusterEntity, record: DeploymentRecord): 
     entity.enter('waiting-ready', 'The stack is complete; waiting until Slurm answers and runs a job.');
   }
   await awaitReadiness(entity, record);
+  // It can arrive in the same workflow task as the last answer, too late to cancel anything.
+  if (entity.snapshot.teardown) return;
   const readyAt = nowIso();
   record.readyAt = readyAt;
   record.lifetimeEndsAt = new Date(Date.parse(readyAt) + record.spec.maxLifetimeSeconds * 1000).toISOString();
