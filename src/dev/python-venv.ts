@@ -10,7 +10,8 @@ const BUILD_DEADLINE_SECONDS = 900;
 const ERROR_TAIL_LINES = 8;
 
 /** The private virtual environments, each described by `python/<name>.txt`. */
-export type VenvName = 'moto' | 'ministack' | 'parallelcluster' | 'pip' | 'temporal' | 'temporal-test-server';
+export type VenvName =
+  'moto' | 'ministack' | 'parallelcluster' | 'pip' | 'shellcheck' | 'temporal' | 'temporal-test-server';
 
 /** Where virtual environments are kept and what they are made from. */
 export interface VenvOptions {

@@ -2,6 +2,7 @@
 #
 # Standard input: `beginning|exactly <comment>`. Standard output: `pcp-answer`, then `unavailable <message>`, or
 # `remaining <number of jobs that are still in the queue>`: repeat until it is 0.
+# shellcheck shell=bash
 LC_ALL=C
 readonly US=$'\x1f'
 

@@ -4,6 +4,7 @@
 # Standard output: `pcp-answer`, `sessions <n>`, then the section `queue` and, if asked for, `accounting`: a line with
 # the name behind a record separator, what the program printed, and `<name> ok` behind a record separator. `failed
 # <program>: <message>` in place of that ends the answer: half of the facts are none. `done` ends a whole answer.
+# shellcheck shell=bash
 LC_ALL=C
 readonly US=$'\x1f' RS=$'\x1e'
 export SLURM_TIME_FORMAT=%s

@@ -2,6 +2,7 @@
 #
 # Standard output: `pcp-answer`, then sections as in observe.sh: `ping` (scontrol ping), `partitions` (sinfo) and
 # `settings` (AccountingStoreFlags), then `done`.
+# shellcheck shell=bash
 LC_ALL=C
 readonly US=$'\x1f' RS=$'\x1e'
 

@@ -7,6 +7,7 @@
 # part if much was sent already: the caller asks again for the rest.
 #
 # No link is followed: the folder's physical path must be the one that we made, and `nofollow` guards the file.
+# shellcheck shell=bash
 LC_ALL=C
 readonly ENOUGH_BYTES=$((16 * 1024 * 1024))
 root=$(cd -P -- "$HOME" && pwd -P)/.parallelcluster-provisioner

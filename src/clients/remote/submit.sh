@@ -13,6 +13,7 @@
 # - The ledger names every key before sbatch runs (`try`) and its job afterwards (`job`). A key that it has never
 #   tried has no job. For one that it has tried, the queue knows a live job by its comment, accounting an ended one.
 # - A ledger that is not there (a home that was wiped) proves nothing: then accounting is always asked.
+# shellcheck shell=bash
 LC_ALL=C
 readonly US=$'\x1f' LOCK_WAIT_SECONDS=60 SBATCH_SECONDS=180
 # An ended job may take this long to appear in accounting; Slurm can lose what it accepted in its last 5 seconds.
