@@ -11,14 +11,17 @@ import {
   waitUntilStackCreateComplete,
 } from '@aws-sdk/client-cloudformation';
 import { CreateKeyPairCommand, EC2Client } from '@aws-sdk/client-ec2';
+import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readDevEnvironment } from '../../src/dev/environment.ts';
+import { startHeadNodePoolWithWheels } from '../../src/dev/head-node-pool.ts';
 import type { ProgressEvent } from '../../src/dev/progress.ts';
 import { startStack } from '../../src/dev/stack.ts';
 import { mountsNaming } from '../support/node-traces.ts';
 import { configuration, outerTemplate } from './provider-rig.ts';
 
-const STACK_MODULE = join(import.meta.dirname, '..', '..', 'src', 'dev', 'stack.ts');
+const devModule = (name: string) =>
+  JSON.stringify(join(import.meta.dirname, '..', '..', 'src', 'dev', `${name}.ts`));
 let directory: string;
 
 beforeEach(async () => {
@@ -62,9 +65,29 @@ describe('the embedded stack', () => {
     expect(await processesNaming(directory)).toEqual([]);
   });
 
+  it('needs no network but loopback, with the product and the wheels of NEURON, once the cache is warm', async () => {
+    const onProgress = (): void => {};
+    const warming = await startStack({ directory, onProgress, headNodes: startHeadNodePoolWithWheels });
+    await warming.close();
+    const script = `
+      import { startHeadNodePoolWithWheels as headNodes } from ${devModule('head-node-pool')};
+      import { startProduct } from ${devModule('product')};
+      import { startStack } from ${devModule('stack')};
+      const directory = ${JSON.stringify(join(directory, 'offline'))};
+      const stack = await startStack({ directory, headNodes, onProgress: () => {} });
+      const product = await startProduct(stack);
+      console.log('ready');
+      await product.close();
+      await stack.close();`;
+    const offline = ['--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+    const node = [process.execPath, '--input-type=module-typescript', '-e', script];
+    const { stdout } = await execa('unshare', [...offline, ...node]);
+    expect(stdout).toBe('ready');
+  });
+
   it('leaves no process and no mount when it is killed', async () => {
     const script = `
-      import { startStack } from ${JSON.stringify(STACK_MODULE)};
+      import { startStack } from ${devModule('stack')};
       await startStack({ directory: ${JSON.stringify(directory)}, onProgress: () => {} });
       console.log('up');`;
     const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
