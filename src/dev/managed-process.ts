@@ -31,8 +31,15 @@ export interface ManagedProcessOptions {
 
 /** A healthy child process in a process group of its own. */
 export interface ManagedProcess {
+  /** Of the present process: another one after a restart. */
   readonly pid: number;
   readonly logFile: string;
+  /**
+   * Stops it, unless it has died already, and starts it anew with the same options; the log goes on.
+   *
+   * @throws DevStackError as {@link startManagedProcess}.
+   */
+  restart(): Promise<void>;
   /** SIGTERM, then SIGKILL, to the whole group; returns once the group is gone. Safe to repeat. */
   close(): Promise<void>;
 }
@@ -47,6 +54,21 @@ export interface ManagedProcess {
  * it is left running then.
  */
 export async function startManagedProcess(options: ManagedProcessOptions): Promise<ManagedProcess> {
+  let running = await launch(options);
+  return {
+    get pid() {
+      return running.pid;
+    },
+    logFile: running.logFile,
+    async restart() {
+      await running.close();
+      running = await launch(options);
+    },
+    close: async () => running.close(),
+  };
+}
+
+async function launch(options: ManagedProcessOptions): Promise<Omit<ManagedProcess, 'restart'>> {
   mkdirSync(options.logDirectory, { recursive: true });
   const logFile = join(options.logDirectory, `${options.name}.log`);
   const child = spawnDetached(options, logFile);

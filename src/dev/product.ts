@@ -12,10 +12,8 @@ export interface Product {
   readonly apiUrl: string;
   readonly token: string;
   readonly env: Readonly<Record<string, string>>;
-  /** The worker's present process. */
+  readonly api: ManagedProcess;
   readonly worker: ManagedProcess;
-  /** Starts another worker, e.g. after the first was killed. */
-  restartWorker(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,7 +55,7 @@ export async function startProduct(
   const ready = async () => (await fetch(`${apiUrl}/readyz`)).ok;
   const api = await start('api', async () => (await fetch(`${apiUrl}/healthz`)).ok);
   // The API is ready once a worker polls.
-  let worker = await start('worker', ready).catch(async (error: unknown) => {
+  const worker = await start('worker', ready).catch(async (error: unknown) => {
     await api.close();
     throw error;
   });
@@ -65,13 +63,8 @@ export async function startProduct(
     apiUrl,
     token,
     env,
-    get worker() {
-      return worker;
-    },
-    async restartWorker() {
-      await worker.close();
-      worker = await start('worker', ready);
-    },
+    api,
+    worker,
     async close() {
       await worker.close();
       await api.close();

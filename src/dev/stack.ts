@@ -59,6 +59,8 @@ export interface Stack {
   readonly logDirectory: string;
   /** Clients of the emulated AWS, to look past the product. */
   readonly aws: DevAwsClients;
+  /** For tests: can be killed and restarted. */
+  readonly temporal: TemporalServer['process'];
   /** For tests: makes the ParallelCluster provider fail or wait. */
   readonly faults: ProviderStandIn['faults'];
   /**
@@ -86,6 +88,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return {
       env: productEnvironment(environment, parts),
       aws: createDevAwsClients(parts.emulators.env),
+      temporal: parts.temporal.process,
       faults: parts.provider.faults,
       logDirectory,
       close: async () => closers.close(),

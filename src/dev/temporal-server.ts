@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { freePorts } from './free-port.ts';
-import { startManagedProcess } from './managed-process.ts';
+import { type ManagedProcess, startManagedProcess } from './managed-process.ts';
 
 /** What a Temporal development server needs. */
 export interface TemporalServerOptions {
@@ -19,7 +19,8 @@ export interface TemporalServer {
   /** gRPC `host:port` for clients and workers. */
   readonly address: string;
   readonly uiUrl: string;
-  readonly logFile: string;
+  /** A restart keeps address and state. */
+  readonly process: ManagedProcess;
   close(): Promise<void>;
 }
 
@@ -47,7 +48,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
   return {
     address,
     uiUrl: `http://127.0.0.1:${uiPort}`,
-    logFile: server.logFile,
+    process: server,
     close: async () => server.close(),
   };
 }

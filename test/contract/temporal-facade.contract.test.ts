@@ -19,6 +19,7 @@ import { startTemporalServer, type TemporalServer } from '../../src/dev/temporal
 import { registerSearchAttributes } from '../../src/runtime/search-attributes.ts';
 import { FakeLogs, FakeStore } from '../api/fakes.ts';
 import { FakeWorld } from '../fakes/fake-world.ts';
+import { replayServer } from '../support/replay-server.ts';
 
 /*
  * The API on a real Temporal, with the real workflows on a world in memory. The order matters: a server without a
@@ -267,6 +268,14 @@ describe('with a worker', () => {
 
     expect({ status, body }).toMatchObject({ status: 503, body: { type: '/problems/WorkerUnavailable' } });
     expect(ms).toBeLessThan(2_000);
+  });
+
+  it('leaves histories that the code can replay, also those of runs that were terminated', async () => {
+    const replayed = await replayServer(new Client({ connection }));
+    expect(replayed).toEqual(
+      expect.arrayContaining(['cluster/facade/c', 'cluster/facade/l3', 'subnet-pool/vpc-facade']),
+    );
+    expect(replayed).toContainEqual(expect.stringMatching(/^campaign\/facade\/c\//));
   });
 });
 

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Tenant } from '../../src/domain/ids.ts';
 import { Platform } from '../support/platform.ts';
 
 let platform: Platform;
@@ -87,6 +89,32 @@ describe('a cluster on real parts', () => {
   });
 });
 
+/** How often each job said that it ran, by the cluster itself: `lines` is what all of them wrote to `~/ran`. */
+async function timesRun(tenant: Tenant): Promise<Record<string, number>> {
+  const campaignId = await platform.submit(tenant, 'count', { jobs: [shell('count', 'cat ~/ran')] });
+  await platform.untilCampaign(tenant, campaignId);
+  const { body } = await platform.log(tenant, campaignId, 'count', 'stdout');
+  const counts: Record<string, number> = {};
+  for (const key of body.trim().split('\n')) counts[key] = (counts[key] ?? 0) + 1;
+  return counts;
+}
+
+const onceEach = (keys: readonly string[]) => Object.fromEntries(keys.map((key) => [key, 1]));
+
+/** That the one deployment is this one: names of keys and secrets carry the epoch. */
+async function expectOnlyEpoch(tenant: Tenant, epoch: string | undefined): Promise<void> {
+  expect(epoch).toBeDefined();
+  expect((await platform.cluster(tenant)).epoch).toBe(epoch);
+  const names = await platform.leftovers();
+  expect(names).toHaveLength(7);
+  expect(names.filter((name) => /^(key pair|secret)/.test(name) && !name.includes(epoch ?? ''))).toEqual([]);
+}
+
+async function giveBack(tenant: Tenant): Promise<void> {
+  await platform.persist(async () => platform.request('DELETE', platform.path(tenant)));
+  await platform.until(tenant, ['deleted']);
+}
+
 describe('a worker that is killed', () => {
   it('changes only timing, while the stack is created and while jobs run', async () => {
     const tenant = { virtualLabId: 'e2e', projectId: 'killed' };
@@ -98,26 +126,22 @@ describe('a worker that is killed', () => {
     });
     await platform.until(tenant, ['provisioning']);
     await platform.untilStackBegins(tenant);
-    platform.killWorker();
+    const { epoch } = await platform.cluster(tenant);
+    platform.kill('worker');
     letCreate();
-    await platform.product.restartWorker();
+    await platform.restart('worker');
     await platform.untilCampaign(tenant, campaignId, ({ jobsByState }) => (jobsByState.running ?? 0) > 0);
-    platform.killWorker();
-    await platform.product.restartWorker();
+    await expectOnlyEpoch(tenant, epoch);
+    platform.kill('worker');
+    await platform.restart('worker');
     const campaign = await platform.untilCampaign(tenant, campaignId);
     expect(campaign).toMatchObject({ state: 'succeeded', jobsByState: { succeeded: 12 } });
     expect(new Set(campaign.jobs.map(({ slurmJobId }) => slurmJobId)).size).toBe(12);
-    // What the cluster itself says: every job ran once.
-    const countId = await platform.submit(tenant, 'count', {
-      jobs: [shell('count', 'sort ~/ran | uniq -c')],
-    });
-    await platform.untilCampaign(tenant, countId);
-    const counts = (await platform.log(tenant, countId, 'count', 'stdout')).body.trim().split('\n');
-    expect(counts.map((line) => line.trim().split(' ')[0])).toEqual(keys.map(() => '1'));
+    expect(await timesRun(tenant)).toEqual(onceEach(keys));
     for (const key of keys)
       expect((await platform.log(tenant, campaignId, key, 'stdout')).body).toBe(`${key}\n`);
-    await platform.request('DELETE', platform.path(tenant));
-    await platform.until(tenant, ['deleted']);
+    await expectOnlyEpoch(tenant, epoch);
+    await giveBack(tenant);
     expect(await platform.leftovers()).toEqual([]);
   });
 
@@ -125,7 +149,7 @@ describe('a worker that is killed', () => {
     const tenant = { virtualLabId: 'e2e', projectId: 'without-worker' };
     await platform.ensure(tenant, { tier: 'debug' });
     await platform.until(tenant, ['ready']);
-    platform.killWorker();
+    platform.kill('worker');
     const read = await platform.request('GET', platform.path(tenant));
     expect(read.status).toBe(200);
     const startedAt = performance.now();
@@ -135,12 +159,75 @@ describe('a worker that is killed', () => {
     expect(performance.now() - startedAt).toBeLessThan(2000);
     expect(write.status).toBe(503);
     expect(Number(write.headers.get('retry-after'))).toBeGreaterThan(0);
-    await platform.product.restartWorker();
-    for (const projectId of [tenant.projectId, 'other']) {
-      const left = { ...tenant, projectId };
-      await platform.persist(async () => platform.request('DELETE', platform.path(left)));
-      await platform.until(left, ['deleted']);
+    await platform.restart('worker');
+    for (const projectId of [tenant.projectId, 'other']) await giveBack({ ...tenant, projectId });
+    expect(await platform.leftovers()).toEqual([]);
+  });
+});
+
+describe('an API that is killed', () => {
+  it('has the same campaign for who repeats a request, whether that was answered or not', async () => {
+    const tenant = { virtualLabId: 'e2e', projectId: 'api-killed' };
+    const keys = Array.from({ length: 8 }, (_, index) => `key-${index}`);
+    const campaign = (key: string) => ({
+      jobs: [shell('job', `echo ${key} >> ~/ran`)],
+      cluster: { tier: 'debug' as const, idleTimeoutSeconds: 60 },
+    });
+    // One after the other, so that the first answer finds the others at every point on their way.
+    const posts = keys.map(async (key, index) => {
+      await sleep(index * 20);
+      const path = `${platform.path(tenant)}/campaigns`;
+      return platform.request<{ campaignId?: string }>('POST', path, { body: campaign(key), key });
+    });
+    await Promise.any(posts);
+    platform.kill('api');
+    const answers = await Promise.allSettled(posts);
+    expect(answers.filter(({ status }) => status === 'rejected')).not.toEqual([]);
+    await platform.restart('api');
+    const { epoch } = await platform.cluster(tenant);
+    const ids = await Promise.all(keys.map(async (key) => platform.submit(tenant, key, campaign(key))));
+    const answered = answers.map((answer, index) =>
+      answer.status === 'fulfilled' && answer.value.status === 202
+        ? answer.value.body.campaignId
+        : ids[index],
+    );
+    expect(ids).toEqual(answered);
+    for (const campaignId of ids) {
+      expect(await platform.untilCampaign(tenant, campaignId)).toMatchObject({ state: 'succeeded' });
     }
+    expect(await timesRun(tenant)).toEqual(onceEach(keys));
+    await expectOnlyEpoch(tenant, epoch);
+    await giveBack(tenant);
+    expect(await platform.leftovers()).toEqual([]);
+  });
+});
+
+describe('a Temporal server that is killed', () => {
+  it('changes only timing: worker and API go on by themselves when it is back', async () => {
+    const tenant = { virtualLabId: 'e2e', projectId: 'temporal-killed' };
+    const keys = Array.from({ length: 8 }, (_, index) => `job-${index}`);
+    const campaignId = await platform.submit(tenant, 'killed', {
+      jobs: keys.map((key) => shell(key, `echo ${key} >> ~/ran; sleep 3; echo ${key}`)),
+      cluster: { tier: 'debug', idleTimeoutSeconds: 60 },
+    });
+    await platform.untilCampaign(tenant, campaignId, ({ jobsByState }) => (jobsByState.running ?? 0) > 0);
+    const { epoch } = await platform.cluster(tenant);
+    const pids = () => [platform.processOf('api').pid, platform.processOf('worker').pid];
+    const before = pids();
+    platform.kill('temporal');
+    const read = await platform.request('GET', platform.path(tenant));
+    expect(read).toMatchObject({ status: 503, body: { type: '/problems/TemporalUnavailable' } });
+    // Long enough for jobs to end while nobody looks.
+    await sleep(3000);
+    await platform.restart('temporal');
+    const campaign = await platform.untilCampaign(tenant, campaignId);
+    expect(campaign).toMatchObject({ state: 'succeeded', jobsByState: { succeeded: 8 } });
+    expect(await timesRun(tenant)).toEqual(onceEach(keys));
+    for (const key of keys)
+      expect((await platform.log(tenant, campaignId, key, 'stdout')).body).toBe(`${key}\n`);
+    await expectOnlyEpoch(tenant, epoch);
+    expect(pids()).toEqual(before);
+    await giveBack(tenant);
     expect(await platform.leftovers()).toEqual([]);
   });
 });

@@ -4,10 +4,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { afterEach, describe, expect, it } from 'vitest';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mountsNaming } from '../support/node-traces.ts';
+import { replayDatabase } from '../support/replay-server.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
+const DEMO_ENTITY = 'cluster/2f6a0c1e-8d3b-4c57-9a41-5be07f9d2c63/b41d9c70-36e2-4f0a-8c95-e7a2d81f4b09';
 const LOOPBACK_RECORDS = '/run/parallelcluster-provisioner/loopback';
 
 /** A command of the CLI, as a person at a shell runs it. */
@@ -55,6 +58,10 @@ class Command {
   }
 }
 
+beforeAll(() => {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+});
+
 let command: Command | undefined;
 afterEach(async () => {
   command?.kill();
@@ -76,6 +83,12 @@ async function expectNothingOf({ directory, pid }: Command): Promise<void> {
   expect(await processesNaming(directory)).toEqual([]);
   expect(await mountsNaming(directory)).toEqual([]);
   expect(await loopbackRecordsOf(pid)).toEqual([]);
+}
+
+/** The run keeps its folder: what its Temporal server remembers is replayed from there. */
+async function expectReplay({ directory }: Command, entity: string): Promise<void> {
+  const database = join(directory, 'state', 'temporal.sqlite');
+  expect(await replayDatabase(database, join(directory, 'replay'))).toContain(entity);
 }
 
 async function processesNaming(directory: string): Promise<string[]> {
@@ -129,6 +142,7 @@ describe('the demo', () => {
       rest = rest.slice(at);
     }
     await expectNothingOf(demo);
+    await expectReplay(demo, DEMO_ENTITY);
   });
 
   it('leaves nothing when it is interrupted while the stack starts', async () => {
@@ -152,6 +166,7 @@ describe('the demo', () => {
     await expectNothingOf(demo);
     const { stdout } = await execa('ip', ['-4', '-oneline', 'address', 'show', 'dev', 'lo']);
     expect(stdout).not.toContain(` ${node}/32 `);
+    await expectReplay(demo, DEMO_ENTITY);
   });
 });
 
@@ -175,5 +190,6 @@ describe('the development platform', () => {
     dev.interrupt();
     await expectEnd(dev, 0);
     await expectNothingOf(dev);
+    await expectReplay(dev, 'cluster/lab1/demo');
   });
 });

@@ -3,19 +3,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterState, ClusterView } from '../../src/domain/cluster-view.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
 import type { CampaignSpecInput } from '../../src/domain/job.ts';
 import { listLeases, surveyAccount } from '../../src/dev/leftovers.ts';
+import type { ManagedProcess } from '../../src/dev/managed-process.ts';
 import { type Product, startProduct } from '../../src/dev/product.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
+import { replayServer } from './replay-server.ts';
 
 export interface Answer<T> {
   readonly status: number;
   readonly headers: Headers;
   readonly body: T;
 }
+
+/** What can be killed. */
+export type Part = 'api' | 'worker' | 'temporal';
 
 /** The whole product on the embedded stack, used as the Workflow Service uses it: over HTTP. */
 export class Platform {
@@ -35,7 +41,9 @@ export class Platform {
     this.directory = directory;
   }
 
+  /** Once in a test file. */
   static async start(): Promise<Platform> {
+    Runtime.install({ logger: new DefaultLogger('ERROR') });
     const directory = await mkdtemp(join(tmpdir(), 'pcp-e2e-'));
     const stack = await startStack({ directory, onProgress: () => {} });
     try {
@@ -48,11 +56,16 @@ export class Platform {
     }
   }
 
+  /** Stops everything; before, replays every workflow that the tests ran: what the code cannot replay fails them. */
   async close(): Promise<void> {
-    await this.connection.close();
-    await this.product.close();
-    await this.stack.close();
-    await rm(this.directory, { recursive: true });
+    try {
+      await this.product.close();
+      await replayServer(this.temporal);
+    } finally {
+      await this.connection.close();
+      await this.stack.close();
+      await rm(this.directory, { recursive: true });
+    }
   }
 
   async request<T>(
@@ -148,8 +161,17 @@ export class Platform {
   }
 
   /** `kill -9`, as a machine that loses its power. */
-  killWorker(): void {
-    process.kill(this.product.worker.pid, 'SIGKILL');
+  kill(part: Part): void {
+    process.kill(this.processOf(part).pid, 'SIGKILL');
+  }
+
+  /** Starts a part again where it was, and waits until it is healthy. */
+  async restart(part: Part): Promise<void> {
+    await this.processOf(part).restart();
+  }
+
+  processOf(part: Part): ManagedProcess {
+    return part === 'temporal' ? this.stack.temporal : this.product[part];
   }
 
   /** Names of all that is left of any tenant's cluster in emulated AWS and in the subnet pool, leaving out logs. */
