@@ -21,6 +21,8 @@ describe('a job', () => {
       tasks: 1,
       cpusPerTask: 1,
       environment: {},
+      modules: [],
+      dependsOn: [],
     });
   });
 
@@ -40,6 +42,9 @@ describe('a job', () => {
     ['more than a year', { timeLimitSeconds: 365 * 86_400 + 1 }, ['timeLimitSeconds']],
     ['no memory', { memoryMebibytesPerNode: 0 }, ['memoryMebibytesPerNode']],
     ['a relative folder', { workingDirectory: 'results' }, ['workingDirectory']],
+    ['a module that is an option', { modules: ['--help'] }, ['modules.0']],
+    ['a module with a blank', { modules: ['a b'] }, ['modules.0']],
+    ['a module outside of its folder', { modules: ['a', '../../tmp/x'] }, ['modules.1']],
     ['a folder with a line break', { workingDirectory: '/a\n/b' }, ['workingDirectory']],
   ])('is refused with %s, naming the field', (_, changes, paths) => {
     expect(problemsOf(changes)).toEqual(paths);
@@ -48,6 +53,8 @@ describe('a job', () => {
   it.each<[object]>([
     [{ name: 'Gewebe Nº 5 “β”' }],
     [{ workingDirectory: '/scratch/a b' }],
+    [{ modules: ['use.own', 'neuron/9.0.1', 'gcc/13/x86_64'] }],
+    [{ dependsOn: ['prepare', { key: 'a', condition: 'afterany' }] }],
     [{ timeLimitSeconds: 1 }],
     [{ queue: 'prod-mpi', nodes: 20, tasks: 3840, cpusPerTask: 2, memoryMebibytesPerNode: 1024 }],
     [{ environment: { OMP_NUM_THREADS: '1', BASH_ENV: '/etc/profile', _X: '', PATH: "a'b\n$(c)" } }],
@@ -108,10 +115,23 @@ describe('a campaign', () => {
   const jobs = (count: number) =>
     Array.from({ length: count }, (_, index) => ({ ...job, key: `job-${index}` }));
 
-  it('has one to a thousand jobs', () => {
+  it('has one to ten thousand jobs', () => {
     expect(problems({ jobs: [] })).toEqual(['jobs']);
-    expect(problems({ jobs: jobs(1000) })).toEqual([]);
-    expect(problems({ jobs: jobs(1001) })).toEqual(['jobs']);
+    expect(problems({ jobs: jobs(10_000) })).toEqual([]);
+    expect(problems({ jobs: jobs(10_001) })).toEqual(['jobs']);
+  });
+
+  it('names the place of a dependency that cannot be', () => {
+    const [first] = jobs(1);
+    expect(problems({ jobs: [{ ...first, dependsOn: ['job-1'] }] })).toEqual(['jobs.0.dependsOn.0']);
+  });
+
+  it('has at most fifty thousand dependencies', () => {
+    const many = jobs(350);
+    const keys = many.map(({ key }) => key);
+    const dependent = many.map((each, index) => ({ ...each, dependsOn: keys.slice(0, index) }));
+    expect(problems({ jobs: dependent })).toEqual(['jobs']);
+    expect(problems({ jobs: dependent.slice(0, 300) })).toEqual([]);
   });
 
   it('names every key that is used again', () => {

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { clusterSpecInputSchema } from './cluster-spec.ts';
+import { dependencyIssues, dependsOnSchema, MAX_DEPENDENCIES_PER_CAMPAIGN } from './dependencies.ts';
 import { campaignIdSchema, jobKeySchema } from './ids.ts';
 
 /** Largest script of one job: sbatch itself refuses more by default (`max_script_size`, slurm.conf(5): 4 MB). */
 const MAX_SCRIPT_BYTES = 1024 * 1024;
-const MAX_JOBS_PER_CAMPAIGN = 1000;
+const MAX_JOBS_PER_CAMPAIGN = 10_000;
 
 const noNul = (text: string) => !text.includes('\0');
 
@@ -25,6 +26,15 @@ const environmentSchema = z
   .refine(
     (environment) => !Object.keys(environment).some((name) => BASH_OWN_NAME.test(name)),
     'names that bash itself keeps, such as UID or RANDOM, cannot be set',
+  );
+
+/** A name for `module load`, e.g. `neuron/9.0.1`. Nothing that a shell or `module` could take for an option. */
+const moduleNameSchema = z
+  .string()
+  .max(255)
+  .regex(
+    /^[A-Za-z0-9_][A-Za-z0-9_.+-]*(?:\/[A-Za-z0-9_.+][A-Za-z0-9_.+-]*)*$/,
+    'must be a module name such as `neuron/9.0.1`',
   );
 
 /** One Slurm job as the caller describes it. Exactly one of `script` and `command` says what runs. */
@@ -70,6 +80,10 @@ export const jobSpecSchema = z
       .max(365 * 86_400)
       .optional(),
     environment: environmentSchema.default({}),
+    /** Environment modules that are loaded, in this order, before the job's program starts. */
+    modules: z.array(moduleNameSchema).max(50).default([]),
+    /** Jobs of the same campaign that must have ended before this one starts. */
+    dependsOn: dependsOnSchema.default([]),
     /** Absolute path; the job's own folder in the job user's home if none is given. */
     workingDirectory: z
       .string()
@@ -103,6 +117,18 @@ export const campaignSpecSchema = z
         });
       }
       seen.add(key);
+    }
+    const dependencies = jobs.reduce((sum, { dependsOn }) => sum + dependsOn.length, 0);
+    if (dependencies > MAX_DEPENDENCIES_PER_CAMPAIGN) {
+      context.addIssue({
+        code: 'custom',
+        path: ['jobs'],
+        message: `at most ${MAX_DEPENDENCIES_PER_CAMPAIGN} dependencies in one campaign, not ${dependencies}`,
+      });
+      return;
+    }
+    for (const { path, message } of dependencyIssues(jobs)) {
+      context.addIssue({ code: 'custom', path: ['jobs', ...path], message });
     }
   });
 
