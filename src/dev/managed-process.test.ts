@@ -44,6 +44,17 @@ describe('a managed process', () => {
     await expect.poll(() => isRunning(child.pid) || isRunning(helper)).toBe(false);
   });
 
+  it('can be restarted after it was killed, and is ended as the one that it is then', async () => {
+    const child = await startShell('echo $$; exec sleep 60', async () => true);
+    const first = child.pid;
+    process.kill(first, 'SIGKILL');
+    await child.restart();
+    expect(child.pid).not.toBe(first);
+    expect(isRunning(child.pid)).toBe(true);
+    await child.close();
+    expect(isRunning(child.pid)).toBe(false);
+  });
+
   it('dies with its parent, however that one died', async () => {
     const module = join(import.meta.dirname, 'managed-process.ts');
     const script = `
