@@ -94,10 +94,23 @@ describe('whether a cluster goes', () => {
 
   it.each<[string, Partial<IdleInput>, RegExp, boolean]>([
     ['Slurm does not answer', { activity: undefined }, /did not answer/, true],
-    ['jobs run', { activity: { ...idle, running: 2, pending: 1 } }, /2 running and 1 waiting/, true],
-    ['jobs wait', { activity: { ...idle, pending: 1 } }, /0 running and 1 waiting/, true],
-    ['accepted jobs are not in Slurm', { unsubmittedJobs: 7 }, /7 accepted jobs/, true],
-    ['somebody is logged in', { activity: { ...idle, interactiveSessions: 1 } }, /interactive/, false],
+    ['jobs run', { activity: { ...idle, running: 2, pending: 1 } }, / 2 jobs running and 1 waiting\.$/, true],
+    ['a job runs', { activity: { ...idle, running: 1 } }, / 1 job running and 0 waiting\.$/, true],
+    ['jobs wait', { activity: { ...idle, pending: 1 } }, / 0 jobs running and 1 waiting\.$/, true],
+    ['accepted jobs are not in Slurm', { unsubmittedJobs: 7 }, / 7 accepted jobs\.$/, true],
+    ['an accepted job is not in Slurm', { unsubmittedJobs: 1 }, / 1 accepted job\.$/, true],
+    [
+      'people are logged in',
+      { activity: { ...idle, interactiveSessions: 2 } },
+      / 2 interactive sessions\.$/,
+      false,
+    ],
+    [
+      'somebody is logged in',
+      { activity: { ...idle, interactiveSessions: 1 } },
+      / 1 interactive session\.$/,
+      false,
+    ],
     ['a hold is in force', { holds: [hold(NOW - 1), hold(NOW + 1)] }, /Held by results until/, false],
   ])('not while %s, and it says so', (_, changes, because, isMoving) => {
     const verdict = decideIdle(input({ idleSince: NOW - 24 * HOUR, ...changes }));

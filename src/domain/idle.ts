@@ -1,5 +1,6 @@
 import type { Hold } from './cluster-view.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
+import { counted } from './wording.ts';
 
 /** What the decision is made from. All times are milliseconds since 1970. */
 export interface IdleInput {
@@ -57,10 +58,11 @@ function busyBecause({ activity, unsubmittedJobs, holds, now }: IdleInput): Idle
   const busy = (because: string, isMoving = true): IdleVerdict => ({ kind: 'busy', because, isMoving });
   if (!activity) return busy('Slurm did not answer, so the cluster counts as busy.');
   const { running, pending, interactiveSessions } = activity;
-  if (running + pending > 0) return busy(`Slurm has ${running} running and ${pending} waiting jobs.`);
-  if (unsubmittedJobs > 0) return busy(`${unsubmittedJobs} accepted jobs are not in Slurm yet.`);
+  if (running + pending > 0)
+    return busy(`Slurm has ${counted(running, 'job')} running and ${pending} waiting.`);
+  if (unsubmittedJobs > 0) return busy(`Not in Slurm yet: ${counted(unsubmittedJobs, 'accepted job')}.`);
   if (interactiveSessions > 0) {
-    return busy(`${interactiveSessions} interactive sessions are open on the head node.`, false);
+    return busy(`Open on the head node: ${counted(interactiveSessions, 'interactive session')}.`, false);
   }
   const hold = holds.find(({ until }) => Date.parse(until) > now);
   if (!hold) return undefined;
