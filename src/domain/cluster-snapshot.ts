@@ -3,6 +3,7 @@ import type { ClusterAccess, ClusterState, Hold } from './cluster-view.ts';
 import type { CreatedStack, KeyPair, SubnetLease } from './deployment.ts';
 import type { Failure } from './failures.ts';
 import type { CampaignContentReference } from './job.ts';
+import type { Resolution } from './lifetime.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 
 /** How a cluster entity paces itself. Given when it starts and carried with it. */
@@ -90,6 +91,10 @@ export interface ClusterSnapshot {
   blindSince?: string;
   idleSince?: string;
   failure?: Failure;
+  /** An operator's answer in state `blocked` that was not acted on yet. */
+  resolution?: Resolution;
+  /** An operator cancelled the workflow: it ends when the cluster is gone. */
+  cancelled?: boolean;
 }
 
 /** The snapshot of an entity that nobody has asked anything yet. */

@@ -129,7 +129,7 @@ export const policyVariables = {
   HISTORY_EVENT_LIMIT: withDefault(
     '4000',
     wholeNumber(100, 40_000),
-    'Events after which a cluster’s workflow continues as new: 100 to 40000 (Temporal ends a run at 51200).',
+    'Events after which a cluster’s workflow, or one of its campaigns’, continues as new: 100 to 40000 (Temporal ends a run at 51200).',
   ),
 };
 

@@ -1,13 +1,4 @@
-import {
-  allHandlersFinished,
-  ApplicationFailure,
-  condition,
-  continueAsNew,
-  getExternalWorkflowHandle,
-  setCurrentDetails,
-  upsertMemo,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { condition, getExternalWorkflowHandle, setCurrentDetails, upsertMemo } from '@temporalio/workflow';
 import {
   newCampaignSnapshot,
   renderCampaignDetails,
@@ -21,6 +12,7 @@ import type { Failure } from '../domain/failures.ts';
 import { clusterWorkflowId, type Tenant } from '../domain/ids.ts';
 import { jobAfterFact } from '../domain/job-state.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
+import { continueIfHistoryIsLong, requireKnownVersion } from './continue-as-new.ts';
 import { type CampaignInput, type CampaignTarget, campaignProgress, type FactsMessage } from './messages.ts';
 import { publishCampaignAttributes } from './search-attributes.ts';
 
@@ -44,9 +36,7 @@ export class CampaignRun {
   constructor(input: CampaignInput) {
     this.tenant = { virtualLabId: input.virtualLabId, projectId: input.projectId };
     this.input = input;
-    if (input.snapshot && input.snapshot.version !== 1) {
-      throw ApplicationFailure.nonRetryable(`Unknown snapshot version ${String(input.snapshot.version)}`);
-    }
+    requireKnownVersion(input.snapshot);
     this.snapshot = input.snapshot ?? newCampaignSnapshot(input.jobKeys, nowIso());
   }
 
@@ -95,8 +85,10 @@ export class CampaignRun {
     this.updateJobs((job) => byKey.get(job.key) ?? job);
   }
 
+  /** Says where the campaign stands; `since` is when it came into that state, also over continued runs. */
   enter(state: CampaignState, message: string): void {
-    Object.assign(this.snapshot, { state, message, since: nowIso() });
+    if (state !== this.snapshot.state) this.snapshot.since = nowIso();
+    Object.assign(this.snapshot, { state, message });
   }
 
   /** Shows the view without a worker, and tells the cluster what the campaign still needs; only when it changed. */
@@ -137,18 +129,13 @@ export class CampaignRun {
     this.changed = false;
   }
 
+  /** Continues as new when the history is long enough. One whose cluster is gone is about to end instead. */
   async rollOverIfNeeded(): Promise<void> {
-    if (!workflowInfo().continueAsNewSuggested || this.gone) return;
-    await condition(allHandlersFinished);
-    const { virtualLabId, projectId, campaignId, content } = this.input;
-    const input: CampaignInput = {
-      virtualLabId,
-      projectId,
-      campaignId,
-      content,
+    if (this.gone) return;
+    await continueIfHistoryIsLong(this.input.historyEventLimit, () => ({
+      ...this.input,
       jobKeys: [],
       snapshot: this.snapshot,
-    };
-    await continueAsNew(input);
+    }));
   }
 }

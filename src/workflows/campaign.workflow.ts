@@ -1,11 +1,14 @@
 import { CancellationScope, isCancellation, setHandler } from '@temporalio/workflow';
 import { isComplete, loseJobs, outcome, refuseUnsubmitted, unsubmitted } from '../domain/campaign.ts';
+import type { JobView } from '../domain/campaign-view.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
+import { counted } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { CampaignRun } from './campaign-run.ts';
 import { failureFrom } from './failure.ts';
 import {
   type CampaignInput,
+  type CampaignTarget,
   campaignJob,
   campaignJobs,
   campaignView,
@@ -63,52 +66,59 @@ async function runJobs(run: CampaignRun): Promise<void> {
     if (run.gone) return;
     await run.nextChange();
   }
-  try {
-    await submitAll(run);
-  } catch (error) {
-    if (isCancellation(error)) throw error;
-    // What repeating could not mend: the campaign says so, and follows what Slurm already has.
-    const failure = failureFrom(error);
-    run.snapshot.failure = failure;
-    run.snapshot.jobs = refuseUnsubmitted(run.snapshot.jobs, failure.message, new Date().toISOString());
-  }
+  await submitAll(run, run.snapshot.target);
   await follow(run);
 }
 
-async function submitAll(run: CampaignRun): Promise<void> {
-  const { target } = run.snapshot;
-  if (!target) return;
+async function submitAll(run: CampaignRun, target: CampaignTarget): Promise<void> {
   for (;;) {
-    const batch = unsubmitted(run.snapshot.jobs).slice(0, SUBMISSION_BATCH);
-    if (batch.length === 0) return;
-    run.enter('submitting', `${unsubmitted(run.snapshot.jobs).length} jobs are being handed to Slurm.`);
-    run.replaceJobs(batch.map((job) => ({ ...job, state: 'submitting', reason: 'Being handed to Slurm.' })));
-    await run.publish();
-    const outcomes = await activities.submitJobs({
-      ...target.deployment,
-      access: target.access,
-      campaignId: run.input.campaignId,
-      content: run.input.content,
-      jobKeys: batch.map(({ key }) => key),
-      defaultQueue: target.defaultQueue,
-    });
-    const now = new Date().toISOString();
-    const byKey = new Map(outcomes.map((answer) => [answer.jobKey, answer]));
-    run.updateJobs((job) => {
-      const answer = byKey.get(job.key);
-      // Facts that arrived meanwhile know more than the submission's answer.
-      if (!answer || job.state !== 'submitting') return job;
-      return answer.status === 'rejected'
-        ? {
-            ...job,
-            state: 'rejected',
-            reason: `Slurm refused it: ${answer.message}`,
-            endedAt: now,
-            logsComplete: true,
-          }
-        : { ...job, state: 'pending', reason: 'Slurm has it.', slurmJobId: answer.jobId, submittedAt: now };
-    });
+    const waiting = unsubmitted(run.snapshot.jobs);
+    if (waiting.length === 0) return;
+    run.enter('submitting', `Being handed to Slurm: ${counted(waiting.length, 'job')}.`);
+    try {
+      await submitBatch(run, target, waiting.slice(0, SUBMISSION_BATCH));
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      // What repeating could not mend: the campaign says so, and follows what Slurm already has.
+      const failure = failureFrom(error);
+      run.snapshot.failure = failure;
+      run.snapshot.jobs = refuseUnsubmitted(run.snapshot.jobs, failure.message, new Date().toISOString());
+    }
+    await run.rollOverIfNeeded();
   }
+}
+
+async function submitBatch(
+  run: CampaignRun,
+  target: CampaignTarget,
+  batch: readonly JobView[],
+): Promise<void> {
+  run.replaceJobs(batch.map((job) => ({ ...job, state: 'submitting', reason: 'Being handed to Slurm.' })));
+  await run.publish();
+  const outcomes = await activities.submitJobs({
+    ...target.deployment,
+    access: target.access,
+    campaignId: run.input.campaignId,
+    content: run.input.content,
+    jobKeys: batch.map(({ key }) => key),
+    defaultQueue: target.defaultQueue,
+  });
+  const now = new Date().toISOString();
+  const byKey = new Map(outcomes.map((answer) => [answer.jobKey, answer]));
+  run.updateJobs((job) => {
+    const answer = byKey.get(job.key);
+    // Facts that arrived meanwhile know more than the submission's answer.
+    if (!answer || job.state !== 'submitting') return job;
+    return answer.status === 'rejected'
+      ? {
+          ...job,
+          state: 'rejected',
+          reason: `Slurm refused it: ${answer.message}`,
+          endedAt: now,
+          logsComplete: true,
+        }
+      : { ...job, state: 'pending', reason: 'Slurm has it.', slurmJobId: answer.jobId, submittedAt: now };
+  });
 }
 
 async function follow(run: CampaignRun): Promise<void> {
@@ -170,6 +180,6 @@ async function finish(run: CampaignRun): Promise<void> {
     ...(snapshot.target && { logs: snapshot.target.logs }),
   });
   snapshot.endedAt = now;
-  run.enter(state, `${count} of ${snapshot.jobs.length} jobs succeeded.`);
+  run.enter(state, `${count} of ${counted(snapshot.jobs.length, 'job')} succeeded.`);
   await run.publish(true);
 }

@@ -9,6 +9,7 @@ import { coversSpec, diffSpecs } from '../domain/cluster-spec.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { Failure } from '../domain/failures.ts';
 import { campaignWorkflowId } from '../domain/ids.ts';
+import { counted } from '../domain/wording.ts';
 import type { CampaignFacts } from '../activities/port.ts';
 import { type ClusterEntity, nowIso } from './cluster-entity.ts';
 import { rejection } from './failure.ts';
@@ -80,7 +81,8 @@ export async function takeCampaign(
   };
   if (!entity.currentSpec() && spec) entity.request(spec);
   else if (entity.isRecallable()) entity.recall('A campaign arrived before anything was deleted.');
-  const input: CampaignInput = { ...entity.tenant, campaignId, content, jobKeys };
+  const { historyEventLimit } = entity.policy;
+  const input: CampaignInput = { ...entity.tenant, campaignId, content, jobKeys, historyEventLimit };
   const outcome = await startCampaign(entity, input);
   if (outcome === 'repeated') delete campaigns[campaignId];
   entity.publish();
@@ -97,7 +99,7 @@ async function startCampaign(entity: ClusterEntity, input: CampaignInput): Promi
       workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
       // The campaign reports, copies logs and writes its manifest on its own feet, whatever becomes of the cluster.
       parentClosePolicy: ParentClosePolicy.ABANDON,
-      staticSummary: `${input.jobKeys.length} jobs of ${entity.tenant.virtualLabId}/${entity.tenant.projectId}`,
+      staticSummary: `${counted(input.jobKeys.length, 'job')} of ${entity.tenant.virtualLabId}/${entity.tenant.projectId}`,
     });
     return 'accepted';
   } catch (error) {

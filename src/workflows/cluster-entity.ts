@@ -1,13 +1,4 @@
-import {
-  ApplicationFailure,
-  allHandlersFinished,
-  condition,
-  continueAsNew,
-  setCurrentDetails,
-  upsertMemo,
-  uuid4,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { ApplicationFailure, condition, setCurrentDetails, upsertMemo, uuid4 } from '@temporalio/workflow';
 import { clusterName } from '../domain/cluster-name.ts';
 import { renderClusterDetails } from '../domain/cluster-details.ts';
 import {
@@ -24,6 +15,7 @@ import { renderClusterView, sameView } from '../domain/cluster-render.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { newEpochId, type Tenant } from '../domain/ids.ts';
 import type { Resolution } from '../domain/lifetime.ts';
+import { continueIfHistoryIsLong, requireKnownVersion } from './continue-as-new.ts';
 import type { ClusterInput } from './messages.ts';
 import { publishClusterAttributes } from './search-attributes.ts';
 
@@ -43,18 +35,13 @@ export class ClusterEntity {
   /** Set by messages that make the main loop look at once. */
   private awake = false;
   private stopProvisioning: () => void = () => {};
-  private cancelledByOperator = false;
-  private resolution:
-    { readonly choice: 'retry' | 'abandon'; readonly by: string; readonly reason: string } | undefined;
   private published: ClusterView | undefined;
 
   constructor(input: ClusterInput) {
     const { virtualLabId, projectId, policy, snapshot } = input;
     this.tenant = { virtualLabId, projectId };
     this.policy = policy;
-    if (snapshot && snapshot.version !== 1) {
-      throw ApplicationFailure.nonRetryable(`Unknown snapshot version ${String(snapshot.version)}`);
-    }
+    requireKnownVersion(snapshot);
     this.snapshot = snapshot ?? newClusterSnapshot(nowIso());
   }
 
@@ -199,24 +186,25 @@ export class ClusterEntity {
 
   /** An operator cancelled the workflow: the cluster goes, then the workflow ends. */
   cancel(): void {
-    this.cancelledByOperator = true;
+    this.snapshot.cancelled = true;
     this.teardown('The workflow was cancelled by an operator.');
   }
 
   isCancelled(): boolean {
-    return this.cancelledByOperator;
+    return this.snapshot.cancelled === true;
   }
 
   resolve(answer: Resolution): void {
-    this.resolution = answer;
+    this.snapshot.resolution = answer;
   }
 
   /** Waits for an operator's answer in state `blocked`. */
   async awaitResolution(): Promise<Resolution> {
-    this.resolution = undefined;
     for (;;) {
-      await condition(() => this.resolution !== undefined);
-      if (this.resolution) return this.resolution;
+      const { resolution } = this.snapshot;
+      delete this.snapshot.resolution;
+      if (resolution) return resolution;
+      await condition(() => this.snapshot.resolution !== undefined);
     }
   }
 
@@ -239,10 +227,7 @@ export class ClusterEntity {
 
   /** Continues as new when the history is long enough. Only called where the snapshot alone says what comes next. */
   async rollOverIfNeeded(): Promise<void> {
-    const { continueAsNewSuggested, historyLength } = workflowInfo();
-    if (!continueAsNewSuggested && historyLength < this.policy.historyEventLimit) return;
-    await condition(allHandlersFinished);
-    const input: ClusterInput = { ...this.tenant, policy: this.policy, snapshot: this.snapshot };
-    await continueAsNew(input);
+    const { tenant, policy, snapshot } = this;
+    await continueIfHistoryIsLong(policy.historyEventLimit, () => ({ ...tenant, policy, snapshot }));
   }
 }

@@ -1,4 +1,5 @@
-import { CancellationScope, allHandlersFinished, condition } from '@temporalio/workflow';
+import { CancellationScope, allHandlersFinished, condition, setCurrentDetails } from '@temporalio/workflow';
+import { renderClusterDetails } from '../domain/cluster-details.ts';
 import { ClusterEntity } from './cluster-entity.ts';
 import { registerClusterHandlers } from './cluster-handlers.ts';
 import { provision } from './cluster-provision.ts';
@@ -13,6 +14,8 @@ import type { ClusterInput } from './messages.ts';
 export async function cluster(input: ClusterInput): Promise<void> {
   const entity = new ClusterEntity(input);
   registerClusterHandlers(entity);
+  // A continued run may have nothing to publish for long, e.g. while it is blocked.
+  if (input.snapshot) setCurrentDetails(renderClusterDetails(entity.view()));
   CancellationScope.current().cancelRequested.catch(() => entity.cancel());
   await CancellationScope.nonCancellable(() => live(entity));
 }

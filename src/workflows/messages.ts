@@ -100,7 +100,10 @@ export const clusterView = defineQuery<ClusterView>('view');
 export interface CampaignInput extends Tenant {
   readonly campaignId: string;
   readonly content: CampaignContentReference;
+  /** Empty in a continued run: its snapshot has the jobs. */
   readonly jobKeys: readonly string[];
+  /** Events after which a run continues as new; the cluster hands its own on. Default HISTORY_EVENT_LIMIT. */
+  readonly historyEventLimit?: number;
   readonly snapshot?: CampaignSnapshot;
 }
 
@@ -140,8 +143,11 @@ export const campaignJobs = defineQuery<
 
 export const campaignJob = defineQuery<JobView | null, [{ readonly jobKey: string }]>('job');
 
+/** Input of `subnetPool`: the first run starts with an empty pool, a continued one with its snapshot. */
 export interface SubnetPoolInput {
   readonly vpcId: string;
+  /** Events after which a run continues as new. Default HISTORY_EVENT_LIMIT. */
+  readonly historyEventLimit?: number;
   readonly snapshot?: PoolSnapshot;
 }
 

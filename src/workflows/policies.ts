@@ -1,5 +1,13 @@
 import type { ActivityOptions } from '@temporalio/workflow';
 import type { Activities } from '../activities/port.ts';
+import { defaultClusterPolicy } from '../domain/cluster-snapshot.ts';
+
+/**
+ * Events after which a workflow continues as new unless its input says otherwise; the same for all. Servers suggest it
+ * at a limit of their own, by default 4,096 (`limit.historyCount.suggestContinueAsNew`), and end a run at 51,200
+ * (`limit.historyCount.error`).
+ */
+export const HISTORY_EVENT_LIMIT = defaultClusterPolicy.historyEventLimit;
 
 /**
  * Bounds of an activity. `startToClose` caps one attempt; `scheduleToClose` caps all of them together, because

@@ -1,12 +1,4 @@
-import {
-  allHandlersFinished,
-  condition,
-  continueAsNew,
-  getExternalWorkflowHandle,
-  setCurrentDetails,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { condition, getExternalWorkflowHandle, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import {
   acquire,
   emptyPool,
@@ -17,6 +9,7 @@ import {
 } from '../domain/subnets.ts';
 import type { LeaseAnswer } from '../activities/port.ts';
 import { activities } from './activities.ts';
+import { continueIfHistoryIsLong, isHistoryLong, requireKnownVersion } from './continue-as-new.ts';
 import {
   type AcquireRequest,
   acquireLease,
@@ -32,7 +25,8 @@ import { rejection } from './failure.ts';
  * moment, within one workflow task: two clusters can never be given the same subnet.
  */
 export async function subnetPool(input: SubnetPoolInput): Promise<void> {
-  const { vpcId } = input;
+  const { vpcId, historyEventLimit } = input;
+  requireKnownVersion(input.snapshot);
   let pool: PoolSnapshot = input.snapshot ?? emptyPool;
 
   const change = (next: PoolSnapshot): void => {
@@ -76,8 +70,6 @@ export async function subnetPool(input: SubnetPoolInput): Promise<void> {
   );
 
   setCurrentDetails(renderPoolDetails(vpcId, pool));
-  await condition(() => workflowInfo().continueAsNewSuggested);
-  await condition(allHandlersFinished);
-  const next: SubnetPoolInput = { vpcId, snapshot: pool };
-  await continueAsNew(next);
+  await condition(() => isHistoryLong(historyEventLimit));
+  await continueIfHistoryIsLong(historyEventLimit, () => ({ ...input, snapshot: pool }));
 }

@@ -1,31 +1,20 @@
-import { createHash } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, CampaignFacts, ObserveRequest, SubmitOutcome } from '../../src/activities/port.ts';
+import type { Activities, ObserveRequest, SubmitOutcome } from '../../src/activities/port.ts';
 import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterAccess } from '../../src/domain/cluster-view.ts';
 import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
 import { type FailureType, failures } from '../../src/domain/failures.ts';
-import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
-
-interface FakeJob {
-  readonly jobId: string;
-  readonly campaignId: string;
-  readonly jobKey: string;
-  readonly startMs: number;
-  endMs: number;
-  exitCode: number;
-  cancelled: boolean;
-}
-
-/** A head node's Slurm: jobs start at once and end when their time is over. */
-class FakeSlurm {
-  readonly jobs: FakeJob[] = [];
-  /** Jobs of other users: seen only in Slurm. */
-  foreignUntilMs = 0;
-  reachable = true;
-}
+import { factsOf, FakeSlurm } from './fake-slurm.ts';
 
 type ActivityName = keyof Activities;
+
+interface Fault {
+  readonly error: () => Error;
+  times: number;
+  readonly afterEffect: boolean;
+  /** Whether a call is hit, by its request; every one if not given. */
+  readonly hits: (request: unknown) => boolean;
+}
 
 /**
  * AWS and Slurm in memory, typed as the activities' port. Everything is idempotent and answers at once, since the
@@ -34,19 +23,21 @@ type ActivityName = keyof Activities;
 export class FakeWorld {
   readonly keyPairs = new Set<string>();
   readonly stacks = new Map<string, { readonly epoch: string; readonly subnetId: string }>();
-  readonly createdStacks: string[] = [];
+  readonly createdStacks: { readonly clusterName: string; readonly epoch: string }[] = [];
   readonly slurm = new Map<string, FakeSlurm>();
   readonly manifests = new Map<string, readonly JobView[]>();
   readonly copiedLogs = new Set<string>();
+  /** Keys of the jobs that were handed to Slurm, in that order; one that was handed over twice is here twice. */
+  readonly handedOver: string[] = [];
   readonly calls = new Map<ActivityName, number>();
   /** Order of what changed the world, e.g. `createStack`, `deleteKeyPair admin`. */
   readonly effects: string[] = [];
   jobDurationSeconds = 60;
+  /** Jobs by key that take longer or shorter than the others. */
+  readonly ownDurationSeconds = new Map<string, number>();
   subnetIds: string[];
-  private readonly faults = new Map<
-    ActivityName,
-    { error: () => Error; times: number; afterEffect: boolean }
-  >();
+  private readonly faults = new Map<ActivityName, Fault>();
+  private readonly gates = new Map<ActivityName, Promise<void>>();
   private readonly now: () => Promise<number>;
 
   constructor(now: () => Promise<number>, subnetCount = 10) {
@@ -61,7 +52,11 @@ export class FakeWorld {
   failOn(
     name: ActivityName,
     type: FailureType,
-    { times = Number.POSITIVE_INFINITY, afterEffect = false } = {},
+    {
+      times = Number.POSITIVE_INFINITY,
+      afterEffect = false,
+      hits = () => true,
+    }: Partial<Omit<Fault, 'error'>> = {},
   ): void {
     const error = () =>
       ApplicationFailure.create({
@@ -69,16 +64,24 @@ export class FakeWorld {
         message: `planted ${type}`,
         nonRetryable: !failures[type].retryable,
       });
-    this.faults.set(name, { error, times, afterEffect });
+    this.faults.set(name, { error, times, afterEffect, hits });
   }
 
   /** Makes an activity throw something that is on no list. */
   crashOn(name: ActivityName, times = 1): void {
-    this.faults.set(name, { error: () => new Error('planted crash'), times, afterEffect: true });
+    const error = () => new Error('planted crash');
+    this.faults.set(name, { error, times, afterEffect: true, hits: () => true });
   }
 
   heal(name: ActivityName): void {
     this.faults.delete(name);
+  }
+
+  /** Lets calls of an activity begin, but not end before the returned function is called. Time stands still then. */
+  holdBack(name: ActivityName): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.gates.set(name, promise);
+    return resolve;
   }
 
   slurmOf(clusterName: string): FakeSlurm {
@@ -116,7 +119,8 @@ export class FakeWorld {
     return async (...args: unknown[]): Promise<unknown> => {
       this.calls.set(name, (this.calls.get(name) ?? 0) + 1);
       const fault = this.faults.get(name);
-      const strikes = fault !== undefined && fault.times > 0;
+      const strikes = fault !== undefined && fault.times > 0 && fault.hits(args[0]);
+      await this.gates.get(name);
       if (strikes) fault.times -= 1;
       if (strikes && !fault.afterEffect) throw fault.error();
       const answer: unknown = await Reflect.apply(run, undefined, args);
@@ -167,7 +171,7 @@ export class FakeWorld {
         if (clash && clash.epoch !== epoch) throw new Error(`two stacks in ${lease.subnetId}`);
         if (!this.stacks.has(clusterName)) {
           this.stacks.set(clusterName, { epoch, subnetId: lease.subnetId });
-          this.createdStacks.push(clusterName);
+          this.createdStacks.push({ clusterName, epoch });
           this.slurm.set(clusterName, new FakeSlurm());
           this.effects.push('createStack');
         }
@@ -200,9 +204,11 @@ export class FakeWorld {
           const known = slurm.jobs.find(
             (job) => job.campaignId === request.campaignId && job.jobKey === jobKey,
           );
+          this.handedOver.push(jobKey);
           if (known) return { jobKey, status: 'adopted', jobId: known.jobId };
           const jobId = String(slurm.jobs.length + 1);
-          const endMs = startMs + this.jobDurationSeconds * 1000;
+          const seconds = this.ownDurationSeconds.get(jobKey) ?? this.jobDurationSeconds;
+          const endMs = startMs + seconds * 1000;
           slurm.jobs.push({
             jobId,
             campaignId: request.campaignId,
@@ -245,33 +251,6 @@ export class FakeWorld {
       },
     } satisfies Partial<Activities>;
   }
-}
-
-function factsOf(slurm: FakeSlurm, campaignId: string, now: number): CampaignFacts {
-  const facts = slurm.jobs
-    .filter((job) => job.campaignId === campaignId)
-    .map((job) => ({ ...factOf(job, now), jobKey: job.jobKey }));
-  return { campaignId, digest: createHash('sha256').update(JSON.stringify(facts)).digest('hex'), facts };
-}
-
-function factOf(job: FakeJob, now: number): SlurmJobFact {
-  const ended = now >= job.endMs;
-  const endState = job.cancelled ? ('CANCELLED' as const) : ('COMPLETED' as const);
-  return {
-    jobId: job.jobId,
-    comment: '',
-    user: 'sim',
-    name: job.jobKey,
-    partition: 'debug',
-    state: ended ? endState : 'RUNNING',
-    flags: [],
-    reason: 'None',
-    nodes: 'n1',
-    restarts: 0,
-    startTime: Math.floor(job.startMs / 1000),
-    source: 'queue',
-    ...(ended && { exitCode: job.exitCode, endTime: Math.floor(job.endMs / 1000) }),
-  };
 }
 
 function isActivityName(activities: Activities, name: string | symbol): name is ActivityName {

@@ -1,13 +1,29 @@
 import { Worker } from '@temporalio/worker';
 import { describe, expect, inject, it } from 'vitest';
-import { readRecordedHistories } from '../support/recorded-histories.ts';
+import { readRecordedHistories, type RecordedHistory } from '../support/recorded-histories.ts';
 
 const recorded = await readRecordedHistories();
+const workflowTypes = new Set(['campaign', 'cluster', 'subnetPool']);
+
+/** The run before this one in its file's name; undefined if it says that it is the first. */
+function predecessor({ name }: RecordedHistory): RecordedHistory | undefined {
+  const run = Number(/-(\d+)\.json$/.exec(name)?.[1]);
+  const previous = name.replace(/-\d+\.json$/, `-${run - 1}.json`);
+  return recorded.find((other) => other.name === previous);
+}
 
 describe('a history recorded by a release', () => {
-  it('exists for every workflow', () => {
-    const types = new Set(recorded.map(({ name }) => name.split('/')[0]));
-    expect(types).toEqual(new Set(['campaign', 'cluster', 'subnetPool']));
+  it('exists for every workflow, and of each there is one that continued as new', () => {
+    const typeOf = ({ name }: RecordedHistory) => name.split('/')[0];
+    expect(new Set(recorded.map(typeOf))).toEqual(workflowTypes);
+    const continued = recorded.filter(({ continuesRunId }) => continuesRunId !== undefined);
+    expect(new Set(continued.map(typeOf))).toEqual(workflowTypes);
+  });
+
+  it.each(recorded)('is numbered as the run that it is: $name', (history) => {
+    const previous = predecessor(history);
+    expect(history.continuesRunId).toBe(previous?.runId);
+    expect(history.name).toMatch(previous ? /-\d+\.json$/ : /-1\.json$/);
   });
 
   it.each(recorded)('replays on the present code: $name', async ({ history }) => {

@@ -6,8 +6,8 @@ type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 /** Status code of gRPC (grpc.io, "Status codes and their use in gRPC"). */
 const NOT_FOUND = 5;
 
-/** Receives each history that a test made, e.g. to keep it as a recorded one. */
-export type HistorySink = (workflowId: string, run: number, history: History) => Promise<void>;
+/** Receives each history that a test made, e.g. to keep it as a recorded one. The first run of a workflow is 1. */
+export type HistorySink = (run: number, history: History) => Promise<void>;
 
 /** Replays a workflow's latest run and every run that it continues. A workflow that never started is fine. */
 export async function replayChain(
@@ -16,10 +16,11 @@ export async function replayChain(
   bundlePath: string,
   save?: HistorySink,
 ): Promise<void> {
-  let run = 0;
-  for await (const history of histories(client, workflowId)) {
+  const oldestFirst: History[] = [];
+  for await (const history of histories(client, workflowId)) oldestFirst.unshift(history);
+  for (const [index, history] of oldestFirst.entries()) {
     await Worker.runReplayHistory({ workflowBundle: { codePath: bundlePath } }, history, workflowId);
-    await save?.(workflowId, run++, history);
+    await save?.(index + 1, history);
   }
 }
 

@@ -4,7 +4,11 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { inject } from 'vitest';
 import { createSubnetLeaseActivities } from '../../src/activities/subnet-lease.ts';
 import type { CampaignView } from '../../src/domain/campaign-view.ts';
-import { type ClusterPolicy, defaultClusterPolicy } from '../../src/domain/cluster-snapshot.ts';
+import {
+  type ClusterPolicy,
+  type ClusterSnapshot,
+  defaultClusterPolicy,
+} from '../../src/domain/cluster-snapshot.ts';
 import {
   type ClusterSpec,
   clusterSpecInputSchema,
@@ -17,6 +21,7 @@ import {
   subnetPoolWorkflowId,
   type Tenant,
 } from '../../src/domain/ids.ts';
+import { listLeases } from '../../src/dev/leftovers.ts';
 import { addSearchAttributes } from '../../src/runtime/search-attributes.ts';
 import {
   campaignView,
@@ -26,6 +31,7 @@ import {
   submitCampaign,
   type SubmitCampaignAnswer,
   type SubmitCampaignRequest,
+  type SubnetPoolInput,
   teardownCluster,
 } from '../../src/workflows/messages.ts';
 import { FakeWorld } from '../fakes/fake-world.ts';
@@ -165,19 +171,39 @@ export class WorkflowRig {
     return this.client.workflow.getHandle(campaignWorkflowId(tenant, campaignId)).query(campaignView);
   }
 
-  /** Starts the entity without a request, as a client does that dies in between. */
-  async start(tenant: Tenant): Promise<WorkflowHandle> {
+  /** Starts the entity without a request, as a client does that dies in between, or where another run stopped. */
+  async start(tenant: Tenant, snapshot?: ClusterSnapshot): Promise<WorkflowHandle> {
     this.workflowIds.add(clusterWorkflowId(tenant));
     return this.client.workflow.start('cluster', {
       workflowId: clusterWorkflowId(tenant),
       taskQueue: this.taskQueue,
-      args: [{ ...tenant, policy: this.policy }],
+      args: [{ ...tenant, policy: this.policy, ...(snapshot && { snapshot }) }],
     });
   }
 
-  /** How often the entity continued as new. */
-  async continuedRuns(tenant: Tenant): Promise<number> {
-    return (await continuedRunIds(this.client, clusterWorkflowId(tenant))).length;
+  /** The pool of the rig's VPC, which begins with the first request unless it was started before. */
+  pool(): WorkflowHandle {
+    return this.client.workflow.getHandle(subnetPoolWorkflowId(this.vpcId));
+  }
+
+  /** Starts the pool with another limit than its default. */
+  async startPool(historyEventLimit?: number): Promise<void> {
+    const input: SubnetPoolInput = { vpcId: this.vpcId, ...(historyEventLimit && { historyEventLimit }) };
+    await this.client.workflow.start('subnetPool', {
+      workflowId: subnetPoolWorkflowId(this.vpcId),
+      taskQueue: this.taskQueue,
+      args: [input],
+    });
+  }
+
+  /** Who holds a subnet and who waits for one, as the pool itself has it. */
+  async leases(): Promise<readonly string[]> {
+    return listLeases(this.client, this.vpcId);
+  }
+
+  /** How often a workflow continued as new. */
+  async continuedRuns(workflowId: string): Promise<number> {
+    return (await continuedRunIds(this.client, workflowId)).length;
   }
 
   /** Lets virtual time pass. */

@@ -1,5 +1,6 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clusterWorkflowId } from '../../src/domain/ids.ts';
 import { holdCluster, releaseHold } from '../../src/workflows/messages.ts';
 import { startTimeSkipping, WorkflowRig } from '../support/workflow-rig.ts';
 
@@ -114,7 +115,7 @@ describe('an idle cluster', () => {
 describe('a cluster that lives long', () => {
   it('lives thirty days at a tick of six hours over several continued runs', async () => {
     const policy = { busyTickSeconds: 6 * 3600, idleTickSeconds: 6 * 3600, historyEventLimit: 300 };
-    await WorkflowRig.run(env, { policy, recordAs: 'continued' }, async (rig) => {
+    await WorkflowRig.run(env, { policy, recordAs: 'thirty-days' }, async (rig) => {
       const tenant = rig.tenant('thirty-days');
       const days = 86_400;
       const startedAt = performance.now();
@@ -126,7 +127,7 @@ describe('a cluster that lives long', () => {
       expect(view.state).toBe('ready');
       expect(rig.world.createdStacks).toHaveLength(1);
       expect(rig.world.calls.get('observeSlurm')).toBeGreaterThanOrEqual(119);
-      expect(await rig.continuedRuns(tenant)).toBeGreaterThanOrEqual(3);
+      expect(await rig.continuedRuns(clusterWorkflowId(tenant))).toBeGreaterThanOrEqual(3);
       expect((performance.now() - startedAt) / 1000).toBeLessThan(10);
     });
   });

@@ -2,7 +2,6 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Activities } from '../../src/activities/port.ts';
 import type { FailureType } from '../../src/domain/failures.ts';
-import { listLeases } from '../../src/dev/leftovers.ts';
 import { startTimeSkipping, WorkflowRig } from '../support/workflow-rig.ts';
 
 let env: TestWorkflowEnvironment;
@@ -36,10 +35,28 @@ describe('a provisioning that fails', () => {
           expect(view.failure?.nextStep).not.toBe('');
           expect(view.epoch).toBeUndefined();
           expect(rig.world.leftovers()).toEqual([]);
-          expect(await leases(rig)).toEqual([]);
+          expect(await rig.leases()).toEqual([]);
         });
       });
     }
+  }
+
+  for (const afterEffect of [false, true]) {
+    const when = afterEffect ? 'after it was made' : 'before it was made';
+    it(`leaves nothing when the job user’s key fails ${when} and the admin’s is there`, async () => {
+      await WorkflowRig.run(env, {}, async (rig) => {
+        const tenant = rig.tenant('half');
+        const hits = (request: unknown) => JSON.stringify(request).includes('"role":"job-user"');
+        rig.world.failOn('ensureKeyPair', 'KeyPairConflict', { afterEffect, hits });
+        await rig.ensure(tenant);
+        await rig.until(tenant, 'failed');
+        const made = ['ensureKeyPair admin', ...(afterEffect ? ['ensureKeyPair job-user'] : [])];
+        const undone = [...(afterEffect ? ['deleteKeyPair job-user'] : []), 'deleteKeyPair admin'];
+        expect(rig.world.effects).toEqual([...made, ...undone]);
+        expect(rig.world.leftovers()).toEqual([]);
+        expect(await rig.leases()).toEqual([]);
+      });
+    });
   }
 
   it('names the step and the last error when a step crashes until its time is over', async () => {
@@ -56,13 +73,17 @@ describe('a provisioning that fails', () => {
   it('can be asked for again, in an epoch of its own', async () => {
     await WorkflowRig.run(env, {}, async (rig) => {
       const tenant = rig.tenant('again');
-      rig.world.failOn('createStack', 'StackCreateFailed', { times: 1 });
+      rig.world.failOn('createStack', 'StackCreateFailed', { times: 1, afterEffect: true });
       await rig.ensure(tenant);
       await rig.until(tenant, 'failed');
       const { outcome } = await rig.ensure(tenant);
       expect(outcome).toBe('created');
       const view = await rig.until(tenant, 'ready');
       expect(view.failure).toBeUndefined();
+      const [first, second] = rig.world.createdStacks;
+      expect(view.epoch).toBe(second?.epoch);
+      expect(view.epoch).not.toBe(first?.epoch);
+      expect(rig.world.createdStacks).toHaveLength(2);
     });
   });
 
@@ -149,15 +170,11 @@ describe('asking for a cluster', () => {
       const leaving = tenants.filter((_, index) => views[index]?.state === 'ready').slice(0, 2);
       for (const tenant of leaving) await rig.teardown(tenant);
       for (const tenant of waiting) await rig.until(tenant, 'ready', 120);
-      const held = await leases(rig);
+      const held = await rig.leases();
       expect(new Set(held.map((lease) => lease.split(',')[0])).size).toBe(10);
     });
   });
 });
-
-async function leases(rig: WorkflowRig): Promise<readonly string[]> {
-  return listLeases(rig.client, rig.vpcId);
-}
 
 /** The server takes ten updates of one run at a time; the API repeats in the same way. */
 async function retryExhausted<T>(call: () => Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clusterWorkflowId } from '../../src/domain/ids.ts';
 import { resolveBlock } from '../../src/workflows/messages.ts';
 import { startTimeSkipping, WorkflowRig } from '../support/workflow-rig.ts';
 
@@ -26,6 +27,7 @@ describe('a teardown', () => {
       expect([...rig.world.copiedLogs].toSorted()).toEqual(['a', 'b']);
       await rig.until(tenant, 'deleted');
       expect(rig.world.leftovers()).toEqual([]);
+      expect(await rig.leases()).toEqual([]);
     });
   });
 
@@ -41,7 +43,7 @@ describe('a teardown', () => {
         failure: { type: 'StackDeleteFailed' },
         choices: ['retry', 'abandon'],
       });
-      expect(blocked.subnetId).toBeDefined();
+      expect(await rig.leases()).toEqual([`${blocked.subnetId}, held by ${clusterWorkflowId(tenant)}`]);
       expect(rig.world.keyPairs.size).toBe(2);
       rig.world.heal('deleteStack');
       await rig.cluster(tenant).executeUpdate(resolveBlock, {
@@ -50,6 +52,7 @@ describe('a teardown', () => {
       const view = await rig.until(tenant, 'deleted');
       expect(view.failure).toBeUndefined();
       expect(rig.world.leftovers()).toEqual([]);
+      expect(await rig.leases()).toEqual([]);
     });
   });
 
@@ -57,7 +60,7 @@ describe('a teardown', () => {
     await WorkflowRig.run(env, {}, async (rig) => {
       const tenant = rig.tenant('abandoned');
       await rig.ensure(tenant);
-      await rig.until(tenant, 'ready');
+      const { subnetId } = await rig.until(tenant, 'ready');
       rig.world.failOn('deleteStack', 'StackDeleteFailed');
       await rig.teardown(tenant);
       await rig.until(tenant, 'blocked');
@@ -71,6 +74,8 @@ describe('a teardown', () => {
       const view = await rig.until(tenant, 'failed');
       expect(view.failure?.message).toContain('operator@example.org');
       expect(rig.world.keyPairs.size).toBe(2);
+      // The stack may still live in the subnet: nobody else may be given it.
+      expect(await rig.leases()).toEqual([`${subnetId}, held by ${clusterWorkflowId(tenant)}`]);
     });
   });
 
@@ -105,6 +110,7 @@ describe('a teardown', () => {
       await rig.cluster(tenant).cancel();
       await rig.cluster(tenant).result();
       expect(rig.world.leftovers()).toEqual([]);
+      expect(await rig.leases()).toEqual([]);
     });
   });
 });
