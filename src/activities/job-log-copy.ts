@@ -3,7 +3,7 @@ import { readDocument } from '../clients/log-reader.ts';
 import { appendMessages, ensureLogStream, lastEvent } from '../clients/log-streams.ts';
 import type { LogStream } from '../clients/log-streams.ts';
 import { KnownFailure } from '../domain/failures.ts';
-import { cutIntoPieces, decodePiece, encodePiece } from '../domain/log-events.ts';
+import { cutIntoPieces, decodePiece, encodePiece, endOf } from '../domain/log-events.ts';
 
 /** Where a stream ends: the next byte of the log, and the earliest time that its event may have (ms since 1970). */
 export interface StreamEnd {
@@ -23,8 +23,8 @@ export async function openStream(
   const existed = (await ensureLogStream(logs, stream)) === 'existed';
   const last = existed ? await lastEvent(logs, stream) : undefined;
   if (!last) return { position: 0, notBefore: nowMs };
-  const { offset, bytes } = decodePiece(last.message ?? '');
-  return { position: offset + bytes.length, notBefore: afterEvent(last.timestamp, nowMs) };
+  const position = endOf(decodePiece(last.message ?? ''));
+  return { position, notBefore: afterEvent(last.timestamp, nowMs) };
 }
 
 /** Appends what can be cut into pieces, and says where the stream ends then. `isEnd`: nothing follows `bytes`. */
@@ -39,7 +39,7 @@ export async function appendBytes(
   const last = pieces.at(-1);
   if (!last) return { position, notBefore };
   return {
-    position: last.offset + last.bytes.length,
+    position: endOf(last),
     notBefore: await appendMessages(logs, stream, pieces.map(encodePiece), notBefore),
   };
 }

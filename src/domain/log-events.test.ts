@@ -25,7 +25,7 @@ function noise(length: number, seed = 1): Buffer {
 /** Through JSON and back, as CloudWatch would hold it. */
 function roundTrip(bytes: Uint8Array): Buffer {
   const pieces = cutIntoPieces(bytes, 0, true).map((piece) => decodePiece(encodePiece(piece)));
-  return Buffer.concat(pieces.map((piece) => piece.bytes));
+  return Buffer.concat(pieces.map((piece) => piece.bytes ?? Buffer.from('omitted')));
 }
 
 const messages = (text: string | Uint8Array) =>
@@ -108,6 +108,8 @@ describe('a log as events', () => {
       '{}',
       '{"offset":-1,"text":""}',
       '{"offset":0,"text":"","base64":""}',
+      '{"offset":0,"omittedBytes":0}',
+      '{"offset":0,"text":"","omittedBytes":1}',
     ]) {
       expect(() => decodePiece(message)).toThrow('not one that this service wrote');
     }
@@ -158,6 +160,23 @@ describe('LogAssembler', () => {
     expect(assembler.gapAt).toBe(0);
     expect(text(assembler.add(piece(0, 'abc')))).toBe('abcdef');
     expect(assembler.gapAt).toBeUndefined();
+  });
+
+  test('says in one line what was left out, and goes on behind it', () => {
+    const assembler = new LogAssembler();
+    const cut = { offset: 3, omittedBytes: 1000 };
+    expect(encodePiece(cut)).toBe('{"offset":3,"omittedBytes":1000}');
+    expect(text(assembler.add(piece(0, 'abc')))).toBe('abc');
+    expect(text(assembler.add(piece(1003, 'xyz')))).toBe('');
+    expect(text(assembler.add(decodePiece(encodePiece(cut))))).toBe('[… 1000 bytes left out …]\nxyz');
+    expect(assembler.position).toBe(1006);
+    expect(text(assembler.add(cut))).toBe('');
+  });
+
+  test('a reader that begins within what was left out is told how much of it follows', () => {
+    const assembler = new LogAssembler(10);
+    expect(text(assembler.add({ offset: 3, omittedBytes: 20 }))).toBe('[… 13 bytes left out …]\n');
+    expect(text(assembler.add(piece(20, '345xyz')))).toBe('xyz');
   });
 
   test('continues at a position', () => {

@@ -18,10 +18,31 @@ export function logStreamName({ epoch, campaignId, jobKey }: JobReference, kind:
   return `${epoch}/${campaignId}/${jobKey}/${kind}`;
 }
 
-/** Bytes of a log at a place in it: what one CloudWatch event holds. */
-export interface LogPiece {
+/** Bytes of a log at a place in it. */
+export interface WrittenPiece {
   readonly offset: number;
   readonly bytes: Uint8Array;
+  readonly omittedBytes?: undefined;
+}
+
+/** Where bytes of a long log were left out, between its head and its tail: how many, and from which place on. */
+export interface OmittedPiece {
+  readonly offset: number;
+  readonly omittedBytes: number;
+  readonly bytes?: undefined;
+}
+
+/** What one CloudWatch event holds. Offsets are those of the original, with what was left out. */
+export type LogPiece = WrittenPiece | OmittedPiece;
+
+/** The place in the log that follows a piece. */
+export function endOf(piece: LogPiece): number {
+  return piece.offset + (piece.bytes ? piece.bytes.length : piece.omittedBytes);
+}
+
+/** What is shown in the place of bytes that were left out: one line, in UTF-8. */
+export function renderOmission(omittedBytes: number): Uint8Array {
+  return Buffer.from(`[… ${omittedBytes} bytes left out …]\n`);
 }
 
 /** Bytes that one event takes at most: in base 64, with its JSON around it, they stay below {@link MAX_MESSAGE_BYTES}. */
@@ -35,8 +56,8 @@ const MAX_MESSAGE_BYTES = 200 * 1024;
  * text do not share a piece with bytes that are not text. `isEnd`: nothing follows. Otherwise what does not fill a
  * piece is left for the next call, which begins at the end of the last piece.
  */
-export function cutIntoPieces(bytes: Uint8Array, offset: number, isEnd: boolean): LogPiece[] {
-  const pieces: LogPiece[] = [];
+export function cutIntoPieces(bytes: Uint8Array, offset: number, isEnd: boolean): WrittenPiece[] {
+  const pieces: WrittenPiece[] = [];
   let position = 0;
   while (position < bytes.length) {
     const window = bytes.subarray(position, position + MAX_PIECE_BYTES);
@@ -100,7 +121,8 @@ function isText(bytes: Uint8Array): boolean {
  * gives back neither the order nor the white space of what it was given. Bytes that are not UTF-8, or that JSON
  * would have to escape at length, are written in base 64.
  */
-export function encodePiece({ offset, bytes }: LogPiece): string {
+export function encodePiece({ offset, bytes, omittedBytes }: LogPiece): string {
+  if (bytes === undefined) return JSON.stringify({ offset, omittedBytes });
   const text = decoded(bytes);
   if (text !== undefined) {
     const message = JSON.stringify({ offset, text });
@@ -112,6 +134,7 @@ export function encodePiece({ offset, bytes }: LogPiece): string {
 const messageSchema = z.union([
   z.strictObject({ offset: z.int().min(0), text: z.string() }),
   z.strictObject({ offset: z.int().min(0), base64: z.base64() }),
+  z.strictObject({ offset: z.int().min(0), omittedBytes: z.int().min(1) }),
 ]);
 
 /** The piece in the message of an event. TypeError, quoting nothing, if {@link encodePiece} did not make it. */
@@ -119,6 +142,7 @@ export function decodePiece(message: string): LogPiece {
   const parsed = messageSchema.safeParse(jsonOf(message));
   if (!parsed.success) throw new TypeError('The event is not one that this service wrote');
   const { offset, ...content } = parsed.data;
+  if ('omittedBytes' in content) return { offset, omittedBytes: content.omittedBytes };
   return {
     offset,
     bytes: 'text' in content ? Buffer.from(content.text) : Buffer.from(content.base64, 'base64'),
@@ -158,7 +182,7 @@ export function batchMessages(messages: readonly string[]): string[][] {
 
 /**
  * Puts pieces together again, in whatever order and however often they come, also where the repetition was cut at
- * other places.
+ * other places. What was left out is delivered as one line that says so, and the position goes on behind it.
  */
 export class LogAssembler {
   #position: number;
@@ -188,10 +212,10 @@ export class LogAssembler {
       const next = this.#waiting.find(({ offset }) => offset <= this.#position);
       if (!next) return ready;
       this.#waiting = this.#waiting.filter((waiting) => waiting !== next);
-      const fresh = next.bytes.subarray(this.#position - next.offset);
-      if (fresh.length === 0) continue;
-      ready.push(fresh);
-      this.#position += fresh.length;
+      const end = endOf(next);
+      if (end <= this.#position) continue;
+      ready.push(next.bytes?.subarray(this.#position - next.offset) ?? renderOmission(end - this.#position));
+      this.#position = end;
     }
   }
 }
