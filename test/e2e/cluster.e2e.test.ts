@@ -89,7 +89,7 @@ describe('a cluster on real parts', () => {
   });
 });
 
-/** How often each job said that it ran, by the cluster itself: `lines` is what all of them wrote to `~/ran`. */
+/** How often each job ran, as the cluster itself tells: each has written its key to `~/ran`. */
 async function timesRun(tenant: Tenant): Promise<Record<string, number>> {
   const campaignId = await platform.submit(tenant, 'count', { jobs: [shell('count', 'cat ~/ran')] });
   await platform.untilCampaign(tenant, campaignId);
