@@ -62,6 +62,7 @@ export class CampaignService {
       {
         campaignId,
         content: reference,
+        jobCount: jobs.length,
         jobKeys: jobs.map(({ key }) => key),
         queues: [...new Set(jobs.flatMap(({ queue }) => queue ?? []))],
         ...(cluster && { spec: resolveClusterSpec(cluster) }),

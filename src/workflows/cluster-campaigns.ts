@@ -68,15 +68,15 @@ export async function takeCampaign(
 ): Promise<SubmitCampaignAnswer> {
   // The validator saw an earlier state when several updates arrive in one task.
   checkCampaign(entity, request);
-  const { campaignId, content, jobKeys, spec } = request;
+  const { campaignId, content, jobKeys = [], jobCount = jobKeys.length, spec } = request;
   const { campaigns } = entity.snapshot;
   if (campaigns[campaignId]) return { outcome: 'repeated', campaignId, cluster: entity.view() };
   // Recorded before anything is awaited: from here on the campaign keeps the cluster.
   campaigns[campaignId] = {
     content,
     acceptedAt: nowIso(),
-    unsubmittedJobs: jobKeys.length,
-    activeJobs: jobKeys.length,
+    unsubmittedJobs: jobCount,
+    activeJobs: jobCount,
     sequence: 0,
   };
   if (!entity.currentSpec() && spec) entity.request(spec);

@@ -40,7 +40,9 @@ export const ensureCluster = defineUpdate<EnsureAnswer, [EnsureRequest]>('ensure
 export interface SubmitCampaignRequest {
   readonly campaignId: string;
   readonly content: CampaignContentReference;
-  readonly jobKeys: readonly string[];
+  /** Absent in histories of version 0.1.0, which have `jobKeys`. */
+  readonly jobCount?: number;
+  readonly jobKeys?: readonly string[];
   /** Queues that the jobs name; a job without one runs in the cluster's first queue. */
   readonly queues: readonly string[];
   /** The cluster to make when there is none. */
@@ -132,6 +134,20 @@ export interface FactsMessage {
 }
 
 export const slurmFacts = defineSignal<[FactsMessage]>('slurmFacts');
+
+export interface CancelCampaignRequest {
+  /** Only these jobs; the whole campaign if absent. */
+  readonly jobKeys?: readonly string[];
+  readonly reason: string;
+  /** The person or program that asked for it. */
+  readonly requestedBy?: string;
+}
+
+/**
+ * Cancels a campaign or some of its jobs. What Slurm does not have yet ends at once, the rest when Slurm says so: the
+ * answer does not wait for it. Jobs that have ended stay as they are. Repeating it is harmless.
+ */
+export const cancelCampaign = defineUpdate<CampaignView, [CancelCampaignRequest]>('cancel');
 
 export const campaignView = defineQuery<CampaignView>('view');
 

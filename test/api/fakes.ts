@@ -79,7 +79,7 @@ export class FakeCampaigns implements Campaigns {
     return found;
   }
 
-  accept(owner: Tenant, { campaignId, content, jobKeys }: SubmitCampaignRequest): void {
+  accept(owner: Tenant, { campaignId, content, jobKeys = [] }: SubmitCampaignRequest): void {
     const snapshot = newCampaignSnapshot(jobKeys, NOW);
     const view = renderCampaignView(owner, campaignId, content, snapshot, NOW);
     this.campaigns.set(campaignWorkflowId(owner, campaignId), { view, open: true, jobs: snapshot.jobs });
