@@ -1,4 +1,5 @@
 import type { CampaignContentReference } from '../domain/job.ts';
+import type { Dependency } from '../domain/dependencies.ts';
 import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { JobView, LogLocation } from '../domain/campaign-view.ts';
@@ -23,38 +24,53 @@ export interface SubmitRequest extends Deployment {
   readonly access: ClusterAccess;
   readonly campaignId: string;
   readonly content: CampaignContentReference;
-  /** Keys to submit now; all of them in the content. */
-  readonly jobKeys: readonly string[];
+  /** All of them in the content, each after those of them that it depends on. */
+  readonly jobs: readonly {
+    readonly jobKey: string;
+    /**
+     * What Slurm is to wait for: jobs of the campaign that Slurm still has, or that come earlier in this list. One
+     * that has already ended as asked is left out.
+     */
+    readonly dependencies?: readonly Dependency[];
+  }[];
   readonly defaultQueue: string;
 }
 
 export type SubmitOutcome =
   | { readonly jobKey: string; readonly status: 'submitted' | 'adopted'; readonly jobId: string }
-  | { readonly jobKey: string; readonly status: 'rejected'; readonly message: string };
+  | { readonly jobKey: string; readonly status: 'rejected'; readonly message: string }
+  /** Slurm has no job because it does not know one that this one depends on: decide again from newer facts. */
+  | { readonly jobKey: string; readonly status: 'deferred'; readonly message: string };
 
 export interface ObserveRequest extends Deployment {
   readonly access: ClusterAccess;
-  /** Open campaigns and what they were last told: a campaign whose facts did not change is left out of the answer. */
+  /** Open campaigns and what they were last told: a campaign with nothing new is left out of the answer. */
   readonly campaigns: readonly {
     readonly campaignId: string;
     /** Seconds since 1970: accounting is asked from the earliest of these on. */
     readonly since: number;
-    readonly digest?: string;
+    /** What earlier answers said in `told`, merged: none for a campaign that was never told anything. */
+    readonly told?: Readonly<Record<string, string>>;
   }[];
 }
 
 export interface CampaignFacts {
   readonly campaignId: string;
-  /** Hash of `facts`, to be given back at the next look. */
-  readonly digest: string;
-  /** Every job of the campaign that the queue or accounting knows, with its key. */
+  /**
+   * What the campaign has been told once it has these facts: to be merged into what was told before and given back at
+   * the next look. A short text for each hundred Slurm ids, only for those with something new.
+   */
+  readonly told: Readonly<Record<string, string>>;
+  /** What is new. `source: 'ledger'` says that Slurm lost the job of this id: it is to be submitted again. */
   readonly facts: readonly (SlurmJobFact & { readonly jobKey: string })[];
 }
 
 export interface Observation {
   readonly activity: ClusterActivity;
-  /** Only campaigns whose facts changed. */
+  /** Only campaigns with something new. */
   readonly campaigns: readonly CampaignFacts[];
+  /** Not everything that is new fitted into this answer: look again at once. */
+  readonly more: boolean;
 }
 
 /** A job whose output is to be copied into the cluster's log group. */
@@ -63,6 +79,11 @@ export interface LogCopyRequest extends Deployment {
   readonly campaignId: string;
   readonly content: CampaignContentReference;
   readonly jobs: readonly { readonly jobKey: string; readonly view: JobView }[];
+}
+
+/** The cluster whose running jobs' output is to be copied. */
+export interface FollowRequest extends Deployment {
+  readonly access: ClusterAccess;
 }
 
 /**
@@ -91,6 +112,8 @@ export interface Activities {
   ensureLogGroup(deployment: Deployment): Promise<{ logGroupName: string }>;
   /** Copies what the jobs wrote and is not yet in the log group; resumes where the log stream ends. Heartbeats. */
   copyJobLogs(request: LogCopyRequest): Promise<{ copiedBytes: number }>;
+  /** Copies what running jobs write while they write it, up to the limit of a log's head. Returns by itself when nothing grew for a while, nothing runs, or its hour is over. Heartbeats. */
+  followJobLogs(request: FollowRequest): Promise<{ copiedBytes: number }>;
 
   // stack.ts
   /** Creates the outer stack if it is not there and waits until it is complete. Heartbeats. StackNameTaken, StackCreateFailed. */
@@ -111,12 +134,20 @@ export interface Activities {
   ): Promise<ClusterAccess>;
 
   // slurm.ts
-  /** After it, each key has exactly one Slurm job (adopted or submitted) or was rejected by Slurm. */
+  /** After it, each key has exactly one Slurm job (adopted or submitted), or none and a reason. */
   submitJobs(request: SubmitRequest): Promise<SubmitOutcome[]>;
   /** One squeue and at most one sacct. Fails rather than answering from half of the facts. */
   observeSlurm(request: ObserveRequest): Promise<Observation>;
   /** Cancels all jobs of the job user that came through us, and waits until none is left in the queue. */
   cancelJobs(request: Deployment & { readonly access: ClusterAccess }): Promise<void>;
+  /** Cancels jobs of a campaign, all of them if no keys are given; facts tell when they have ended. */
+  cancelCampaignJobs(
+    request: Deployment & {
+      readonly access: ClusterAccess;
+      readonly campaignId: string;
+      readonly jobKeys?: readonly string[];
+    },
+  ): Promise<void>;
   /** Forgets pooled connections and cached keys of a deployment. */
   disconnect(deployment: Deployment): Promise<void>;
 

@@ -104,7 +104,7 @@ async function runSmokeJob(
   const job = jobSpecSchema.parse({ key, command: ['true'], timeLimitSeconds: SMOKE_TIME_LIMIT_SECONDS });
   const [answer] = await gateway.submit(
     head,
-    { campaignId: SMOKE_CAMPAIGN, jobs: [job], defaultQueue: queue },
+    { campaignId: SMOKE_CAMPAIGN, jobs: [{ spec: job }], defaultQueue: queue },
     { signal },
   );
   if (answer?.status === 'rejected') throw notReady(`Slurm refused the smoke job: ${answer.message}`);

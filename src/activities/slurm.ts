@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
 import type { CampaignStore } from '../clients/campaign-store.ts';
-import type { SlurmGateway } from '../clients/slurm-gateway.ts';
-import { canonicalJson } from '../domain/canonical-json.ts';
+import type { JobToSubmit, SlurmGateway } from '../clients/slurm-gateway.ts';
 import { KnownFailure } from '../domain/failures.ts';
-import { classifyActivity, factsByJobKey } from '../domain/job-state.ts';
-import type { SlurmJobFact } from '../domain/slurm-facts.ts';
+import { classifyActivity } from '../domain/job-state.ts';
+import { newFacts, rememberBuckets } from './campaign-facts.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { pollUntil } from './poll.ts';
-import type { Activities, CampaignFacts, ObserveRequest, SubmitRequest } from './port.ts';
+import type { Activities, ObserveRequest, SubmitRequest } from './port.ts';
 
 export interface SlurmActivityDeps {
   readonly gateway: SlurmGateway;
@@ -22,7 +20,11 @@ const CANCEL_INTERVAL_SECONDS = 1;
 export function createSlurmActivities({
   gateway,
   campaignStore,
-}: SlurmActivityDeps): Pick<Activities, 'submitJobs' | 'observeSlurm' | 'cancelJobs' | 'disconnect'> {
+}: SlurmActivityDeps): Pick<
+  Activities,
+  'submitJobs' | 'observeSlurm' | 'cancelJobs' | 'cancelCampaignJobs' | 'disconnect'
+> {
+  const remembered = rememberBuckets();
   return {
     async submitJobs(request) {
       const { epoch, access, campaignId, defaultQueue } = request;
@@ -39,7 +41,7 @@ export function createSlurmActivities({
       );
       return {
         activity: classifyActivity(facts, interactiveSessions),
-        campaigns: changedCampaigns(facts, request),
+        ...newFacts(facts, request, { remembered, nowSeconds: Date.now() / 1000 }),
       };
     },
 
@@ -55,18 +57,27 @@ export function createSlurmActivities({
       );
     },
 
+    async cancelCampaignJobs({ epoch, access, campaignId, jobKeys }) {
+      await withHeartbeat(async ({ signal }) =>
+        gateway.cancel({ epoch, access }, { campaignId, ...(jobKeys && { jobKeys }) }, { signal }),
+      );
+    },
+
     async disconnect({ epoch }) {
       gateway.disconnect(epoch);
     },
   };
 }
 
-async function selectJobs(campaignStore: Pick<CampaignStore, 'get'>, { content, jobKeys }: SubmitRequest) {
-  const { jobs } = await campaignStore.get(content);
-  const byKey = new Map(jobs.map((job) => [job.key, job]));
-  return jobKeys.map((jobKey) => {
-    const job = byKey.get(jobKey);
-    if (job !== undefined) return job;
+async function selectJobs(
+  campaignStore: Pick<CampaignStore, 'get'>,
+  { content, jobs }: SubmitRequest,
+): Promise<JobToSubmit[]> {
+  const { jobs: specs } = await campaignStore.get(content);
+  const byKey = new Map(specs.map((spec) => [spec.key, spec]));
+  return jobs.map(({ jobKey, dependencies = [] }) => {
+    const spec = byKey.get(jobKey);
+    if (spec !== undefined) return { spec, dependencies };
     throw new KnownFailure(
       'CampaignContentMissing',
       `s3://${content.bucket}/${content.key} has no job ${jobKey}`,
@@ -78,18 +89,4 @@ async function selectJobs(campaignStore: Pick<CampaignStore, 'get'>, { content, 
 function accountingWindow({ campaigns }: ObserveRequest): { readonly sinceSeconds?: number } {
   if (campaigns.length === 0) return {};
   return { sinceSeconds: Math.min(...campaigns.map(({ since }) => since)) - CLOCK_TOLERANCE_SECONDS };
-}
-
-function changedCampaigns(
-  facts: readonly SlurmJobFact[],
-  { epoch, campaigns }: ObserveRequest,
-): CampaignFacts[] {
-  return campaigns.flatMap(({ campaignId, digest: known }) => {
-    const byKey = [...factsByJobKey(facts, { epoch, campaignId })];
-    const ownFacts = byKey
-      .map(([jobKey, fact]) => ({ ...fact, jobKey }))
-      .toSorted((a, b) => (a.jobKey < b.jobKey ? -1 : 1));
-    const digest = createHash('sha256').update(canonicalJson(ownFacts)).digest('hex').slice(0, 32);
-    return digest === known ? [] : [{ campaignId, digest, facts: ownFacts }];
-  });
 }

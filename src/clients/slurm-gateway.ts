@@ -1,4 +1,5 @@
 import type { ClusterAccess } from '../domain/cluster-view.ts';
+import type { Dependency } from '../domain/dependencies.ts';
 import type { JobSpec } from '../domain/job.ts';
 import type { JobFileName } from '../domain/sbatch.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
@@ -30,10 +31,17 @@ export interface SlurmHealth {
   readonly storesComments: boolean;
 }
 
+/** A job that is to exist, and what Slurm itself is to wait for before it starts the job. */
+export interface JobToSubmit {
+  readonly spec: JobSpec;
+  /** Jobs of the same campaign that Slurm still has, or that come earlier in the submission. Not `spec.dependsOn`. */
+  readonly dependencies?: readonly Dependency[];
+}
+
 /** Jobs of one campaign that are to exist after the call. */
 export interface Submission {
   readonly campaignId: string;
-  readonly jobs: readonly JobSpec[];
+  readonly jobs: readonly JobToSubmit[];
   /** Queue of jobs that name none. */
   readonly defaultQueue: string;
 }
@@ -41,7 +49,9 @@ export interface Submission {
 export type Submitted =
   | { readonly jobKey: string; readonly status: 'submitted' | 'adopted'; readonly jobId: string }
   /** Slurm refused the job; the message is Slurm's own. */
-  | { readonly jobKey: string; readonly status: 'rejected'; readonly message: string };
+  | { readonly jobKey: string; readonly status: 'rejected'; readonly message: string }
+  /** Slurm does not know a job that this one depends on: too long ended, or lost. No job was made. */
+  | { readonly jobKey: string; readonly status: 'deferred'; readonly message: string };
 
 export interface SlurmSnapshot {
   /** All jobs of all users that the job user may see: the queue's, and accounting's where asked for. */
@@ -50,11 +60,11 @@ export interface SlurmSnapshot {
   readonly interactiveSessions: number;
 }
 
-/** Which of our jobs: all of the epoch, of a campaign, or one. */
+/** Which of our jobs: all of the epoch, all of a campaign, or those of a campaign that are named. */
 export interface JobSelection {
   readonly campaignId?: string;
   /** Only with a campaign. */
-  readonly jobKey?: string;
+  readonly jobKeys?: readonly string[];
 }
 
 /** A part of a file that a job wrote. */
@@ -72,6 +82,14 @@ export type FileContent =
   /** `absent`: there is no such file yet. `refused`: a link, or not a file, stands in its place. */
   | { readonly status: 'absent' | 'refused' };
 
+/** What a job that has started has written so far; undefined: there is no such file yet, or it is none. */
+export interface JobOutput {
+  readonly campaignId: string;
+  readonly jobKey: string;
+  readonly stdoutBytes?: number;
+  readonly stderrBytes?: number;
+}
+
 /**
  * Slurm on a head node, in the verbs that we need. Every call may be repeated.
  *
@@ -83,8 +101,8 @@ export interface SlurmGateway {
   /** Fails unless the controller answers. */
   ping(head: HeadNode, options?: CallOptions): Promise<SlurmHealth>;
   /**
-   * After it each key has exactly one Slurm job (submitted now, or adopted) or was rejected: answers are in the order
-   * of the jobs. Concurrent calls for one epoch wait for each other.
+   * After it each key has exactly one Slurm job (submitted now, or adopted), or none because it was rejected or
+   * deferred: answers are in the order of the jobs. Concurrent calls for one epoch wait for each other.
    */
   submit(head: HeadNode, submission: Submission, options?: CallOptions): Promise<Submitted[]>;
   /** Looks at the queue, and at accounting from `sinceSeconds` (since 1970) on if given. All of it or a failure. */
@@ -101,6 +119,14 @@ export interface SlurmGateway {
   ): Promise<{ readonly remaining: number }>;
   /** Reads parts of files that jobs wrote, many through one channel, in the order of the request. Follows no link. */
   readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]>;
+  /** What our jobs have written, of those that have started and were not yet forgotten by {@link forgetOutputs}. */
+  listOutputs(head: HeadNode, options?: CallOptions): Promise<JobOutput[]>;
+  /** Leaves jobs out of {@link listOutputs}; their files stay. Unknown ones are fine. */
+  forgetOutputs(
+    head: HeadNode,
+    jobs: readonly Pick<JobOutput, 'campaignId' | 'jobKey'>[],
+    options?: CallOptions,
+  ): Promise<void>;
   /** Forgets connections and keys of a deployment. */
   disconnect(epoch: string): void;
   /** Ends all connections. */

@@ -1,10 +1,11 @@
 import { KnownFailure } from '../domain/failures.ts';
-import type { JobSpec } from '../domain/job.ts';
 import { jobPaths, renderJobFiles } from '../domain/sbatch.ts';
 import { SlurmOutputError, parseJobs, parsePartitions, parsePing } from '../domain/slurm-output.ts';
 import type {
   FileContent,
   FilePart,
+  JobSelection,
+  JobToSubmit,
   SlurmHealth,
   SlurmSnapshot,
   Submission,
@@ -27,7 +28,7 @@ export function encodeSubmission(
 ): Buffer {
   const headers = [`${head.epoch} ${jobs.length} ${head.sinceSeconds}`];
   const bodies: Buffer[] = [];
-  for (const job of jobs) {
+  for (const { spec: job, dependencies = [] } of jobs) {
     const paths = jobPaths(head.home, { epoch: head.epoch, campaignId, jobKey: job.key });
     const files = renderJobFiles(job, { ...paths, defaultQueue });
     // A directory that the job names itself is not ours to create.
@@ -35,14 +36,15 @@ export function encodeSubmission(
     const parts = [directory, files.batch, files.script, files.exports].map((part) =>
       Buffer.from(part, 'utf8'),
     );
-    headers.push([campaignId, job.key, ...parts.map((part) => part.length)].join(' '));
+    const waitsFor = dependencies.map(({ key, condition }) => `${condition}:${key}`).join(',') || '-';
+    headers.push([campaignId, job.key, waitsFor, ...parts.map((part) => part.length)].join(' '));
     bodies.push(...parts);
   }
   return Buffer.concat([Buffer.from(`${headers.join('\n')}\n`), ...bodies]);
 }
 
 /** @throws KnownFailure SlurmUnavailable unless every job was decided; those that were, are found again. */
-export function decodeSubmission(answer: string, jobs: readonly JobSpec[]): Submitted[] {
+export function decodeSubmission(answer: string, jobs: readonly JobToSubmit[]): Submitted[] {
   const outcomes = new Map<string, Submitted>();
   const lines = answer.split('\n');
   for (const line of lines) {
@@ -52,10 +54,10 @@ export function decodeSubmission(answer: string, jobs: readonly JobSpec[]): Subm
       if (!/^\d+$/.test(text))
         unavailable(`sbatch answered ${JSON.stringify(text.slice(0, 200))} for ${jobKey}`);
       outcomes.set(jobKey, { jobKey, status: word, jobId: text });
-    } else if (word === 'rejected') {
+    } else if (word === 'rejected' || word === 'deferred') {
       outcomes.set(jobKey, {
         jobKey,
-        status: 'rejected',
+        status: word,
         message: text.replaceAll(/sbatch: (error: )?/g, '').trim(),
       });
     } else if (word === 'unavailable') {
@@ -63,7 +65,7 @@ export function decodeSubmission(answer: string, jobs: readonly JobSpec[]): Subm
     }
   }
   if (!lines.includes('done')) unavailable('the answer to the submission was cut off');
-  return jobs.map(({ key }) => outcomes.get(key) ?? unavailable(`no answer for the job ${key}`));
+  return jobs.map(({ spec: { key } }) => outcomes.get(key) ?? unavailable(`no answer for the job ${key}`));
 }
 
 /** @throws KnownFailure SlurmUnavailable unless both parts are whole. */
@@ -91,6 +93,13 @@ export function decodePing(answer: string): SlurmHealth {
       storesComments: /^AccountingStoreFlags\s*=.*\bjob_comment\b/m.test(sections.get('settings') ?? ''),
     };
   });
+}
+
+/** The standard input of cancel.sh. */
+export function encodeCancellation(epoch: string, { campaignId, jobKeys }: JobSelection): string {
+  if (campaignId === undefined) return `pcp/${epoch}/ all\n`;
+  const beginning = `pcp/${epoch}/${campaignId}/`;
+  return [`${beginning} ${jobKeys?.length ?? 'all'}`, ...(jobKeys ?? []), ''].join('\n');
 }
 
 /** @throws KnownFailure SlurmUnavailable */

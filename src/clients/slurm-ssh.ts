@@ -1,6 +1,6 @@
 import { KnownFailure } from '../domain/failures.ts';
 import { epochStartSeconds } from '../domain/ids.ts';
-import type { JobSpec } from '../domain/job.ts';
+import { decodeOutputs, encodeForgetting, encodeListing } from './job-outputs-protocol.ts';
 import { answerOf, remoteCommand } from './remote-programs.ts';
 import type { RemoteProgram } from './remote-programs.ts';
 import type {
@@ -8,7 +8,9 @@ import type {
   FileContent,
   FilePart,
   HeadNode,
+  JobOutput,
   JobSelection,
+  JobToSubmit,
   SlurmGateway,
   SlurmHealth,
   SlurmSnapshot,
@@ -22,6 +24,7 @@ import {
   decodeObservation,
   decodePing,
   decodeSubmission,
+  encodeCancellation,
   encodeFileParts,
   encodeSubmission,
 } from './slurm-protocol.ts';
@@ -46,6 +49,7 @@ const timeoutSeconds: Readonly<Record<RemoteProgram, number>> = {
   ping: 45,
   cancel: 120,
   'read-files': 300,
+  outputs: 60,
   home: 20,
 };
 const MAX_BATCH_JOBS = 250;
@@ -99,12 +103,11 @@ export class SlurmSsh implements SlurmGateway {
 
   async cancel(
     head: HeadNode,
-    { campaignId, jobKey }: JobSelection,
+    selection: JobSelection,
     options?: CallOptions,
   ): Promise<{ readonly remaining: number }> {
-    const prefix = ['pcp', head.epoch, ...(campaignId === undefined ? [] : [campaignId])].join('/');
-    const whole = campaignId !== undefined && jobKey !== undefined ? `${prefix}/${jobKey}` : undefined;
-    const request = whole === undefined ? `beginning ${prefix}/\n` : `exactly ${whole}\n`;
+    if (selection.jobKeys?.length === 0) return { remaining: 0 };
+    const request = encodeCancellation(head.epoch, selection);
     const answer = await this.#call(head, 'cancel', request, options);
     return decodeCancellation(answer.toString('utf8'));
   }
@@ -117,6 +120,18 @@ export class SlurmSsh implements SlurmGateway {
       contents.push(...decodeFileParts(answer, rest.length));
     }
     return contents;
+  }
+
+  async listOutputs(head: HeadNode, options?: CallOptions): Promise<JobOutput[]> {
+    return decodeOutputs(await this.#call(head, 'outputs', encodeListing(head.epoch), options));
+  }
+
+  async forgetOutputs(
+    head: HeadNode,
+    jobs: readonly Pick<JobOutput, 'campaignId' | 'jobKey'>[],
+    options?: CallOptions,
+  ): Promise<void> {
+    decodeOutputs(await this.#call(head, 'outputs', encodeForgetting(head.epoch, jobs), options));
   }
 
   disconnect(epoch: string): void {
@@ -179,11 +194,12 @@ export class SlurmSsh implements SlurmGateway {
 }
 
 /** Batches that the remote program can hold in memory, and that end well within its time. */
-function batchesOf(jobs: readonly JobSpec[]): JobSpec[][] {
-  const batches: JobSpec[][] = [];
+function batchesOf(jobs: readonly JobToSubmit[]): JobToSubmit[][] {
+  const batches: JobToSubmit[][] = [];
   let characters = Infinity;
   for (const job of jobs) {
-    const size = (job.script?.length ?? 0) + JSON.stringify([job.command, job.environment]).length;
+    const { script, command, environment } = job.spec;
+    const size = (script?.length ?? 0) + JSON.stringify([command, environment, job.dependencies]).length;
     if (characters + size > MAX_BATCH_CHARACTERS || (batches.at(-1)?.length ?? 0) >= MAX_BATCH_JOBS) {
       batches.push([]);
       characters = 0;

@@ -39,7 +39,7 @@ async function linesOf(name: string): Promise<string[]> {
 
 const commentOf = (key: string) => `pcp/${epoch}/${campaignId}/${key}`;
 const jobsOf = (keys: readonly string[]) =>
-  keys.map((key) => jobSpecSchema.parse({ key, command: ['true'] }));
+  keys.map((key) => ({ spec: jobSpecSchema.parse({ key, command: ['true'] }) }));
 
 function start(keys: readonly string[]) {
   const env = {

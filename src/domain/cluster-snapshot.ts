@@ -61,8 +61,9 @@ export interface OpenCampaign {
   targetEpoch?: string;
   unsubmittedJobs: number;
   activeJobs: number;
-  /** Of the facts that the campaign was last told, and the number of that message. */
-  digest?: string;
+  /** What the campaign was told of its jobs, as `CampaignFacts.told` says it. */
+  told?: Record<string, string>;
+  /** Of the last message with facts. */
   sequence: number;
 }
 

@@ -21,8 +21,11 @@ export interface SlurmJobFact {
   readonly endTime?: number;
   readonly nodes: string;
   readonly restarts: number;
-  /** `queue`: squeue shows it; `accounting`: only sacct does. */
-  readonly source: 'queue' | 'accounting';
+  /**
+   * `queue`: squeue shows it; `accounting`: only sacct does. `ledger`: neither does, although Slurm once accepted the
+   * job: its controller died before it had saved the job, and `jobId` may be another job's by now.
+   */
+  readonly source: 'queue' | 'accounting' | 'ledger';
 }
 
 /** What keeps a cluster busy, counted over every user's jobs, not only over those that came through us. */

@@ -100,7 +100,7 @@ async function submitBatch(
     access: target.access,
     campaignId: run.input.campaignId,
     content: run.input.content,
-    jobKeys: batch.map(({ key }) => key),
+    jobs: batch.map(({ key }) => ({ jobKey: key })),
     defaultQueue: target.defaultQueue,
   });
   const now = new Date().toISOString();
@@ -109,6 +109,7 @@ async function submitBatch(
     const answer = byKey.get(job.key);
     // Facts that arrived meanwhile know more than the submission's answer.
     if (!answer || job.state !== 'submitting') return job;
+    if (answer.status === 'deferred') return { ...job, state: 'waiting', reason: answer.message };
     return answer.status === 'rejected'
       ? {
           ...job,

@@ -131,10 +131,10 @@ export async function passFacts(
   epoch: string,
   changes: readonly CampaignFacts[],
 ): Promise<void> {
-  for (const { campaignId, digest, facts } of changes) {
+  for (const { campaignId, told, facts } of changes) {
     const campaign = entity.snapshot.campaigns[campaignId];
     if (!campaign) continue;
-    campaign.digest = digest;
+    campaign.told = { ...campaign.told, ...told };
     campaign.sequence += 1;
     const message = { epoch, sequence: campaign.sequence, observedAt: nowIso(), facts };
     await tell(entity, campaignId, (handle) => handle.signal(slurmFacts, message));

@@ -47,10 +47,10 @@ export async function look(
       access: record.access,
       campaigns: Object.entries(snapshot.campaigns)
         .filter(([, { targetEpoch }]) => targetEpoch === record.epoch)
-        .map(([campaignId, { acceptedAt, digest }]) => ({
+        .map(([campaignId, { acceptedAt, told }]) => ({
           campaignId,
           since: Math.floor(Date.parse(acceptedAt) / 1000) - CLOCK_MARGIN_SECONDS,
-          ...(digest && { digest }),
+          ...(told && { told }),
         })),
     });
     delete snapshot.blindSince;

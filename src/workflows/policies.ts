@@ -81,6 +81,14 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     heartbeat: '20 s',
     retry: { initialSeconds: 2, maximumSeconds: 60 },
   },
+  followJobLogs: {
+    summary: 'Copy the output of running jobs',
+    why: 'Ends by itself within 50 minutes and is then started again: few events for hours of copying. What it misses, the final copy brings.',
+    startToClose: '1 h',
+    scheduleToClose: '2 h',
+    heartbeat: '20 s',
+    retry: { initialSeconds: 2, maximumSeconds: 30, attempts: 3 },
+  },
   createStack: {
     summary: 'Create the CloudFormation stack',
     why: 'ParallelCluster takes 10 to 20 minutes, with Lustre up to 40; CloudFormation itself gives a custom resource an hour.',
@@ -128,6 +136,14 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     scheduleToClose: '10 min',
     heartbeat: '20 s',
     retry: { initialSeconds: 2, maximumSeconds: 30, attempts: 5 },
+  },
+  cancelCampaignJobs: {
+    summary: 'Cancel jobs of a campaign',
+    why: 'One squeue and one scancel, without waiting for the end. Somebody wants it: it outlasts a restart of slurmctld.',
+    startToClose: '3 min',
+    scheduleToClose: '1 d',
+    heartbeat: '20 s',
+    retry: { initialSeconds: 1, maximumSeconds: 30 },
   },
   disconnect: {
     summary: 'Close SSH connections',

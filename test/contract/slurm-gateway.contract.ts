@@ -50,7 +50,7 @@ export function describeSlurmGateway(name: string, makeRig: () => Promise<SlurmG
     const submitAgain = async (...jobs: JobSpecInput[]) =>
       rig.gateway.submit(rig.head, {
         campaignId,
-        jobs: jobs.map((job) => jobSpecSchema.parse(job)),
+        jobs: jobs.map((job) => ({ spec: jobSpecSchema.parse(job) })),
         defaultQueue: 'debug',
       });
     const viewOf = async (jobKey: string): Promise<JobView> => {
@@ -69,7 +69,7 @@ export function describeSlurmGateway(name: string, makeRig: () => Promise<SlurmG
       return view;
     };
     const idOf = (submitted: Submitted | undefined): string => {
-      if (submitted === undefined || submitted.status === 'rejected') throw new Error('no job was made');
+      if (submitted === undefined || !('jobId' in submitted)) throw new Error('no job was made');
       return submitted.jobId;
     };
 
@@ -130,7 +130,7 @@ export function describeSlurmGateway(name: string, makeRig: () => Promise<SlurmG
 
     it('cancels one job, then all of a campaign, and says when none is left', async () => {
       await submit({ key: 'a', command: ['sleep', '100'] }, { key: 'ab', command: ['sleep', '100'] });
-      await rig.gateway.cancel(rig.head, { campaignId, jobKey: 'a' });
+      await rig.gateway.cancel(rig.head, { campaignId, jobKeys: ['a'] });
       expect((await endOf('a')).state).toBe('cancelled');
       expect(isTerminal((await viewOf('ab')).state)).toBe(false);
       await rig.gateway.cancel(rig.head, { campaignId });

@@ -28,7 +28,7 @@ describeSlurmGateway('over SSH to a real head node', async () => ({
   close: async () => Promise.resolve(),
 }));
 
-const jobsOf = (jobs: readonly JobSpecInput[]) => jobs.map((job) => jobSpecSchema.parse(job));
+const jobsOf = (jobs: readonly JobSpecInput[]) => jobs.map((job) => ({ spec: jobSpecSchema.parse(job) }));
 
 async function submit(campaignId: string, ...jobs: JobSpecInput[]) {
   return cluster.gateway.submit(cluster.head, { campaignId, jobs: jobsOf(jobs), defaultQueue: 'debug' });

@@ -12,7 +12,7 @@ import type {
   UnpinnedHeadNode,
 } from '../../src/clients/slurm-gateway.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
-import { jobComment } from '../../src/domain/ids.ts';
+import { jobComment, parseJobComment } from '../../src/domain/ids.ts';
 import type { JobSpec } from '../../src/domain/job.ts';
 import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
 
@@ -54,7 +54,7 @@ export class FakeSlurmGateway implements SlurmGateway {
     options?: CallOptions,
   ): Promise<Submitted[]> {
     this.#reach(head, options);
-    return jobs.map((spec) => {
+    return jobs.map(({ spec }) => {
       const comment = jobComment({ epoch: head.epoch, campaignId, jobKey: spec.key });
       const known = this.#jobs.get(comment);
       if (known !== undefined) return { jobKey: spec.key, status: 'adopted', jobId: known.fact.jobId };
@@ -84,14 +84,18 @@ export class FakeSlurmGateway implements SlurmGateway {
 
   async cancel(
     head: HeadNode,
-    { campaignId, jobKey }: JobSelection,
+    { campaignId, jobKeys }: JobSelection,
     options?: CallOptions,
   ): Promise<{ readonly remaining: number }> {
     this.#reach(head, options);
-    const wanted = ['pcp', head.epoch, campaignId, jobKey].filter((part) => part !== undefined).join('/');
     for (const [comment, job] of this.#jobs) {
       const isLive = job.fact.state === 'PENDING' || job.fact.state === 'RUNNING';
-      if (isLive && `${comment}/`.startsWith(`${wanted}/`)) this.#end(job, { state: 'CANCELLED' });
+      const reference = parseJobComment(comment);
+      const isMeant =
+        reference?.epoch === head.epoch &&
+        (campaignId ?? reference.campaignId) === reference.campaignId &&
+        (jobKeys?.includes(reference.jobKey) ?? true);
+      if (isLive && isMeant) this.#end(job, { state: 'CANCELLED' });
     }
     return { remaining: 0 };
   }

@@ -25,7 +25,11 @@ export function factsOf(slurm: FakeSlurm, campaignId: string, now: number): Camp
   const facts = slurm.jobs
     .filter((job) => job.campaignId === campaignId)
     .map((job) => ({ ...factOf(job, now), jobKey: job.jobKey }));
-  return { campaignId, digest: createHash('sha256').update(JSON.stringify(facts)).digest('hex'), facts };
+  return {
+    campaignId,
+    told: { '0': createHash('sha256').update(JSON.stringify(facts)).digest('hex') },
+    facts,
+  };
 }
 
 function factOf(job: FakeJob, now: number): SlurmJobFact {

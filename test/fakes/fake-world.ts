@@ -200,7 +200,7 @@ export class FakeWorld {
       submitJobs: async (request: Parameters<Activities['submitJobs']>[0]): Promise<SubmitOutcome[]> => {
         const slurm = this.slurmOf(request.clusterName);
         const startMs = await this.now();
-        return request.jobKeys.map((jobKey) => {
+        return request.jobs.map(({ jobKey }) => {
           const known = slurm.jobs.find(
             (job) => job.campaignId === request.campaignId && job.jobKey === jobKey,
           );
@@ -232,13 +232,24 @@ export class FakeWorld {
         const campaigns = request.campaigns.map(({ campaignId }) => factsOf(slurm, campaignId, now));
         return {
           activity: { running, pending: 0, stuck: 0, interactiveSessions: 0 },
-          campaigns: campaigns.filter(({ digest }, index) => digest !== request.campaigns[index]?.digest),
+          campaigns: campaigns.filter(
+            ({ told }, index) => told['0'] !== request.campaigns[index]?.told?.['0'],
+          ),
+          more: false,
         };
       },
       cancelJobs: async ({ clusterName }: Deployment) => {
         const now = await this.now();
         for (const job of this.slurmOf(clusterName).jobs.filter(({ endMs }) => now < endMs)) {
           Object.assign(job, { endMs: now, cancelled: true });
+        }
+      },
+      cancelCampaignJobs: async (request: Parameters<Activities['cancelCampaignJobs']>[0]) => {
+        const now = await this.now();
+        const wanted = request.jobKeys && new Set(request.jobKeys);
+        for (const job of this.slurmOf(request.clusterName).jobs) {
+          const isMeant = job.campaignId === request.campaignId && (wanted?.has(job.jobKey) ?? true);
+          if (isMeant && now < job.endMs) Object.assign(job, { endMs: now, cancelled: true });
         }
       },
       disconnect: async () => {},

@@ -38,7 +38,7 @@ async function setUp() {
     access: accessOf(),
     campaignId,
     content,
-    jobKeys: ['a', 'c'],
+    jobs: [{ jobKey: 'a' }, { jobKey: 'c' }],
     defaultQueue: 'debug',
   };
   const submit = async (changes: Partial<SubmitRequest> = {}): Promise<SubmitOutcome[]> =>
@@ -60,7 +60,9 @@ describe('submitJobs', () => {
 
   it('submits nothing when the content has no such job or was changed', async () => {
     const { submit, campaignStore } = await setUp();
-    await expect(submit({ jobKeys: ['a', 'x'] })).rejects.toMatchObject({ type: 'CampaignContentMissing' });
+    await expect(submit({ jobs: [{ jobKey: 'a' }, { jobKey: 'x' }] })).rejects.toMatchObject({
+      type: 'CampaignContentMissing',
+    });
     for (const key of campaignStore.objects.keys()) campaignStore.objects.set(key, '{}');
     await expect(submit()).rejects.toMatchObject({ type: 'CampaignContentMissing' });
     expect((await gateway.observe({ epoch: 'e1', access: accessOf() }, {})).facts).toEqual([]);
@@ -77,9 +79,9 @@ describe('observeSlurm', () => {
       ['a', 'RUNNING'],
       ['c', 'RUNNING'],
     ]);
-    const second = await observe({ ...campaign, digest: first.campaigns[0]?.digest ?? '' });
+    const second = await observe({ ...campaign, told: first.campaigns[0]?.told ?? {} });
     expect(second.campaigns[0]?.facts.map(({ state }) => state)).toEqual(['COMPLETED', 'COMPLETED']);
-    const third = await observe({ ...campaign, digest: second.campaigns[0]?.digest ?? '' });
+    const third = await observe({ ...campaign, told: second.campaigns[0]?.told ?? {} });
     expect(third.campaigns).toEqual([]);
   });
 
@@ -90,6 +92,7 @@ describe('observeSlurm', () => {
     expect(await observe()).toEqual({
       activity: { running: 2, pending: 0, stuck: 0, interactiveSessions: 1 },
       campaigns: [],
+      more: false,
     });
   });
 
@@ -137,7 +140,7 @@ describe('checkReadiness', () => {
       { epoch: 'e1', access: accessOf() },
       {
         campaignId: 'readiness',
-        jobs: [jobSpecSchema.parse({ key: 'smoke-1', command: ['sh', '-c', 'exit 1'] })],
+        jobs: [{ spec: jobSpecSchema.parse({ key: 'smoke-1', command: ['sh', '-c', 'exit 1'] }) }],
         defaultQueue: 'debug',
       },
     );

@@ -108,7 +108,7 @@ read_bytes() {
 
 campaigns=() keys=() sizes=()
 for ((i = 0; i < job_count; i++)); do
-  IFS=' ' read -r campaign key size || give_up 'the request was cut off'
+  IFS=' ' read -r campaign key _ size || give_up 'the request was cut off'
   campaigns+=("$campaign") keys+=("$key") sizes+=("$size")
 done
 
