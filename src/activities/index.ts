@@ -22,7 +22,7 @@ import { createSubnetLeaseActivities } from './subnet-lease.ts';
 export interface ActivityDeps
   extends
     Pick<StackDeps, 'controlBucket' | 'providerArn' | 'settings' | 'stackPollSeconds'>,
-    Pick<LogDeps, 'logRetentionDays'>,
+    Pick<LogDeps, 'logRetentionDays' | 'logLimits' | 'logFollowSeconds'>,
     Pick<KeyDeps, 'halfMadeGraceSeconds'>,
     Pick<ReadinessDeps, 'sshPort'> {
   readonly aws: AwsClients;

@@ -4,6 +4,7 @@ import { appendMessages, ensureLogStream, lastEvent } from '../clients/log-strea
 import type { LogStream } from '../clients/log-streams.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { cutIntoPieces, decodePiece, encodePiece, endOf } from '../domain/log-events.ts';
+import type { LogPiece } from '../domain/log-events.ts';
 
 /** Where a stream ends: the next byte of the log, and the earliest time that its event may have (ms since 1970). */
 export interface StreamEnd {
@@ -31,17 +32,33 @@ export async function openStream(
 export async function appendBytes(
   logs: CloudWatchLogsClient,
   stream: LogStream,
-  { position, notBefore }: StreamEnd,
+  end: StreamEnd,
   bytes: Uint8Array,
   isEnd: boolean,
 ): Promise<StreamEnd> {
-  const pieces = cutIntoPieces(bytes, position, isEnd);
+  return appendPieces(logs, stream, end, cutIntoPieces(bytes, end.position, isEnd));
+}
+
+/** Notes that so many bytes are left out here. */
+export async function appendOmission(
+  logs: CloudWatchLogsClient,
+  stream: LogStream,
+  end: StreamEnd,
+  omittedBytes: number,
+): Promise<StreamEnd> {
+  return appendPieces(logs, stream, end, [{ offset: end.position, omittedBytes }]);
+}
+
+async function appendPieces(
+  logs: CloudWatchLogsClient,
+  stream: LogStream,
+  end: StreamEnd,
+  pieces: readonly LogPiece[],
+): Promise<StreamEnd> {
   const last = pieces.at(-1);
-  if (!last) return { position, notBefore };
-  return {
-    position: endOf(last),
-    notBefore: await appendMessages(logs, stream, pieces.map(encodePiece), notBefore),
-  };
+  if (!last) return end;
+  const notBefore = await appendMessages(logs, stream, pieces.map(encodePiece), end.notBefore);
+  return { position: endOf(last), notBefore };
 }
 
 /** Writes a document, unless it is what the stream holds already. Answers how many bytes were written. */

@@ -1,40 +1,51 @@
 import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import { log } from '@temporalio/activity';
 import { z } from 'zod';
 import type { CampaignStore } from '../clients/campaign-store.ts';
 import { ensureLogGroup } from '../clients/log-streams.ts';
 import type { LogStream } from '../clients/log-streams.ts';
-import type { SlurmGateway } from '../clients/slurm-gateway.ts';
+import type { JobOutput, SlurmGateway } from '../clients/slurm-gateway.ts';
 import type { JobView } from '../domain/campaign-view.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
 import { logGroupName } from '../domain/cluster-name.ts';
+import type { Deployment } from '../domain/deployment.ts';
 import type { JobSpec } from '../domain/job.ts';
 import { logStreamName } from '../domain/log-events.ts';
 import type { LogKind } from '../domain/log-events.ts';
+import type { LogLimits } from '../domain/log-limits.ts';
 import { tenantTags } from '../domain/resource-tags.ts';
 import { shellQuote } from '../domain/shell-quote.ts';
+import { followJobs } from './follow-jobs.ts';
 import { withHeartbeat } from './heartbeat.ts';
+import { copyEnvironments } from './job-environment.ts';
 import { copyFiles } from './job-files.ts';
 import { writeDocument } from './job-log-copy.ts';
-import type { Activities, LogCopyRequest } from './port.ts';
+import type { Activities, FollowRequest, LogCopyRequest } from './port.ts';
 
 export interface LogDeps {
   readonly logs: CloudWatchLogsClient;
   readonly campaignStore: Pick<CampaignStore, 'get'>;
-  readonly gateway: Pick<SlurmGateway, 'readFiles'>;
+  readonly gateway: Pick<SlurmGateway, 'readFiles' | 'listOutputs' | 'forgetOutputs'>;
   /** How long CloudWatch keeps what jobs wrote. */
   readonly logRetentionDays: number;
+  /** How much is kept of each output of a job. */
+  readonly logLimits: LogLimits;
+  /** Between two looks at what running jobs have written. */
+  readonly logFollowSeconds: number;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
 
-/** Jobs whose files are read side by side: two streams of half a megabyte each, so 8 MB at a time. */
+/** Jobs whose files are read side by side. */
 const JOBS_AT_A_TIME = 8;
 
 const progressSchema = z.object({ jobs: z.int().min(0), bytes: z.int().min(0) });
 
 /** What jobs wrote, copied from the cluster into the tenant's log group, where it outlives the cluster. */
-export function createLogActivities(deps: LogDeps): Pick<Activities, 'ensureLogGroup' | 'copyJobLogs'> {
-  const now = deps.now ?? Date.now;
+export function createLogActivities(
+  given: LogDeps,
+): Pick<Activities, 'ensureLogGroup' | 'copyJobLogs' | 'followJobLogs'> {
+  const deps = { ...given, now: given.now ?? Date.now };
   return {
     async ensureLogGroup(deployment) {
       const name = logGroupName(deployment);
@@ -53,41 +64,77 @@ export function createLogActivities(deps: LogDeps): Pick<Activities, 'ensureLogG
           signal.throwIfAborted();
           const jobs = request.jobs.slice(done, done + JOBS_AT_A_TIME);
           // What needs no head node first: it is then there even for jobs that were lost with theirs.
-          bytes += await writeOwnDocuments({ ...deps, now }, request, jobs, specs);
-          bytes += await copyFiles({ ...deps, now }, headOf(request), filesOf(request, jobs), signal);
+          bytes += await writeOwnDocuments(deps, request, jobs, specs);
+          const head = headOf(request);
+          bytes += await copyEnvironments(deps, head, environmentsOf(request, jobs), signal);
+          bytes += await copyFiles(deps, head, outputsOf(request, jobs), signal);
           done += jobs.length;
           report({ jobs: done, bytes });
         }
+        await forget(deps, request, signal);
         return { copiedBytes: bytes };
       });
+    },
+
+    async followJobLogs(request) {
+      const streamFor = ({ campaignId, jobKey }: JobOutput, kind: LogKind) =>
+        streamOf({ ...request, campaignId }, jobKey, kind);
+      return withHeartbeat(async (heartbeat) => ({
+        copiedBytes: await followJobs(deps, headOf(request), streamFor, heartbeat),
+      }));
     },
   };
 }
 
 type Jobs = LogCopyRequest['jobs'];
 
-function headOf({ epoch, access }: LogCopyRequest) {
+function headOf({ epoch, access }: FollowRequest) {
   return { epoch, access };
 }
 
-function streamOf(request: LogCopyRequest, jobKey: string, kind: LogKind): LogStream {
-  const { epoch, campaignId } = request;
+function streamOf(
+  deployment: Deployment & { readonly campaignId: string },
+  jobKey: string,
+  kind: LogKind,
+): LogStream {
+  const { epoch, campaignId } = deployment;
   return {
-    logGroupName: logGroupName(request),
+    logGroupName: logGroupName(deployment),
     logStreamName: logStreamName({ epoch, campaignId, jobKey }, kind),
   };
 }
 
-function filesOf(request: LogCopyRequest, jobs: Jobs) {
+function environmentsOf(request: LogCopyRequest, jobs: Jobs) {
+  const { campaignId } = request;
+  return jobs.map(({ jobKey }) => ({
+    campaignId,
+    jobKey,
+    stream: streamOf(request, jobKey, 'environment'),
+  }));
+}
+
+function outputsOf(request: LogCopyRequest, jobs: Jobs) {
   const { campaignId } = request;
   return jobs.flatMap(({ jobKey }) =>
-    (['environment', 'stdout', 'stderr'] as const).map((file) => ({
+    (['stdout', 'stderr'] as const).map((file) => ({
       campaignId,
       jobKey,
       file,
       stream: streamOf(request, jobKey, file),
     })),
   );
+}
+
+/** Everything is copied: that the jobs are looked at for some time more is no reason to fail. */
+async function forget({ gateway }: LogDeps, request: LogCopyRequest, signal: AbortSignal): Promise<void> {
+  const { campaignId } = request;
+  const jobs = request.jobs.map(({ jobKey }) => ({ campaignId, jobKey }));
+  try {
+    await gateway.forgetOutputs(headOf(request), jobs, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    log.warn('Jobs whose logs are complete stay marked as running', { campaignId, error: String(error) });
+  }
 }
 
 /** Info and script: what we know of the jobs without asking the cluster. */

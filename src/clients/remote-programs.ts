@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { shellQuote } from '../domain/shell-quote.ts';
 
-export type RemoteProgram = 'submit' | 'observe' | 'ping' | 'cancel' | 'read-files' | 'home';
+export type RemoteProgram = 'submit' | 'observe' | 'ping' | 'cancel' | 'read-files' | 'outputs' | 'home';
 
 /** First line of every answer: what a profile of the job user may print before it is not ours. */
 const ANSWER = 'pcp-answer\n';
@@ -32,6 +32,7 @@ const commands: Readonly<Record<RemoteProgram, string>> = {
   ping: load('ping'),
   cancel: load('cancel'),
   'read-files': load('read-files'),
+  outputs: load('outputs'),
   home: load('home'),
 };
 

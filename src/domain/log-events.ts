@@ -80,15 +80,24 @@ function pieceLength(window: Uint8Array, isEnd: boolean): number {
 
 /** After the last line break, or else before a character that the window cuts. */
 function lastGoodEnd(window: Uint8Array): number {
-  const lineEnd = window.lastIndexOf(NEWLINE) + 1;
-  if (lineEnd > 0) return lineEnd;
+  return window.lastIndexOf(NEWLINE) + 1 || wholeTextLength(window);
+}
+
+/** Length of the bytes without a character of UTF-8 that their end cuts. */
+export function wholeTextLength(bytes: Uint8Array): number {
   // A UTF-8 character has at most three continuation bytes (10xxxxxx) after its first.
   for (let back = 1; back <= 4; back++) {
-    const byte = window[window.length - back] ?? 0;
-    if (byte >= 0xc0) return window.length - back;
+    const byte = bytes[bytes.length - back] ?? 0;
+    if (byte >= 0xc0) return bytes.length - (back < lengthOfCharacter(byte) ? back : 0);
     if (byte < 0x80) break;
   }
-  return window.length;
+  return bytes.length;
+}
+
+/** By its first byte: 110xxxxx, 1110xxxx or 11110xxx. */
+function lengthOfCharacter(firstByte: number): number {
+  if (firstByte < 0xe0) return 2;
+  return firstByte < 0xf0 ? 3 : 4;
 }
 
 /** Length of the whole lines at the beginning that are text. */

@@ -1,13 +1,16 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { jobSpecSchema } from './job.ts';
 import type { JobSpecInput } from './job.ts';
 import { jobPaths, renderBatchScript, renderJobFiles } from './sbatch.ts';
 import type { JobPaths } from './sbatch.ts';
 import { shellQuote } from './shell-quote.ts';
+
+const run = promisify(execFile);
 
 /** Texts that a shell, sbatch or a terminal would take for something else. */
 const hostileTexts = [
@@ -33,14 +36,21 @@ let paths: JobPaths;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), `job 'n "quotes" $x-`));
-  paths = { jobDirectory: join(directory, 'job'), defaultWorkingDirectory: join(directory, `work 'dir' $y`) };
+  paths = {
+    jobDirectory: join(directory, 'job'),
+    defaultWorkingDirectory: join(directory, `work 'dir' $y`),
+    runningMarker: join(directory, 'running', 'c:job'),
+  };
   await mkdir(paths.jobDirectory, { recursive: true });
   await mkdir(paths.defaultWorkingDirectory);
 });
 afterEach(async () => rm(directory, { recursive: true }));
 
 /** Runs a job's batch script by bash, as slurmd would, from its own folder. */
-async function runJob(input: Omit<JobSpecInput, 'key'>) {
+async function runJob(
+  input: Omit<JobSpecInput, 'key'>,
+  [shell, ...shellArguments]: [string, ...string[]] = ['bash'],
+) {
   const job = jobSpecSchema.parse({ key: 'job', ...input });
   const files = renderJobFiles(job, { ...paths, defaultQueue: 'main' });
   for (const [name, content] of Object.entries(files)) {
@@ -50,8 +60,8 @@ async function runJob(input: Omit<JobSpecInput, 'key'>) {
     (resolve) => {
       const env = { PATH: process.env['PATH'], HOME: directory };
       const child = execFile(
-        'bash',
-        [join(paths.jobDirectory, 'batch')],
+        shell,
+        [...shellArguments, join(paths.jobDirectory, 'batch')],
         { cwd: paths.defaultWorkingDirectory, env },
         (_error, stdout, stderr) =>
           resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr }),
@@ -129,14 +139,73 @@ describe('a job on the compute node', () => {
     expect(lines.slice(0, 3)).toEqual(['# Modules loaded when the job started', 'none', '# Environment']);
   });
 
-  it('runs although its environment cannot be noted', async () => {
-    await mkdir(join(paths.jobDirectory, 'environment'));
-    expect(await runJob({ command: ['echo', 'ran'] })).toEqual({
-      code: 0,
+  const ran = { code: 0, signal: null, stdout: 'ran\n', stderr: '' };
+
+  it.each([
+    ['a folder', async (file: string) => mkdir(file)],
+    ['a pipe that nobody reads', async (file: string) => run('mkfifo', [file])],
+    ['a device', async (file: string) => symlink('/dev/full', file)],
+  ])('runs although its environment cannot be noted: %s is in the way', async (_what, put) => {
+    await put(join(paths.jobDirectory, 'environment'));
+    expect(await runJob({ command: ['echo', 'ran'] })).toEqual(ran);
+  });
+
+  it('is marked as running before anything else', async () => {
+    await runJob({ command: ['true'], workingDirectory: '/no/such directory' });
+    expect((await stat(paths.runningMarker)).size).toBe(0);
+  });
+
+  it('runs although it cannot be marked as running', async () => {
+    await writeFile(join(directory, 'running'), 'a file where the folder would be');
+    expect(await runJob({ command: ['echo', 'ran'] })).toEqual(ran);
+  });
+
+  it('gets its own variables, whatever names the wrapper could use', async () => {
+    const names = ['job_directory', 'name', 'module_name', 'running_marker', 'file'];
+    const environment = Object.fromEntries(names.map((name) => [name, `my ${name}`]));
+    const received = await jsonOf({ command: [node, '-e', printVariables], environment });
+    expect(received).toMatchObject(environment);
+    const listing = await readFile(join(paths.jobDirectory, 'environment'), 'utf8');
+    for (const name of names) expect(listing).toContain(`${name}='my ${name}'\n`);
+  });
+
+  /** Stands in for environment modules: knows one, and one that needs the caller's MODULEPATH. */
+  const modules = `module() {
+    case $2 in
+      neuron/9.0.1) export NRNHOME=/opt/neuron LOADEDMODULES=neuron/9.0.1 ;;
+      own) [ "$MODULEPATH" = /mine ] && export OWN=1 LOADEDMODULES=$LOADEDMODULES:own ;;
+      *) echo "ERROR: Unable to locate a modulefile for '$2'" >&2; return 1 ;;
+    esac
+  }; export -f module; exec bash "$@"`;
+
+  it('has its modules loaded, in their order and with its variables set, before its environment is noted', async () => {
+    const job = {
+      command: ['sh', '-c', 'echo "$NRNHOME $OWN"'],
+      modules: ['neuron/9.0.1', 'own'],
+      environment: { MODULEPATH: '/mine' },
+    };
+    expect(await runJob(job, ['bash', '-c', modules, 'bash'])).toMatchObject({ stdout: '/opt/neuron 1\n' });
+    const listing = await readFile(join(paths.jobDirectory, 'environment'), 'utf8');
+    expect(listing).toMatch(/^# Modules loaded when the job started\nneuron\/9\.0\.1\nown\n# Environment\n/);
+    expect(listing).toContain(`\nNRNHOME='/opt/neuron'\n`);
+  });
+
+  it('does not run without a module that it asked for, and says which', async () => {
+    const job = { command: ['echo', 'ran'], modules: ['neuron/9.0.1', 'no-such'] };
+    expect(await runJob(job, ['bash', '-c', modules, 'bash'])).toEqual({
+      code: 1,
       signal: null,
-      stdout: 'ran\n',
-      stderr: '',
+      stdout: '',
+      stderr:
+        "ERROR: Unable to locate a modulefile for 'no-such'\n" +
+        'The module no-such could not be loaded: the program was not started.\n',
     });
+  });
+
+  it('does not run where there are no environment modules at all', async () => {
+    const { code, stdout, stderr } = await runJob({ command: ['echo', 'ran'], modules: ['neuron'] });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('The module neuron could not be loaded');
   });
 
   it('makes files with the mode that the user is used to', async () => {
@@ -164,6 +233,7 @@ function render(input: Partial<JobSpecInput> = {}): string {
   return renderBatchScript(job, {
     jobDirectory: '/home/sim/j',
     defaultWorkingDirectory: '/home/sim/w',
+    runningMarker: '/home/sim/running/c:key-1',
     defaultQueue: 'main',
   });
 }
@@ -221,6 +291,7 @@ it('puts every job into a folder of its own below the epoch', () => {
   expect(jobPaths('/home/sim', { epoch: 'e1', campaignId: 'c1', jobKey: 'k1' })).toEqual({
     jobDirectory: '/home/sim/.parallelcluster-provisioner/e1/jobs/c1/k1',
     defaultWorkingDirectory: '/home/sim/campaigns/c1/k1',
+    runningMarker: '/home/sim/.parallelcluster-provisioner/e1/running/c1:k1',
   });
 });
 

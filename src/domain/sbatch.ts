@@ -8,6 +8,8 @@ export interface JobPaths {
   readonly jobDirectory: string;
   /** Where the job runs if it names no working directory. */
   readonly defaultWorkingDirectory: string;
+  /** An empty file that the job's wrapper makes at the start: only such jobs are looked at while they run. */
+  readonly runningMarker: string;
 }
 
 /** Everything of ours in the job user's home lies under this folder, one subfolder per epoch. */
@@ -18,9 +20,12 @@ export type JobFileName = 'script' | 'stdout' | 'stderr' | 'environment';
 
 /** The paths of a job below the job user's home. */
 export function jobPaths(home: string, { epoch, campaignId, jobKey }: JobReference): JobPaths {
+  const root = `${home}/${STATE_DIRECTORY}/${epoch}`;
   return {
-    jobDirectory: `${home}/${STATE_DIRECTORY}/${epoch}/jobs/${campaignId}/${jobKey}`,
+    jobDirectory: `${root}/jobs/${campaignId}/${jobKey}`,
     defaultWorkingDirectory: `${home}/campaigns/${campaignId}/${jobKey}`,
+    // Neither part can hold a colon (ids.ts).
+    runningMarker: `${root}/running/${campaignId}:${jobKey}`,
   };
 }
 
@@ -52,21 +57,24 @@ export function renderJobFiles(job: JobSpec, context: BatchContext): JobFiles {
 
 /**
  * The batch script of a job. The wrapper runs in a login shell, so that modules and the cluster's profile are there
- * as in a session; it notes the environment, then becomes the caller's program, whose exit code or signal is thus the
- * job's. A failure to note the environment never fails the job.
+ * as in a session. It marks the job as running, sets the caller's variables, loads the caller's modules (which may
+ * need those variables), notes the environment, then becomes the caller's program, whose exit code or signal is thus
+ * the job's. A marker or a listing that cannot be written never fails the job; a module that cannot be loaded does.
  */
 export function renderBatchScript(job: JobSpec, context: BatchContext): string {
   const directives = directivesOf(job, context).map(
     ([name, value]) => `#SBATCH --${name}=${escapeDirective(value)}`,
   );
+  const file = (name: string) => shellQuote(`${context.jobDirectory}/${name}`);
+  // Paths stand here as they are: a variable of the wrapper could be one of the caller's.
   return `#!/bin/bash -l
 ${directives.join('\n')}
-job_directory=${shellQuote(context.jobDirectory)}
+${markAsRunning(context.runningMarker)}
 cd -- ${shellQuote(workingDirectoryOf(job, context))} || exit 1
-chmod u+x "$job_directory/script"
-. "$job_directory/exports"
-${RECORD_ENVIRONMENT}
-exec "$job_directory/script"
+chmod u+x ${file('script')}
+. ${file('exports')}
+${job.modules.map(loadModule).join('')}${recordEnvironment(file('environment'))}
+exec ${file('script')}
 `;
 }
 
@@ -111,16 +119,34 @@ function renderCommand(command: readonly string[]): string {
   return `#!/bin/bash\nexec -- ${command.map(shellQuote).join(' ')}\n`;
 }
 
+function markAsRunning(marker: string): string {
+  const folder = marker.slice(0, marker.lastIndexOf('/'));
+  return `( umask 077 && mkdir -p -- ${shellQuote(folder)} && : >>${shellQuote(marker)} ) 2>/dev/null`;
+}
+
+/** `module` itself says before what is wrong. */
+function loadModule(name: string): string {
+  return `module load ${shellQuote(name)} || {
+  echo 'The module ${name} could not be loaded: the program was not started.' >&2
+  exit 1
+}
+`;
+}
+
 /**
  * Values are written with bash's own quoting, one variable a line, so that a value with line breaks cannot be taken
- * for another variable when the listing is redacted. `module list` costs about 50 ms: only where a module is loaded.
+ * for another variable when the listing is redacted. What stands in the place of the listing must be a file: opening
+ * a pipe would wait for its reader.
  */
-const RECORD_ENVIRONMENT = String.raw`(
+function recordEnvironment(file: string): string {
+  return String.raw`(
   umask 077
+  [ -f ${file} ] || [ ! -e ${file} ] || exit
   {
     echo '# Modules loaded when the job started'
-    if [ -n "$LOADEDMODULES" ] && type -t module; then module list 2>&1; else echo 'none'; fi
+    if [ -n "$LOADEDMODULES" ]; then printf '%s\n' "${'$'}{LOADEDMODULES//:/$'\n'}"; else echo 'none'; fi
     echo '# Environment'
-    while IFS= read -r name; do printf '%s=%s\n' "$name" "${'$'}{!name@Q}"; done < <(compgen -e | LC_ALL=C sort)
-  } >"$job_directory/environment"
+    while IFS= read -r; do printf '%s=%s\n' "$REPLY" "${'$'}{!REPLY@Q}"; done < <(compgen -e | LC_ALL=C sort)
+  } >${file}
 ) 2>/dev/null`;
+}

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AwsClientsConfig } from '../clients/aws.ts';
 import type { ClusterPolicy } from '../domain/cluster-snapshot.ts';
+import type { LogLimits } from '../domain/log-limits.ts';
 import type { DeploymentSettings } from '../domain/pcluster-config.ts';
 import type { Secret } from './secret.ts';
 import {
@@ -42,6 +43,8 @@ export interface WorkerConfig extends CommonConfig {
   readonly subnetPool: string;
   readonly settings: Omit<DeploymentSettings, 'jobUserScriptUri'>;
   readonly logRetentionDays: NonNullable<DeploymentSettings['logRetentionDays']>;
+  readonly logLimits: LogLimits;
+  readonly logFollowSeconds: number;
   readonly stackPollSeconds: number;
 }
 
@@ -108,6 +111,8 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
       logRetentionDays: read.LOG_RETENTION_DAYS,
     },
     logRetentionDays: read.LOG_RETENTION_DAYS,
+    logLimits: { headBytes: read.LOG_HEAD_BYTES, tailBytes: read.LOG_TAIL_BYTES },
+    logFollowSeconds: read.LOG_FOLLOW_SECONDS,
     stackPollSeconds: read.STACK_POLL_SECONDS,
   };
 }

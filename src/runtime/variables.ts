@@ -39,6 +39,11 @@ function seconds(fallback: string, min: number, what: string): z.ZodPrefault<Tex
   return withDefault(fallback, wholeNumber(min, max), `${what}: seconds, ${min} to ${max}.`);
 }
 
+function bytes(fallback: string, what: string): z.ZodPrefault<Text<number>> {
+  const max = 1024 ** 4;
+  return withDefault(fallback, wholeNumber(0, max), `${what}: bytes, 0 to ${max}.`);
+}
+
 function secret(minCharacters: number): Text<Secret> {
   return z
     .string()
@@ -185,5 +190,8 @@ export const workerVariables = {
     retention,
     `How long CloudWatch keeps logs: days, one of ${retentionDays.join(', ')}.`,
   ),
+  LOG_HEAD_BYTES: bytes('67108864', 'How much of the beginning of each output of a job is kept'),
+  LOG_TAIL_BYTES: bytes('67108864', 'How much of the end of each output of a job is kept'),
+  LOG_FOLLOW_SECONDS: seconds('10', 1, 'Between two copies of what running jobs have written'),
   STACK_POLL_SECONDS: seconds('15', 1, 'Between two looks at a stack that is being made or deleted'),
 };

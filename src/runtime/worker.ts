@@ -57,6 +57,8 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
       settings: config.settings,
       stackPollSeconds: config.stackPollSeconds,
       logRetentionDays: config.logRetentionDays,
+      logLimits: config.logLimits,
+      logFollowSeconds: config.logFollowSeconds,
     }),
     maxConcurrentActivityTaskExecutions: MAX_CONCURRENT_ACTIVITIES,
     // A long wait is handed over to another worker rather than waited for.

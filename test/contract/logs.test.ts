@@ -40,7 +40,7 @@ let request: LogCopyRequest;
 
 beforeEach(async () => {
   projectCount += 1;
-  files = new MemoryJobFiles();
+  files = new MemoryJobFiles(campaignId);
   campaignStore = createMemoryCampaignStore();
   const tenant = { virtualLabId: 'lab', projectId: `p${projectCount}` };
   const content = await campaignStore.put(
@@ -72,7 +72,14 @@ function viewOf(key: string): JobView {
 }
 
 function activitiesWith(logs: CloudWatchLogsClient) {
-  return createLogActivities({ logs, campaignStore, gateway: files, logRetentionDays: 90 });
+  return createLogActivities({
+    logs,
+    campaignStore,
+    gateway: files,
+    logRetentionDays: 90,
+    logLimits: { headBytes: 8_000_000, tailBytes: 1_000_000 },
+    logFollowSeconds: 1,
+  });
 }
 
 async function ensureLogGroup(): Promise<string> {

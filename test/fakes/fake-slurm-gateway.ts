@@ -3,6 +3,7 @@ import type {
   FileContent,
   FilePart,
   HeadNode,
+  JobOutput,
   JobSelection,
   SlurmGateway,
   SlurmHealth,
@@ -108,6 +109,15 @@ export class FakeSlurmGateway implements SlurmGateway {
       const whole = Buffer.from(job.stdout);
       return { status: 'ok', sizeBytes: whole.length, data: whole.subarray(offset, offset + lengthBytes) };
     });
+  }
+
+  async listOutputs(head: HeadNode, options?: CallOptions): Promise<JobOutput[]> {
+    this.#reach(head, options);
+    return [];
+  }
+
+  async forgetOutputs(head: HeadNode, _jobs: unknown, options?: CallOptions): Promise<void> {
+    this.#reach(head, options);
   }
 
   disconnect(epoch: string): void {

@@ -1,15 +1,34 @@
-import type { FileContent, FilePart, SlurmGateway } from '../../src/clients/slurm-gateway.ts';
+import type { FileContent, FilePart, JobOutput, SlurmGateway } from '../../src/clients/slurm-gateway.ts';
 import type { JobFileName } from '../../src/domain/sbatch.ts';
 
 /** Files of jobs as the gateway would read them from a head node. */
-export class MemoryJobFiles implements Pick<SlurmGateway, 'readFiles'> {
+export class MemoryJobFiles implements Pick<SlurmGateway, 'readFiles' | 'listOutputs' | 'forgetOutputs'> {
   /** Undefined: something that is not a plain file. */
   readonly #files = new Map<string, Buffer | undefined>();
   /** Every part that was asked for, for tests that count what travels. */
   readonly reads: FilePart[] = [];
+  /** The bytes that each call of `readFiles` answered with. */
+  readonly answeredBytes: number[] = [];
+  /** Keys of the jobs that are marked as running. */
+  readonly running = new Set<string>();
+  /** Called at every look at the running jobs, before it is answered. */
+  onList: () => void = () => undefined;
+  /** There, but it cannot be opened. */
+  readonly unreadable = new Set<string>();
+
+  readonly #campaignId: string;
+
+  constructor(campaignId: string) {
+    this.#campaignId = campaignId;
+  }
 
   write(jobKey: string, file: JobFileName, content: Buffer | string): void {
     this.#files.set(`${jobKey}/${file}`, Buffer.from(content));
+  }
+
+  append(jobKey: string, file: JobFileName, content: Buffer | string): void {
+    const before = this.#files.get(`${jobKey}/${file}`) ?? Buffer.alloc(0);
+    this.write(jobKey, file, Buffer.concat([before, Buffer.from(content)]));
   }
 
   /** Puts a link in the place of a file, as a job can. */
@@ -19,15 +38,36 @@ export class MemoryJobFiles implements Pick<SlurmGateway, 'readFiles'> {
 
   async readFiles(_head: unknown, parts: readonly FilePart[]): Promise<FileContent[]> {
     this.reads.push(...parts);
-    return parts.map(({ jobKey, file, offset, lengthBytes }): FileContent => {
+    const contents = parts.map(({ jobKey, file, offset, lengthBytes }): FileContent => {
       const path = `${jobKey}/${file}`;
       const content = this.#files.get(path);
       if (content === undefined) return { status: this.#files.has(path) ? 'refused' : 'absent' };
+      const data = this.unreadable.has(path)
+        ? Buffer.alloc(0)
+        : content.subarray(offset, offset + lengthBytes);
+      return { status: 'ok', sizeBytes: content.length, data };
+    });
+    this.answeredBytes.push(
+      contents.reduce((sum, content) => sum + (content.status === 'ok' ? content.data.length : 0), 0),
+    );
+    return contents;
+  }
+
+  async listOutputs(): Promise<JobOutput[]> {
+    this.onList();
+    return [...this.running].map((jobKey) => {
+      const stdout = this.#files.get(`${jobKey}/stdout`);
+      const stderr = this.#files.get(`${jobKey}/stderr`);
       return {
-        status: 'ok',
-        sizeBytes: content.length,
-        data: content.subarray(offset, offset + lengthBytes),
+        campaignId: this.#campaignId,
+        jobKey,
+        ...(stdout && { stdoutBytes: stdout.length }),
+        ...(stderr && { stderrBytes: stderr.length }),
       };
     });
+  }
+
+  async forgetOutputs(_head: unknown, jobs: readonly { readonly jobKey: string }[]): Promise<void> {
+    for (const { jobKey } of jobs) this.running.delete(jobKey);
   }
 }

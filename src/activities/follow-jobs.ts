@@ -1,0 +1,164 @@
+import type { LogStream } from '../clients/log-streams.ts';
+import type { FileContent, HeadNode, JobOutput, SlurmGateway } from '../clients/slurm-gateway.ts';
+import { wholeTextLength } from '../domain/log-events.ts';
+import { MAX_FILES_AT_A_TIME, ROUND_BYTES } from './job-files.ts';
+import type { JobFile, JobFilesDeps } from './job-files.ts';
+import { appendBytes, openStream } from './job-log-copy.ts';
+import type { StreamEnd } from './job-log-copy.ts';
+import { pause } from './poll.ts';
+
+/** Seconds without anything new after which following ends: something that writes again is followed again. */
+const QUIET_SECONDS = 300;
+/** The same where no job is marked as running. */
+const EMPTY_SECONDS = 60;
+/** Ends of itself well before the hour that Temporal gives an attempt (policies.ts). */
+const MAX_SECONDS = 50 * 60;
+
+export interface FollowDeps extends JobFilesDeps {
+  readonly gateway: Pick<SlurmGateway, 'readFiles' | 'listOutputs'>;
+  /** Between two looks at what running jobs have written. */
+  readonly logFollowSeconds: number;
+}
+
+interface FollowedFile extends JobFile {
+  end: StreamEnd | undefined;
+  /** As seen in this round and in the one before. */
+  sizeBytes: number;
+  previousSizeBytes: number;
+}
+
+/**
+ * Copies what running jobs write while they do, up to the limit of the head: the tail is known only when a job has
+ * ended. It writes contiguously from where a stream ends, as the final copy does, so that both at a time leave
+ * repetitions and never gaps. Returns the number of bytes copied when there was nothing to do for a while.
+ */
+export async function followJobs(
+  deps: FollowDeps,
+  head: HeadNode,
+  streamOf: (output: JobOutput, file: JobFile['file']) => LogStream,
+  { signal, report }: { readonly signal: AbortSignal; readonly report: (progress: unknown) => void },
+): Promise<number> {
+  const followed = new Map<string, FollowedFile>();
+  const startedMs = deps.now();
+  let lastNewsMs = startedMs;
+  let copiedBytes = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const outputs = await deps.gateway.listOutputs(head, { signal });
+    update(followed, outputs, streamOf);
+    const bytes = await copyGrowth(deps, head, [...followed.values()], signal);
+    copiedBytes += bytes;
+    report({ bytes: copiedBytes });
+    const nowMs = deps.now();
+    if (bytes > 0) lastNewsMs = nowMs;
+    const patienceSeconds = outputs.length === 0 ? EMPTY_SECONDS : QUIET_SECONDS;
+    if (nowMs - lastNewsMs >= patienceSeconds * 1000) return copiedBytes;
+    if (nowMs - startedMs >= MAX_SECONDS * 1000) return copiedBytes;
+    await pause(deps.logFollowSeconds, signal);
+  }
+}
+
+/** Takes over the sizes of this round, and drops the files of jobs that are no longer listed. */
+function update(
+  followed: Map<string, FollowedFile>,
+  outputs: readonly JobOutput[],
+  streamOf: (output: JobOutput, file: JobFile['file']) => LogStream,
+): void {
+  const seen = new Set<string>();
+  for (const output of outputs) {
+    const { campaignId, jobKey } = output;
+    const sizes = { stdout: output.stdoutBytes, stderr: output.stderrBytes };
+    for (const file of ['stdout', 'stderr'] as const) {
+      // An empty file needs no stream before its job has ended.
+      const sizeBytes = sizes[file] ?? 0;
+      if (sizeBytes === 0) continue;
+      const name = `${campaignId}/${jobKey}/${file}`;
+      const before = followed.get(name);
+      seen.add(name);
+      followed.set(name, {
+        ...(before ?? { campaignId, jobKey, file, stream: streamOf(output, file), end: undefined }),
+        previousSizeBytes: before?.sizeBytes ?? 0,
+        sizeBytes,
+      });
+    }
+  }
+  for (const name of followed.keys()) if (!seen.has(name)) followed.delete(name);
+}
+
+/** Copies until everything that this round saw is there, some files at a time. */
+async function copyGrowth(
+  deps: FollowDeps,
+  head: HeadNode,
+  files: readonly FollowedFile[],
+  signal: AbortSignal,
+): Promise<number> {
+  let copiedBytes = 0;
+  let behind = files.filter((file) => isBehind(deps, file));
+  while (behind.length > 0) {
+    signal.throwIfAborted();
+    const some = behind.slice(0, MAX_FILES_AT_A_TIME);
+    const advanced = await advanceSome(deps, head, some, signal);
+    copiedBytes += advanced.reduce((sum, bytes) => sum + bytes, 0);
+    // What did not advance has nothing that can be written yet, or cannot be read: it waits for the next round.
+    const stuck = new Set(some.filter((_, index) => advanced[index] === 0));
+    behind = behind.filter((file) => !stuck.has(file) && isBehind(deps, file));
+  }
+  return copiedBytes;
+}
+
+function isBehind({ logLimits }: FollowDeps, { end, sizeBytes }: FollowedFile): boolean {
+  return (end?.position ?? 0) < Math.min(sizeBytes, logLimits.headBytes);
+}
+
+async function advanceSome(
+  deps: FollowDeps,
+  head: HeadNode,
+  files: readonly FollowedFile[],
+  signal: AbortSignal,
+): Promise<number[]> {
+  await Promise.all(
+    files.map(async (file) => {
+      file.end ??= await openStream(deps.logs, file.stream, deps.now());
+    }),
+  );
+  const open = files.filter((file) => isBehind(deps, file));
+  if (open.length === 0) return files.map(() => 0);
+  const share = Math.floor(ROUND_BYTES / open.length);
+  const parts = open.map(({ campaignId, jobKey, file, end, sizeBytes }) => {
+    const offset = end?.position ?? 0;
+    const lengthBytes = Math.min(share, Math.min(sizeBytes, deps.logLimits.headBytes) - offset);
+    return { campaignId, jobKey, file, offset, lengthBytes };
+  });
+  const contents = await deps.gateway.readFiles(head, parts, { signal });
+  return Promise.all(
+    files.map(async (file) => {
+      const index = open.indexOf(file);
+      return index < 0 ? 0 : appendGrowth(deps, file, contents[index]);
+    }),
+  );
+}
+
+async function appendGrowth(
+  { logs, logLimits, now }: FollowDeps,
+  file: FollowedFile,
+  content: FileContent | undefined,
+): Promise<number> {
+  if (content?.status !== 'ok' || !file.end) return 0;
+  const { position, notBefore } = file.end;
+  const readUntil = position + content.data.length;
+  const isMore = readUntil < Math.min(file.sizeBytes, logLimits.headBytes);
+  const bytes = isMore || readUntil === logLimits.headBytes ? content.data : ripe(content.data, file);
+  const end = { position, notBefore: Math.max(notBefore, now()) };
+  file.end = await appendBytes(logs, file.stream, end, bytes, !isMore);
+  return file.end.position - position;
+}
+
+/**
+ * What can be written of the last bytes of a file: its whole lines. A line without an end is waited for once and then
+ * written as it is, so that what shows progress on one line is seen too.
+ */
+function ripe(data: Buffer, { end, previousSizeBytes }: FollowedFile): Buffer {
+  const lineEnd = data.lastIndexOf('\n') + 1;
+  const restWasSeen = (end?.position ?? 0) + lineEnd < previousSizeBytes;
+  return data.subarray(0, restWasSeen ? wholeTextLength(data) || data.length : lineEnd);
+}
