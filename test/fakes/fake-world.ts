@@ -257,6 +257,7 @@ export class FakeWorld {
         for (const { jobKey } of jobs) this.copiedLogs.add(jobKey);
         return { copiedBytes: jobs.length };
       },
+      followJobLogs: async () => ({ copiedBytes: 0 }),
       writeManifest: async ({ campaignId, jobs }: Parameters<Activities['writeManifest']>[0]) => {
         this.manifests.set(campaignId, jobs);
       },
