@@ -5,6 +5,7 @@ import type { LogReader } from '../clients/log-reader.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { requireBearerToken } from './auth.ts';
 import { CampaignService, type CampaignServiceDeps } from './campaign-service.ts';
+import { registerCancelRoutes } from './cancel.routes.ts';
 import { registerCampaignRoutes } from './campaigns.routes.ts';
 import { registerClusterRoutes } from './clusters.routes.ts';
 import { sendProblem, setCommonHeaders } from './error-handler.ts';
@@ -72,6 +73,7 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   registerClusterRoutes(app, deps.clusters);
   registerLifetimeRoutes(app, deps.clusters);
   registerCampaignRoutes(app, campaigns);
+  registerCancelRoutes(app, campaigns);
   registerLogRoutes(app, campaigns, deps.logs);
   registerOpsRoutes(app, deps.readiness);
   await registerDocs(app);
@@ -89,7 +91,9 @@ function takeJsonOnly(app: Server): void {
     else void parse(request, body, done);
   });
   app.addHook('preValidation', (request, _reply, done) => {
-    const isMissing = request.body === undefined && request.routeOptions.schema?.body !== undefined;
+    const { config, schema } = request.routeOptions;
+    if (config.bodyIsOptional && request.body === undefined) request.body = {};
+    const isMissing = request.body === undefined && schema?.body !== undefined;
     done(isMissing ? required('body', '') : undefined);
   });
 }

@@ -1,38 +1,48 @@
 import type { z } from 'zod';
 import { type CampaignStore, encodeContent } from '../clients/campaign-store.ts';
-import { countByState, outcome } from '../domain/campaign.ts';
-import type { CampaignManifest } from '../domain/campaign-manifest.ts';
-import type { CampaignView, JobView, LogLocation } from '../domain/campaign-view.ts';
+import type { JobView, LogLocation } from '../domain/campaign-view.ts';
 import { resolveClusterSpec } from '../domain/cluster-spec.ts';
 import type { ClusterView } from '../domain/cluster-view.ts';
 import { type Failure, failureOf, KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContent, campaignSpecSchema } from '../domain/job.ts';
+import { isTerminal } from '../domain/slurm-states.ts';
 import { campaignIdFor } from './campaign-id.ts';
+import {
+  ALL,
+  type CampaignRecord,
+  CampaignRecords,
+  CONTROL_BUCKET,
+  type JobRange,
+  logsOf,
+  summaryOf,
+  summaryOfView,
+} from './campaign-records.ts';
 import { withinDeadline } from './deadline.ts';
 import { decodeOffset, encodeOffset } from './page-token.ts';
 import type { Campaigns, Clusters } from './ports.ts';
-import type { CampaignPage, CampaignReceipt } from './view-schemas.ts';
+import type { CampaignPage, CampaignReceipt, CampaignSummary } from './view-schemas.ts';
 
 export interface CampaignServiceDeps {
   readonly clusters: Pick<Clusters, 'submit' | 'view'>;
   readonly campaigns: Campaigns;
-  readonly store: Pick<CampaignStore, 'put' | 'getManifest'>;
+  readonly store: Pick<CampaignStore, 'put' | 'getManifest' | 'getManifestPart'>;
 }
 
-/** A campaign wherever it is kept: in Temporal while it is remembered there, in its manifest afterwards. */
-type Found =
-  | { readonly source: 'workflow'; readonly view: CampaignView }
-  | { readonly source: 'manifest'; readonly view?: CampaignView; readonly manifest: CampaignManifest };
+/** What a cancellation leaves. `ended`: there was nothing left to cancel. */
+export interface Cancelled<T> {
+  readonly ended: boolean;
+  readonly left: T;
+}
 
-const CONTROL_BUCKET = 'The control bucket';
-
-/** Takes campaigns in and finds them again, whatever part of the system remembers them. */
+/** Takes campaigns in, shows them and cancels them. */
 export class CampaignService {
   private readonly deps: CampaignServiceDeps;
+  private readonly records: CampaignRecords;
 
   constructor(deps: CampaignServiceDeps) {
     this.deps = deps;
+    this.records = new CampaignRecords(deps);
   }
 
   /**
@@ -48,9 +58,11 @@ export class CampaignService {
     const campaignId = campaignIdFor(tenant, idempotencyKey);
     const content: CampaignContent = { version: 1, campaignId, jobs };
     const receipt = { ...tenant, campaignId, jobCount: jobs.length, sha256: encodeContent(content).sha256 };
-    const earlier = await this.find(tenant, campaignId, answerBy);
+    const earlier = await this.records.find(tenant, campaignId, answerBy);
     if (earlier) {
-      refuseOtherContent(earlier, content, receipt.sha256);
+      if (!(await this.hasContent(tenant, earlier, content, receipt.sha256, answerBy))) {
+        throw otherContent(campaignId);
+      }
       const view = await this.deps.clusters.view(tenant, answerBy);
       return { repeated: true, receipt: { ...receipt, ...(view && { cluster: presentState(view) }) } };
     }
@@ -83,19 +95,12 @@ export class CampaignService {
     answerBy: Date,
   ): Promise<CampaignPage> {
     const offset = decodeOffset(pageToken);
-    const found = await this.get(tenant, campaignId, answerBy);
-    if (found.source === 'manifest') {
-      const { jobs } = found.manifest;
-      const view = found.view ? describe(found.view) : describeManifest(tenant, found.manifest);
-      return { ...view, ...slice(jobs.slice(offset, offset + pageSize), offset, jobs.length) };
-    }
-    try {
-      const range = { offset, limit: pageSize };
-      const { jobs, total } = await this.deps.campaigns.jobs(tenant, campaignId, range, answerBy);
-      return { ...describe(found.view), ...slice(jobs, offset, total) };
-    } catch (error) {
-      return { ...describe(found.view), jobs: [], jobsUnavailable: unavailable(error) };
-    }
+    const record = await this.records.get(tenant, campaignId, answerBy);
+    const [blind, page] = await Promise.all([
+      this.blindness(tenant, record, answerBy),
+      this.pageOfJobs(tenant, campaignId, record, { offset, limit: pageSize }, answerBy),
+    ]);
+    return { ...summaryOf(tenant, record), ...blind, ...page };
   }
 
   /** One job and where its logs are. NotFound, which names what does not exist. */
@@ -105,91 +110,120 @@ export class CampaignService {
     jobKey: string,
     answerBy: Date,
   ): Promise<{ readonly job: JobView; readonly logs?: LogLocation }> {
-    const found = await this.get(tenant, campaignId, answerBy);
-    const fromManifest = found.source === 'manifest';
-    const job = fromManifest
-      ? found.manifest.jobs.find(({ key }) => key === jobKey)
-      : await this.deps.campaigns.job(tenant, campaignId, jobKey, answerBy);
-    if (!job) throw new KnownFailure('NotFound', `Campaign ${campaignId} has no job \`${jobKey}\`.`);
-    const logs = fromManifest ? found.manifest.logs : found.view.logs;
+    const record = await this.records.get(tenant, campaignId, answerBy);
+    const job = await this.records.job(tenant, campaignId, record, jobKey, answerBy);
+    const logs = logsOf(record);
     return { job, ...(logs && { logs }) };
   }
 
-  private async get(tenant: Tenant, campaignId: string, answerBy: Date): Promise<Found> {
-    const found = await this.find(tenant, campaignId, answerBy);
-    if (found) return found;
-    const { virtualLabId, projectId } = tenant;
-    throw new KnownFailure(
-      'NotFound',
-      `Project ${projectId} in virtual lab ${virtualLabId} has no campaign ${campaignId}.`,
-    );
+  /** A range of a campaign's jobs, and where their logs are. NotFound. Needs a worker while the campaign runs. */
+  async jobs(
+    tenant: Tenant,
+    campaignId: string,
+    range: JobRange,
+    answerBy: Date,
+  ): Promise<{
+    readonly campaign: CampaignSummary;
+    readonly jobs: readonly JobView[];
+    readonly total: number;
+    readonly logs?: LogLocation;
+  }> {
+    const record = await this.records.get(tenant, campaignId, answerBy);
+    const { jobs, total } = await this.records.jobs(tenant, campaignId, record, range, answerBy);
+    const logs = logsOf(record);
+    return { campaign: summaryOf(tenant, record), jobs, total, ...(logs && { logs }) };
   }
 
-  /** An ended campaign is read from its manifest, which needs no worker. */
-  private async find(tenant: Tenant, campaignId: string, answerBy: Date): Promise<Found | undefined> {
-    const workflow = await this.deps.campaigns.view(tenant, campaignId, answerBy);
-    if (workflow?.open) return { source: 'workflow', view: workflow.view };
-    const manifest = await withinDeadline(answerBy, CONTROL_BUCKET, async () =>
-      this.deps.store.getManifest(tenant, campaignId),
-    );
-    if (manifest) return { source: 'manifest', manifest, ...(workflow && { view: workflow.view }) };
-    return workflow && { source: 'workflow', view: workflow.view };
+  /** Cancels the campaign, without waiting for its end. NotFound if the tenant has no such campaign. */
+  async cancel(
+    tenant: Tenant,
+    campaignId: string,
+    reason: string,
+    answerBy: Date,
+  ): Promise<Cancelled<CampaignSummary>> {
+    const record = await this.records.get(tenant, campaignId, answerBy);
+    if (!record.open) return { ended: true, left: summaryOf(tenant, record) };
+    const view = await this.deps.campaigns.cancel(tenant, campaignId, { reason }, answerBy);
+    if (view) return { ended: false, left: summaryOfView(view) };
+    // It ended in the same moment.
+    const ended = await this.records.get(tenant, campaignId, answerBy);
+    return { ended: true, left: summaryOf(tenant, ended) };
+  }
+
+  /** Cancels one job, without waiting for its end. NotFound, which names what does not exist. */
+  async cancelJob(
+    tenant: Tenant,
+    campaignId: string,
+    jobKey: string,
+    reason: string,
+    answerBy: Date,
+  ): Promise<Cancelled<JobView>> {
+    const { job } = await this.job(tenant, campaignId, jobKey, answerBy);
+    if (isTerminal(job.state)) return { ended: true, left: job };
+    const request = { jobKeys: [jobKey], reason };
+    const view = await this.deps.campaigns.cancel(tenant, campaignId, request, answerBy);
+    const after = await this.job(tenant, campaignId, jobKey, answerBy);
+    return { ended: view === undefined, left: after.job };
+  }
+
+  /** Since when the states of jobs are only the last known ones. Of an ended campaign they are final. */
+  private async blindness(
+    tenant: Tenant,
+    record: CampaignRecord,
+    answerBy: Date,
+  ): Promise<Pick<CampaignPage, 'blindSince'>> {
+    if (!record.open) return {};
+    const cluster = await this.deps.clusters.view(tenant, answerBy);
+    return cluster?.blindSince === undefined ? {} : { blindSince: cluster.blindSince };
+  }
+
+  private async pageOfJobs(
+    tenant: Tenant,
+    campaignId: string,
+    record: CampaignRecord,
+    range: JobRange,
+    answerBy: Date,
+  ): Promise<Pick<CampaignPage, 'jobs' | 'nextPageToken' | 'jobsUnavailable'>> {
+    try {
+      const { jobs, total } = await this.records.jobs(tenant, campaignId, record, range, answerBy);
+      const next = range.offset + jobs.length;
+      const isLast = jobs.length === 0 || next >= total;
+      return { jobs: [...jobs], ...(!isLast && { nextPageToken: encodeOffset(next) }) };
+    } catch (error) {
+      return { jobs: [], jobsUnavailable: unavailable(error) };
+    }
+  }
+
+  /**
+   * Whether a campaign was accepted with this content. Once Temporal has forgotten it, a manifest of version 0.1.0 has
+   * no hash of it: the keys of its jobs are what is left to compare.
+   */
+  private async hasContent(
+    tenant: Tenant,
+    record: CampaignRecord,
+    { campaignId, jobs }: CampaignContent,
+    sha256: string,
+    answerBy: Date,
+  ): Promise<boolean> {
+    if (record.view) return record.view.content.sha256 === sha256;
+    const { contentSha256 } = record.manifest;
+    if (contentSha256 !== undefined) return contentSha256 === sha256;
+    const kept = await this.records.jobs(tenant, campaignId, record, ALL, answerBy);
+    const keys = new Set(kept.jobs.map(({ key }) => key));
+    return keys.size === jobs.length && jobs.every(({ key }) => keys.has(key));
   }
 }
 
-/** Once Temporal has forgotten the hash of the content, the keys of its jobs are what is left to compare. */
-function refuseOtherContent(found: Found, { campaignId, jobs }: CampaignContent, sha256: string): void {
-  const same =
-    found.view !== undefined
-      ? found.view.content.sha256 === sha256
-      : found.source === 'manifest' &&
-        sameMembers(
-          found.manifest.jobs.map(({ key }) => key),
-          jobs.map(({ key }) => key),
-        );
-  if (!same) {
-    throw new KnownFailure(
-      'CampaignConflict',
-      `The Idempotency-Key stands for campaign ${campaignId}, which has other jobs.`,
-      { campaignId },
-    );
-  }
-}
-
-function sameMembers(a: readonly string[], b: readonly string[]): boolean {
-  const members = new Set(a);
-  return a.length === b.length && b.every((member) => members.has(member));
+function otherContent(campaignId: string): KnownFailure {
+  return new KnownFailure(
+    'CampaignConflict',
+    `The Idempotency-Key stands for campaign ${campaignId}, which has other jobs.`,
+    { campaignId },
+  );
 }
 
 function presentState({ state, since, message }: ClusterView): CampaignReceipt['cluster'] {
   return { state, since, message };
-}
-
-type Description = Omit<CampaignPage, 'jobs' | 'nextPageToken' | 'jobsUnavailable'>;
-
-/** Where the content lies is the service's own business. */
-function describe({ version: _version, content: _content, logs: _logs, ...view }: CampaignView): Description {
-  return view;
-}
-
-function describeManifest(tenant: Tenant, { campaignId, jobs }: CampaignManifest): Description {
-  return {
-    ...tenant,
-    campaignId,
-    state: outcome(jobs),
-    message: 'The campaign has ended; this is what was kept of it.',
-    jobCount: jobs.length,
-    jobsByState: countByState(jobs),
-  };
-}
-
-function slice(
-  jobs: readonly JobView[],
-  offset: number,
-  total: number,
-): Pick<CampaignPage, 'jobs' | 'nextPageToken'> {
-  const next = offset + jobs.length;
-  return { jobs: [...jobs], ...(jobs.length > 0 && next < total && { nextPageToken: encodeOffset(next) }) };
 }
 
 /** Only a missing worker leaves the rest of the answer usable; everything else is thrown again. */

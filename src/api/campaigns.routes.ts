@@ -8,13 +8,14 @@ import { campaignPageSchema, campaignReceiptSchema, jobViewSchema } from './view
 
 const tags = ['Campaigns'];
 
-/** A thousand jobs with scripts of 16 KiB; larger inputs belong on the file system of the cluster. */
-const MAX_CAMPAIGN_BYTES = 16 * 1024 * 1024;
+/** Ten thousand jobs with scripts of 6 KiB; larger inputs belong on the file system of the cluster. */
+const MAX_CAMPAIGN_BYTES = 64 * 1024 * 1024;
 
-const CAMPAIGN_PATH = `${CLUSTER_PATH}/campaigns/:campaignId`;
+/** The route pattern of a campaign. */
+export const CAMPAIGN_PATH = `${CLUSTER_PATH}/campaigns/:campaignId`;
 export const JOB_PATH = `${CAMPAIGN_PATH}/jobs/:jobKey`;
 
-const campaignParams = tenantParams.extend({ campaignId: campaignIdSchema });
+export const campaignParams = tenantParams.extend({ campaignId: campaignIdSchema });
 export const jobParams = campaignParams.extend({ jobKey: jobKeySchema });
 
 const idempotencyHeaders = z.object({

@@ -3,7 +3,12 @@ import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { ClusterState, ClusterView } from '../domain/cluster-view.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { HoldRequest, Resolution } from '../domain/lifetime.ts';
-import type { EnsureAnswer, SubmitCampaignAnswer, SubmitCampaignRequest } from '../workflows/messages.ts';
+import type {
+  CancelCampaignRequest,
+  EnsureAnswer,
+  SubmitCampaignAnswer,
+  SubmitCampaignRequest,
+} from '../workflows/messages.ts';
 
 /*
  * What the routes need from the world. Every method takes the moment by which it must have answered: one request
@@ -58,6 +63,13 @@ export interface Campaigns {
   ): Promise<{ readonly jobs: readonly JobView[]; readonly total: number }>;
   /** Undefined if the campaign has no such job. Needs a worker. */
   job(tenant: Tenant, campaignId: string, jobKey: string, answerBy: Date): Promise<JobView | undefined>;
+  /** Cancels it, or some of its jobs; does not wait for their end. Undefined if its workflow does not run. */
+  cancel(
+    tenant: Tenant,
+    campaignId: string,
+    request: CancelCampaignRequest,
+    answerBy: Date,
+  ): Promise<CampaignView | undefined>;
 }
 
 /** Whether requests that need Temporal and a worker can succeed now. */

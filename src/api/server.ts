@@ -17,6 +17,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route needs no token. Every other one does. */
     public?: boolean;
+    /** A request without body is one with an empty object. Elsewhere it is refused. */
+    bodyIsOptional?: boolean;
   }
 }
 

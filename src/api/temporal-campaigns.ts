@@ -3,13 +3,13 @@ import type { QueryDefinition } from '@temporalio/common';
 import { CAMPAIGN_VIEW_MEMO } from '../domain/cluster-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { campaignWorkflowId, type Tenant } from '../domain/ids.ts';
-import { campaignJob, campaignJobs, campaignView } from '../workflows/messages.ts';
+import { campaignJob, campaignJobs, campaignView, cancelCampaign } from '../workflows/messages.ts';
 import type { Campaigns } from './ports.ts';
 import { callTemporal, unlessUnknown } from './temporal-calls.ts';
 import { campaignViewSchema } from './view-schemas.ts';
 
 /**
- * Campaign workflows, read by memo and query. The tenant is part of their workflow id: a campaign of another tenant
+ * Campaign workflows, read by memo and query, cancelled by update. The tenant is part of their workflow id: a campaign of another tenant
  * is as unknown as one that does not exist.
  */
 export function createTemporalCampaigns(client: Client): Campaigns {
@@ -52,5 +52,12 @@ export function createTemporalCampaigns(client: Client): Campaigns {
 
     job: async (tenant, campaignId, jobKey, answerBy) =>
       (await ask(campaignJob, tenant, campaignId, [{ jobKey }], answerBy)) ?? undefined,
+
+    cancel: async (tenant, campaignId, request, answerBy) => {
+      const handle = handleOf(tenant, campaignId);
+      return unlessUnknown(
+        callTemporal(client, answerBy, async () => handle.executeUpdate(cancelCampaign, { args: [request] })),
+      );
+    },
   };
 }

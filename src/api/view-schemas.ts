@@ -172,8 +172,7 @@ export const campaignReceiptSchema = z.object({
 
 export type CampaignReceipt = z.output<typeof campaignReceiptSchema>;
 
-/** A campaign with one page of its jobs. */
-export const campaignPageSchema = z.object({
+const campaignSummaryFields = {
   virtualLabId: virtualLabIdSchema,
   projectId: projectIdSchema,
   campaignId: campaignIdSchema,
@@ -186,6 +185,20 @@ export const campaignPageSchema = z.object({
   jobCount: count,
   jobsByState: campaignViewFields.jobsByState,
   failure: failureSchema.optional(),
+};
+
+/** A campaign without its jobs. */
+export const campaignSummarySchema = z.object(campaignSummaryFields);
+
+export type CampaignSummary = z.output<typeof campaignSummarySchema>;
+
+/** A campaign with one page of its jobs. */
+export const campaignPageSchema = z.object({
+  ...campaignSummaryFields,
+  blindSince: time.optional().meta({
+    description:
+      'Slurm has not answered since then: the states of the jobs are the last known ones. Absent while it answers.',
+  }),
   jobs: z.array(jobViewSchema),
   nextPageToken: z.string().optional(),
   jobsUnavailable: failureSchema.optional().meta({

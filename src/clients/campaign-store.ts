@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { type CampaignManifest, campaignManifestSchema } from '../domain/campaign-manifest.ts';
+import { countByState } from '../domain/campaign.ts';
+import {
+  type CampaignManifest,
+  campaignManifestSchema,
+  type ManifestPartReference,
+  manifestPartSchema,
+} from '../domain/campaign-manifest.ts';
+import type { JobView } from '../domain/campaign-view.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
@@ -16,6 +23,17 @@ export interface CampaignStore {
   put(tenant: Tenant, content: CampaignContent): Promise<CampaignContentReference>;
   /** The content of a reference. CampaignContentMissing if it is gone or its hash is another. */
   get(reference: CampaignContentReference): Promise<CampaignContent>;
+  /**
+   * Stores some of a campaign's jobs for its manifest, which takes the reference up. Equal parts get equal references,
+   * and nothing stored before is ever overwritten.
+   */
+  putManifestPart(
+    content: CampaignContentReference,
+    part: number,
+    jobs: readonly JobView[],
+  ): Promise<ManifestPartReference>;
+  /** The jobs of a part. CampaignContentMissing if it is gone or its hash is another. */
+  getManifestPart(part: ManifestPartReference): Promise<JobView[]>;
   /** Stores how the campaign ended, beside its content, replacing an earlier manifest. */
   putManifest(content: CampaignContentReference, manifest: CampaignManifest): Promise<void>;
   /** How the campaign ended, or undefined if that was never written. */
@@ -46,7 +64,10 @@ export function decodeContent(reference: CampaignContentReference, text: string)
   return campaignContentSchema.parse(JSON.parse(text));
 }
 
-export function contentMissing(reference: CampaignContentReference, what: string): KnownFailure {
+export function contentMissing(
+  reference: Pick<CampaignContentReference, 'bucket' | 'key'>,
+  what: string,
+): KnownFailure {
   const location = `s3://${reference.bucket}/${reference.key}`;
   return new KnownFailure('CampaignContentMissing', `${location} ${what}`, { location });
 }
@@ -64,8 +85,39 @@ export function campaignFolder({ virtualLabId, projectId }: Tenant, campaignId: 
   return `campaigns/${virtualLabId}/${projectId}/${campaignId}`;
 }
 
-function manifestKey(folder: string): string {
+/** Where the manifest of the campaign with this content lies. */
+export function manifestKey(content: Pick<CampaignContentReference, 'key'>): string {
+  return manifestIn(posix.dirname(content.key));
+}
+
+/** Where the manifest lies in the folder of a campaign. */
+export function manifestIn(folder: string): string {
   return `${folder}/manifest.json`;
+}
+
+/** Text and reference of a part of a manifest. Its hash is part of the key, as with contents. */
+export function encodeManifestPart(
+  content: Pick<CampaignContentReference, 'key'>,
+  part: number,
+  jobs: readonly JobView[],
+): { readonly text: string; readonly reference: ManifestPartReference } {
+  const text = canonicalJson({ version: 1, jobs });
+  const hash = sha256(text);
+  const key = `${posix.dirname(content.key)}/manifest-${part}-${hash}.json`;
+  return { text, reference: { key, sha256: hash, jobCount: jobs.length, jobsByState: countByState(jobs) } };
+}
+
+/** The jobs in the stored text of a part. CampaignContentMissing if it is not the text that was stored. */
+export function decodeManifestPart(
+  part: ManifestPartReference,
+  bucket: string,
+  text: string | undefined,
+): JobView[] {
+  if (text === undefined) throw contentMissing({ bucket, key: part.key }, 'does not exist');
+  if (sha256(text) !== part.sha256) {
+    throw contentMissing({ bucket, key: part.key }, 'was changed after the campaign ended');
+  }
+  return manifestPartSchema.parse(JSON.parse(text)).jobs;
 }
 
 function sha256(text: string): string {
@@ -104,12 +156,20 @@ export function createS3CampaignStore({ s3, bucket, kmsKeyId }: S3CampaignStoreD
       return decodeContent(reference, text);
     },
 
+    async putManifestPart(content, part, jobs) {
+      const { text, reference } = encodeManifestPart(content, part, jobs);
+      await write(reference.key, text);
+      return reference;
+    },
+
+    getManifestPart: async (part) => decodeManifestPart(part, bucket, await read(s3, bucket, part.key)),
+
     async putManifest(content, manifest) {
-      await write(manifestKey(posix.dirname(content.key)), canonicalJson(manifest));
+      await write(manifestKey(content), canonicalJson(manifest));
     },
 
     async getManifest(tenant, campaignId) {
-      const text = await read(s3, bucket, manifestKey(campaignFolder(tenant, campaignId)));
+      const text = await read(s3, bucket, manifestIn(campaignFolder(tenant, campaignId)));
       return text === undefined ? undefined : campaignManifestSchema.parse(JSON.parse(text));
     },
   };

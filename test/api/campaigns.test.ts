@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { campaignIdFor } from '../../src/api/campaign-id.ts';
 import { campaignWorkflowId, clusterWorkflowId } from '../../src/domain/ids.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
-import { clusterUrl, clusterView, jobView, other, tenant } from './fakes.ts';
+import { clusterUrl, clusterView, jobView, tenant } from './fakes.ts';
 import { type Harness, harness, expectProblem } from './support.ts';
 
 const KEY = 'campaign-2026-01-15';
@@ -45,7 +45,7 @@ describe('POST campaigns', () => {
     await submit(api);
     const [request] = api.clusters.submitted;
 
-    expect(request).toMatchObject({ campaignId: id, jobKeys: ['sim-1', 'sim-2'], queues: ['debug'] });
+    expect(request).toMatchObject({ campaignId: id, jobCount: 2, queues: ['debug'] });
     expect(JSON.stringify(request)).not.toContain('hunter2');
     expect(api.store.contents.get(request?.content.key ?? '')).toContain('hunter2');
   });
@@ -112,6 +112,31 @@ describe('POST campaigns', () => {
     expect(api.clusters.submitted).toHaveLength(1);
   });
 
+  it('takes ten thousand jobs, and tells them from ten thousand others', async () => {
+    const api = withCluster();
+    const many = (last: string) => ({
+      jobs: Array.from({ length: 10_000 }, (_, index) => ({
+        key: `sim-${index}`,
+        script: `#!/bin/bash\n# ${'x'.repeat(250)}\nsrun neuron ${index}\n`,
+        environment: { CURRENT_NA: index === 9_999 ? last : String(index / 1000) },
+        ...(index > 0 && { dependsOn: [`sim-${index - 1}`] }),
+      })),
+    });
+    const first = await submit(api, many('1'));
+    const again = await submit(api, many('1'));
+    const other = await submit(api, many('2'));
+
+    expect([first.statusCode, first.json().jobCount]).toEqual([202, 10_000]);
+    expect([again.statusCode, again.json()]).toEqual([202, first.json()]);
+    expectProblem(other, 422, 'CampaignConflict');
+    expect(api.clusters.submitted).toMatchObject([{ jobCount: 10_000 }]);
+    expectProblem(
+      await submit(api, { jobs: [...many('1').jobs, ...jobs] }, 'one-more'),
+      400,
+      'InvalidRequest',
+    );
+  });
+
   it.each([
     [undefined, 'is required'],
     ['', 'must be 1 to 255'],
@@ -171,130 +196,5 @@ describe('POST campaigns', () => {
       'The control bucket could not be reached.',
     );
     expect(response.body).not.toContain('10.1.2.3');
-  });
-});
-
-describe('GET campaign', () => {
-  it('shows the campaign and its jobs, page by page', async () => {
-    const api = withCluster();
-    await submit(api);
-    const first = await api.request('GET', `${url}/${id}?pageSize=1`);
-    const next = String(first.json().nextPageToken);
-    const second = await api.request('GET', `${url}/${id}?pageSize=1&pageToken=${next}`);
-
-    expect(first.statusCode).toBe(200);
-    expect(first.json()).toMatchObject({
-      ...tenant,
-      campaignId: id,
-      state: 'waiting-for-cluster',
-      jobCount: 2,
-      jobsByState: { waiting: 2 },
-      jobs: [{ key: 'sim-1', state: 'waiting' }],
-    });
-    expect(second.json()).toMatchObject({ jobs: [{ key: 'sim-2' }] });
-    expect(second.json()).not.toHaveProperty('nextPageToken');
-    expect(first.body).not.toContain('control');
-  });
-
-  it('shows everything but the jobs when no worker answers, and says so', async () => {
-    const api = withCluster();
-    await submit(api);
-    api.outage.worker = new KnownFailure('WorkerUnavailable', 'No worker answered in time.');
-    const response = await api.request('GET', `${url}/${id}`);
-
-    expect(response.statusCode).toBe(200);
-    expect(response.json()).toMatchObject({
-      state: 'waiting-for-cluster',
-      jobs: [],
-      jobsUnavailable: { type: 'WorkerUnavailable', message: 'No worker answered in time.' },
-    });
-  });
-
-  it('reads an ended campaign from its manifest, with and without Temporal', async () => {
-    const api = withCluster();
-    await submit(api);
-    const campaign = api.campaigns.at(tenant, id);
-    Object.assign(campaign, {
-      open: false,
-      view: { ...campaign.view, state: 'failed', endedAt: campaign.view.since },
-    });
-    api.store.manifests.set(campaignWorkflowId(tenant, id), {
-      version: 1,
-      campaignId: id,
-      jobs: [
-        jobView({ key: 'sim-1', state: 'succeeded', exitCode: 0, logsComplete: true }),
-        jobView({ key: 'sim-2', state: 'failed', exitCode: 3, logsComplete: true }),
-      ],
-    });
-    api.outage.worker = new KnownFailure('WorkerUnavailable', 'away');
-    const remembered = await api.request('GET', `${url}/${id}`);
-    api.campaigns.forget(tenant, id);
-    const forgotten = await api.request('GET', `${url}/${id}?pageSize=1`);
-
-    expect(remembered.json()).toMatchObject({
-      state: 'failed',
-      endedAt: expect.any(String),
-      jobs: [{}, { exitCode: 3 }],
-    });
-    expect(forgotten.json()).toMatchObject({
-      ...tenant,
-      campaignId: id,
-      state: 'failed',
-      jobCount: 2,
-      jobsByState: { succeeded: 1, failed: 1 },
-      jobs: [{ key: 'sim-1', exitCode: 0 }],
-      nextPageToken: expect.any(String),
-    });
-  });
-
-  it('is 404 for a campaign that nobody sent, and for another tenant’s', async () => {
-    const api = withCluster();
-    await submit(api);
-
-    expectProblem(await api.request('GET', `${url}/${campaignIdFor(tenant, 'other')}`), 404, 'NotFound');
-    expectProblem(await api.request('GET', `${clusterUrl(other)}/campaigns/${id}`), 404, 'NotFound');
-  });
-
-  it.each(['bm9wZQ', 'b2Zmc2V0Oi0x', '%00'])('refuses the page token %s', async (token) => {
-    const api = withCluster();
-    await submit(api);
-    const response = await api.request('GET', `${url}/${id}?pageToken=${token}`);
-
-    expect(expectProblem(response, 400, 'InvalidRequest').errors).toMatchObject([
-      { in: 'query', path: 'pageToken' },
-    ]);
-  });
-});
-
-describe('GET job', () => {
-  it('shows one job', async () => {
-    const api = withCluster();
-    await submit(api);
-    const response = await api.request('GET', `${url}/${id}/jobs/sim-2`);
-
-    expect(response.statusCode).toBe(200);
-    expect(response.json()).toEqual(jobView({ key: 'sim-2' }));
-  });
-
-  it('is 404 for a job that the campaign does not have, and for another tenant’s', async () => {
-    const api = withCluster();
-    await submit(api);
-
-    expect(
-      expectProblem(await api.request('GET', `${url}/${id}/jobs/sim-9`), 404, 'NotFound').detail,
-    ).toContain('sim-9');
-    expectProblem(
-      await api.request('GET', `${clusterUrl(other)}/campaigns/${id}/jobs/sim-1`),
-      404,
-      'NotFound',
-    );
-  });
-
-  it('answers 503 when no worker answers', async () => {
-    const api = withCluster();
-    await submit(api);
-    api.outage.worker = new KnownFailure('WorkerUnavailable', 'away');
-
-    expectProblem(await api.request('GET', `${url}/${id}/jobs/sim-1`), 503, 'WorkerUnavailable');
   });
 });

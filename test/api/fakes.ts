@@ -1,8 +1,8 @@
 import type { Campaigns, ClusterListRequest, Clusters, Page } from '../../src/api/ports.ts';
 import type { JobLogPage, JobLogRequest, LogReader } from '../../src/clients/log-reader.ts';
 import { type CampaignStore, contentKey, encodeContent } from '../../src/clients/campaign-store.ts';
-import { newCampaignSnapshot, renderCampaignView } from '../../src/domain/campaign.ts';
-import type { CampaignManifest } from '../../src/domain/campaign-manifest.ts';
+import { countByState, newCampaignSnapshot, renderCampaignView } from '../../src/domain/campaign.ts';
+import type { CampaignManifest, ManifestPartReference } from '../../src/domain/campaign-manifest.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import { type ClusterSpec, diffSpecs } from '../../src/domain/cluster-spec.ts';
 import type { HoldRequest, Resolution } from '../../src/domain/lifetime.ts';
@@ -14,6 +14,7 @@ import type {
   EnsureAnswer,
   SubmitCampaignAnswer,
   SubmitCampaignRequest,
+  CancelCampaignRequest,
 } from '../../src/workflows/messages.ts';
 
 export const tenant: Tenant = { virtualLabId: 'lab-1', projectId: 'project-1' };
@@ -65,6 +66,7 @@ interface FakeCampaign {
 
 /** Campaigns as their workflows would keep them. */
 export class FakeCampaigns implements Campaigns {
+  readonly cancellations: CancelCampaignRequest[] = [];
   private readonly campaigns = new Map<string, FakeCampaign>();
   private readonly outage: Outage;
 
@@ -108,6 +110,24 @@ export class FakeCampaigns implements Campaigns {
   async job(owner: Tenant, campaignId: string, jobKey: string): Promise<JobView | undefined> {
     this.outage.check('worker');
     return this.at(owner, campaignId).jobs.find(({ key }) => key === jobKey);
+  }
+
+  /** Jobs that wait end at once; what Slurm has goes on until Slurm ends it. */
+  async cancel(
+    owner: Tenant,
+    campaignId: string,
+    request: CancelCampaignRequest,
+  ): Promise<CampaignView | undefined> {
+    this.outage.check('worker');
+    const campaign = this.at(owner, campaignId);
+    this.cancellations.push(request);
+    if (!campaign.open) return undefined;
+    const isMeant = ({ key }: JobView) => request.jobKeys?.includes(key) ?? true;
+    campaign.jobs = campaign.jobs.map((job) =>
+      isMeant(job) && job.state === 'waiting' ? { ...job, state: 'cancelled', reason: request.reason } : job,
+    );
+    campaign.view = { ...campaign.view, jobsByState: countByState(campaign.jobs) };
+    return campaign.view;
   }
 }
 
@@ -197,9 +217,11 @@ export class FakeClusters implements Clusters {
 }
 
 /** The control bucket in memory, with the real hashes. */
-export class FakeStore implements Pick<CampaignStore, 'put' | 'getManifest'> {
+export class FakeStore implements Pick<CampaignStore, 'put' | 'getManifest' | 'getManifestPart'> {
   readonly contents = new Map<string, string>();
   readonly manifests = new Map<string, CampaignManifest>();
+  readonly parts = new Map<string, readonly JobView[]>();
+  readonly partsRead: string[] = [];
   failure: Error | undefined;
 
   async put(owner: Tenant, content: CampaignContent): Promise<CampaignContentReference> {
@@ -213,6 +235,11 @@ export class FakeStore implements Pick<CampaignStore, 'put' | 'getManifest'> {
   async getManifest(owner: Tenant, campaignId: string): Promise<CampaignManifest | undefined> {
     if (this.failure) throw this.failure;
     return this.manifests.get(campaignWorkflowId(owner, campaignId));
+  }
+
+  async getManifestPart({ key }: ManifestPartReference): Promise<JobView[]> {
+    this.partsRead.push(key);
+    return [...(this.parts.get(key) ?? [])];
   }
 }
 

@@ -175,11 +175,11 @@ describe('a hostile body', () => {
       'PayloadTooLarge',
     );
     expectProblem(
-      await api.request('POST', campaigns, { body: campaign(17), headers: keyed }),
+      await api.request('POST', campaigns, { body: campaign(68), headers: keyed }),
       413,
       'PayloadTooLarge',
     );
-    expect((await api.request('POST', campaigns, { body: campaign(15), headers: keyed })).statusCode).toBe(
+    expect((await api.request('POST', campaigns, { body: campaign(66), headers: keyed })).statusCode).toBe(
       202,
     );
   });

@@ -8,6 +8,7 @@ import {
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type CampaignStore, createS3CampaignStore } from '../../src/clients/campaign-store.ts';
 import type { CampaignManifest } from '../../src/domain/campaign-manifest.ts';
+import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
 import { type CampaignContentReference, campaignContentSchema } from '../../src/domain/job.ts';
 import { createMemoryCampaignStore } from '../fakes/memory-campaign-store.ts';
@@ -25,14 +26,16 @@ const content = campaignContentSchema.parse({
   ],
 });
 
-const manifest: CampaignManifest = {
+function job({ key }: Pick<JobView, 'key'>): JobView {
+  return { key, state: 'succeeded', reason: 'It ended with exit code 0.', exitCode: 0, logsComplete: true };
+}
+
+const manifest = {
   version: 1,
   campaignId,
   logs: { logGroupName: '/clusters/lab/proj', epoch: '1k2m9x0aab12cd' },
-  jobs: [
-    { key: 'a', state: 'succeeded', reason: 'It ended with exit code 0.', exitCode: 0, logsComplete: true },
-  ],
-};
+  jobs: [job({ key: 'a' })],
+} satisfies CampaignManifest;
 
 interface Subject {
   readonly store: CampaignStore;
@@ -93,6 +96,37 @@ function campaignStoreContract(subject: () => Subject): void {
     expect(await subject().store.getManifest(tenant, campaignId)).toEqual(manifest);
     expect(await subject().store.getManifest({ ...tenant, projectId: 'other' }, campaignId)).toBeUndefined();
     expect(await subject().keys()).toHaveLength(2);
+  });
+
+  test('the parts of a manifest are read one by one, and a repetition changes nothing', async () => {
+    const reference = await subject().store.put(tenant, content);
+    const jobs = Array.from({ length: 5 }, (_, index) => job({ key: `j${index}` }));
+    const first = await subject().store.putManifestPart(reference, 0, jobs.slice(0, 3));
+    const parts = [first, await subject().store.putManifestPart(reference, 1, jobs.slice(3))];
+    expect(await subject().store.putManifestPart(reference, 0, jobs.slice(0, 3))).toEqual(first);
+    expect(first).toMatchObject({ jobCount: 3, jobsByState: { succeeded: 3 } });
+    const parted: CampaignManifest = {
+      version: 2,
+      campaignId,
+      state: 'succeeded',
+      contentSha256: reference.sha256,
+      parts,
+    };
+    await subject().store.putManifest(reference, parted);
+    expect(await subject().store.getManifest(tenant, campaignId)).toEqual(parted);
+    expect(await subject().store.getManifestPart(parts[1] ?? first)).toEqual(jobs.slice(3));
+    expect(await subject().keys()).toHaveLength(4);
+  });
+
+  test('a part that was changed, or is gone, is refused and named', async () => {
+    const reference = await subject().store.put(tenant, content);
+    const part = await subject().store.putManifestPart(reference, 0, [job({ key: 'a' })]);
+    await subject().overwrite({ ...reference, key: part.key }, '{"version":1,"jobs":[]}');
+    for (const wrong of [part, { ...part, key: 'campaigns/none.json' }]) {
+      const reading = subject().store.getManifestPart(wrong);
+      await expect(reading).rejects.toMatchObject({ type: 'CampaignContentMissing' });
+      await expect(reading).rejects.toThrow(wrong.key);
+    }
   });
 }
 

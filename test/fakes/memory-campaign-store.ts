@@ -1,10 +1,13 @@
-import { posix } from 'node:path';
 import {
   campaignFolder,
   contentKey,
   contentMissing,
   decodeContent,
+  decodeManifestPart,
   encodeContent,
+  encodeManifestPart,
+  manifestIn,
+  manifestKey,
 } from '../../src/clients/campaign-store.ts';
 import type { CampaignStore } from '../../src/clients/campaign-store.ts';
 import { type CampaignManifest, campaignManifestSchema } from '../../src/domain/campaign-manifest.ts';
@@ -30,11 +33,17 @@ export function createMemoryCampaignStore(bucket = 'control'): MemoryCampaignSto
       if (text === undefined) throw contentMissing(reference, 'does not exist');
       return decodeContent(reference, text);
     },
+    async putManifestPart(content, part, jobs) {
+      const { text, reference } = encodeManifestPart(content, part, jobs);
+      objects.set(reference.key, text);
+      return reference;
+    },
+    getManifestPart: async (part) => decodeManifestPart(part, bucket, objects.get(part.key)),
     async putManifest(content, manifest) {
-      objects.set(`${posix.dirname(content.key)}/manifest.json`, JSON.stringify(manifest));
+      objects.set(manifestKey(content), JSON.stringify(manifest));
     },
     async getManifest(tenant, campaignId): Promise<CampaignManifest | undefined> {
-      const text = objects.get(`${campaignFolder(tenant, campaignId)}/manifest.json`);
+      const text = objects.get(manifestIn(campaignFolder(tenant, campaignId)));
       return text === undefined ? undefined : campaignManifestSchema.parse(JSON.parse(text));
     },
   };

@@ -1,0 +1,125 @@
+import type { CampaignStore } from '../clients/campaign-store.ts';
+import { type CampaignManifest, partsOfRange, summariseManifest } from '../domain/campaign-manifest.ts';
+import type { CampaignView, JobView, LogLocation } from '../domain/campaign-view.ts';
+import { KnownFailure } from '../domain/failures.ts';
+import type { Tenant } from '../domain/ids.ts';
+import { withinDeadline } from './deadline.ts';
+import type { Campaigns } from './ports.ts';
+import type { CampaignSummary } from './view-schemas.ts';
+
+export interface CampaignRecordsDeps {
+  readonly campaigns: Campaigns;
+  readonly store: Pick<CampaignStore, 'getManifest' | 'getManifestPart'>;
+}
+
+/** A campaign wherever it is kept: in Temporal while it is remembered there, in its manifest once it has ended. */
+export type CampaignRecord =
+  | { readonly view: CampaignView; readonly manifest?: CampaignManifest; readonly open: boolean }
+  | { readonly view?: undefined; readonly manifest: CampaignManifest; readonly open: false };
+
+/** A range of jobs, in the order of submission. */
+export interface JobRange {
+  readonly offset: number;
+  readonly limit: number;
+}
+
+export const CONTROL_BUCKET = 'The control bucket';
+
+/** Finds campaigns again, whatever part of the system remembers them. */
+export class CampaignRecords {
+  private readonly deps: CampaignRecordsDeps;
+
+  constructor(deps: CampaignRecordsDeps) {
+    this.deps = deps;
+  }
+
+  /** The campaign. NotFound if the tenant has no such one. */
+  async get(tenant: Tenant, campaignId: string, answerBy: Date): Promise<CampaignRecord> {
+    const found = await this.find(tenant, campaignId, answerBy);
+    if (found) return found;
+    const { virtualLabId, projectId } = tenant;
+    throw new KnownFailure(
+      'NotFound',
+      `Project ${projectId} in virtual lab ${virtualLabId} has no campaign ${campaignId}.`,
+    );
+  }
+
+  /** An ended campaign is read from its manifest, which needs no worker. */
+  async find(tenant: Tenant, campaignId: string, answerBy: Date): Promise<CampaignRecord | undefined> {
+    const workflow = await this.deps.campaigns.view(tenant, campaignId, answerBy);
+    if (workflow?.open) return workflow;
+    const manifest = await withinDeadline(answerBy, CONTROL_BUCKET, async () =>
+      this.deps.store.getManifest(tenant, campaignId),
+    );
+    if (!workflow) return manifest && { manifest, open: false };
+    return { ...workflow, ...(manifest && { manifest }) };
+  }
+
+  /** A range of its jobs. Needs a worker as long as there is no manifest; reads only those parts that hold them. */
+  async jobs(
+    tenant: Tenant,
+    campaignId: string,
+    { manifest }: CampaignRecord,
+    range: JobRange,
+    answerBy: Date,
+  ): Promise<{ readonly jobs: readonly JobView[]; readonly total: number }> {
+    return manifest
+      ? withinDeadline(answerBy, CONTROL_BUCKET, async () => this.keptJobs(manifest, range))
+      : this.deps.campaigns.jobs(tenant, campaignId, range, answerBy);
+  }
+
+  /** One of its jobs. NotFound if it has no such one. */
+  async job(
+    tenant: Tenant,
+    campaignId: string,
+    record: CampaignRecord,
+    jobKey: string,
+    answerBy: Date,
+  ): Promise<JobView> {
+    const job = record.manifest
+      ? // Which part has it is not known beforehand.
+        (await this.jobs(tenant, campaignId, record, ALL, answerBy)).jobs.find(({ key }) => key === jobKey)
+      : await this.deps.campaigns.job(tenant, campaignId, jobKey, answerBy);
+    if (!job) throw new KnownFailure('NotFound', `Campaign ${campaignId} has no job \`${jobKey}\`.`);
+    return job;
+  }
+
+  private async keptJobs(manifest: CampaignManifest, { offset, limit }: JobRange) {
+    if (manifest.version === 1) {
+      return { jobs: manifest.jobs.slice(offset, offset + limit), total: manifest.jobs.length };
+    }
+    const { parts, skip } = partsOfRange(manifest.parts, { offset, limit });
+    const jobs = await Promise.all(parts.map(async (part) => this.deps.store.getManifestPart(part)));
+    return { jobs: jobs.flat().slice(skip, skip + limit), total: summariseManifest(manifest).jobCount };
+  }
+}
+
+/** Every job of a campaign. */
+export const ALL: JobRange = { offset: 0, limit: Number.MAX_SAFE_INTEGER };
+
+/** The campaign as the API shows it, without its jobs. */
+export function summaryOf(tenant: Tenant, record: CampaignRecord): CampaignSummary {
+  if (record.view) return summaryOfView(record.view);
+  const { manifest } = record;
+  return {
+    ...tenant,
+    campaignId: manifest.campaignId,
+    ...summariseManifest(manifest),
+    message: 'The campaign has ended; this is what was kept of it.',
+  };
+}
+
+/** Where the content lies is the service's own business. */
+export function summaryOfView({
+  version: _version,
+  content: _content,
+  logs: _logs,
+  ...view
+}: CampaignView): CampaignSummary {
+  return view;
+}
+
+/** Where the logs of its jobs are; undefined as long as none was submitted. */
+export function logsOf({ view, manifest }: CampaignRecord): LogLocation | undefined {
+  return manifest?.logs ?? view?.logs;
+}
