@@ -21,6 +21,9 @@ read_part() {
   if [[ $PWD != "$folder" || -L $file ]]; then echo 'refused'; return; fi
   [[ -e $file ]] || { echo 'absent'; return; }
   [[ -f $file ]] || { echo 'refused'; return; }
+  # Opened before its size is asked for: NFS answers from its cache, up to 60 s old, until a file is opened anew
+  # (nfs(5), "Close-to-open cache consistency"), and the end of what another node wrote would be missing.
+  dd if="./$file" iflag=nofollow,nonblock count=0 status=none 2>/dev/null
   size=$(stat --format=%s -- "$file") || { echo 'absent'; return; }
   count=$((size > offset ? size - offset : 0))
   ((count > most)) && count=$most
@@ -30,7 +33,8 @@ read_part() {
   if ((count > 0)); then
     # The last line that dd says is `<n> bytes … copied`, unless it could not open the file.
     copied=$(dd if="./$file" iflag=nofollow,nonblock,skip_bytes,count_bytes bs=256K skip="$offset" count="$count" \
-      2>&1 >&3 | tail -n 1)
+      2>&1 >&3)
+    copied=${copied##*$'\n'}
     copied=${copied%% *}
     [[ $copied =~ ^[0-9]+$ ]] || copied=0
     ((copied < count)) && head -c $((count - copied)) /dev/zero >&3
