@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** `npm run test:full` runs the same tests at full size. */
+const fullTests = process.env['TEST_FULL'] === 'yes';
+
 /** One project per tier of test; `npm run check` runs the fast ones, `npm test` all of them. */
 export default defineConfig({
   test: {
@@ -30,6 +33,7 @@ export default defineConfig({
       {
         test: {
           name: 'contract',
+          provide: { fullTests },
           include: ['test/contract/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 600_000,
@@ -39,6 +43,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          provide: { fullTests },
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 600_000,
