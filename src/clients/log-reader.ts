@@ -3,27 +3,49 @@ import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { z } from 'zod';
 import type { LogLocation } from '../domain/campaign-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
-import { decodePiece, isDocument, LogAssembler, logStreamName } from '../domain/log-events.ts';
-import type { LogKind } from '../domain/log-events.ts';
-import { isInvalidPageToken, isNotFound } from './aws-errors.ts';
-import { readEvents } from './log-streams.ts';
-import type { LogStream } from './log-streams.ts';
+import {
+  decodePiece,
+  isDocument,
+  LogAssembler,
+  type LogKind,
+  type LogPiece,
+  logStreamName,
+  renderPiece,
+} from '../domain/log-events.ts';
+import { isNotFound } from './aws-errors.ts';
+import { incomplete, readStreamPage, sizeOfStream } from './log-pages.ts';
+import { type LogStream, readEvents } from './log-streams.ts';
 
-export interface JobLogRequest {
+/** One kind of log of one job. */
+export interface JobLog {
   readonly location: LogLocation;
   readonly campaignId: string;
   readonly jobKey: string;
   readonly kind: LogKind;
-  /** Where the previous page ended; the beginning if absent. */
-  readonly pageToken?: string;
 }
 
-export interface JobLogPage {
-  readonly content: Uint8Array;
+export interface JobLogRequest extends JobLog {
+  /** Where the previous page ended. */
+  readonly pageToken?: string;
+  /** Where to begin if there is no token, in bytes of the original; the beginning if absent. */
+  readonly offset?: number;
+}
+
+interface PageEnd {
   /** Where to read on: always present, because a running job can still write. */
   readonly nextPageToken: string;
   /** Whether this page reaches the end of what is stored now. */
   readonly atEnd: boolean;
+}
+
+export interface JobLogPage extends PageEnd {
+  readonly content: Uint8Array;
+}
+
+/** A page with the places of what it holds: offsets are those of what the job wrote. */
+export interface JobLogPieces extends PageEnd {
+  /** In order, without repetition and without a gap but for what was left out on purpose. */
+  readonly pieces: readonly LogPiece[];
 }
 
 /** Reads what {@link copyJobLogs} wrote, gap-free and without repetition. */
@@ -33,38 +55,55 @@ export interface LogReader {
    * whole, and again only if it has changed. InvalidRequest for a token that is not ours, LogIncomplete for a gap.
    */
   read(request: JobLogRequest): Promise<JobLogPage | undefined>;
+  /** The same with places. */
+  readPieces(request: JobLogRequest): Promise<JobLogPieces | undefined>;
+  /** How many bytes the job has written as far as is known now; undefined if nothing was ever written. */
+  size(log: JobLog): Promise<number | undefined>;
   /** Everything that is stored now. Yields nothing if nothing was ever written. */
-  readAll(request: Omit<JobLogRequest, 'pageToken'>): AsyncIterable<Uint8Array>;
+  readAll(log: JobLog): AsyncIterable<Uint8Array>;
 }
 
-/** A page is full with this much; one event, or one page of CloudWatch (1 MB), can go beyond. */
-const PAGE_BYTES = 512 * 1024;
-
 const tokenSchema = z.union([
-  z.strictObject({ position: z.int().min(0), cursor: z.string().optional() }),
+  z.strictObject({
+    position: z.int().min(0),
+    cursor: z.string().optional(),
+    since: z.int().min(0).optional(),
+  }),
   z.strictObject({ document: z.string() }),
 ]);
 type Token = z.output<typeof tokenSchema>;
 
 export function createLogReader(logs: CloudWatchLogsClient): LogReader {
-  const read: LogReader['read'] = async (request) => {
+  const readPieces: LogReader['readPieces'] = async (request) => {
     const token = decodeToken(request.pageToken);
     const stream = streamOf(request);
-    try {
-      return isDocument(request.kind)
-        ? await readDocumentPage(logs, stream, token)
-        : await readStreamPage(logs, stream, token);
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    const { offset = 0 } = request;
+    return unlessNotFound(async () => {
+      if (isDocument(request.kind)) return readDocumentPage(logs, stream, offset, token);
+      const place = token && 'position' in token ? token : { position: offset };
+      const { pieces, next, atEnd } = await readStreamPage(logs, stream, place);
+      return { pieces, nextPageToken: encodeToken(next), atEnd };
+    });
+  };
+  const read: LogReader['read'] = async (request) => {
+    const page = await readPieces(request);
+    if (!page) return undefined;
+    const { pieces, ...end } = page;
+    return { content: Buffer.concat(pieces.map(renderPiece)), ...end };
   };
   return {
     read,
-    async *readAll(request) {
+    readPieces,
+    size: async (log) => {
+      const stream = streamOf(log);
+      return unlessNotFound(async () =>
+        isDocument(log.kind) ? (await readDocument(logs, stream)).length : sizeOfStream(logs, stream),
+      );
+    },
+    async *readAll(log) {
       let pageToken: string | undefined;
       for (;;) {
-        const page = await read({ ...request, ...(pageToken && { pageToken }) });
+        const page = await read({ ...log, ...(pageToken && { pageToken }) });
         if (!page) return;
         if (page.content.length > 0) yield page.content;
         if (page.atEnd) return;
@@ -74,61 +113,32 @@ export function createLogReader(logs: CloudWatchLogsClient): LogReader {
   };
 }
 
-function streamOf({ location, campaignId, jobKey, kind }: JobLogRequest): LogStream {
+async function unlessNotFound<T>(call: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await call();
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+function streamOf({ location, campaignId, jobKey, kind }: JobLog): LogStream {
   const { epoch, logGroupName } = location;
   return { logGroupName, logStreamName: logStreamName({ epoch, campaignId, jobKey }, kind) };
-}
-
-/** Reads on from a place: by CloudWatch's own token where there is one, otherwise from the head, skipping. */
-async function readStreamPage(
-  logs: CloudWatchLogsClient,
-  stream: LogStream,
-  token: Token | undefined,
-): Promise<JobLogPage> {
-  const start = token && 'position' in token ? token : { position: 0 };
-  try {
-    return await assemblePage(logs, stream, start.position, start.cursor);
-  } catch (error) {
-    // CloudWatch forgets its tokens after 24 hours. The place in the log is ours and stays true.
-    if (start.cursor === undefined || !isInvalidPageToken(error)) throw error;
-    return assemblePage(logs, stream, start.position, undefined);
-  }
-}
-
-async function assemblePage(
-  logs: CloudWatchLogsClient,
-  stream: LogStream,
-  position: number,
-  firstCursor: string | undefined,
-): Promise<JobLogPage> {
-  const assembler = new LogAssembler(position);
-  const content: Uint8Array[] = [];
-  let cursor = firstCursor;
-  for (;;) {
-    const { events, nextToken } = await readEvents(logs, stream, cursor);
-    for (const { message = '' } of events) content.push(...assembler.add(decodePiece(message)));
-    const atEnd = nextToken === undefined || nextToken === cursor;
-    cursor = nextToken ?? cursor;
-    const isFull = assembler.position - position >= PAGE_BYTES;
-    // A page never ends before a gap: what lies beyond it could not be found again from the next one's token.
-    if (atEnd && assembler.gapAt !== undefined) throw incomplete(stream, assembler.gapAt);
-    if (atEnd || (isFull && assembler.gapAt === undefined)) {
-      const nextPageToken = encodeToken({ position: assembler.position, ...(cursor && { cursor }) });
-      return { content: Buffer.concat(content), nextPageToken, atEnd };
-    }
-  }
 }
 
 async function readDocumentPage(
   logs: CloudWatchLogsClient,
   stream: LogStream,
+  offset: number,
   token: Token | undefined,
-): Promise<JobLogPage> {
+): Promise<JobLogPieces> {
   const document = await readDocument(logs, stream);
   const hash = createHash('sha256').update(document).digest('base64url');
   const isKnown = token && 'document' in token && token.document === hash;
+  const bytes = isKnown ? new Uint8Array() : document.subarray(offset);
   return {
-    content: isKnown ? Buffer.alloc(0) : document,
+    pieces: bytes.length > 0 ? [{ offset, bytes }] : [],
     nextPageToken: encodeToken({ document: hash }),
     atEnd: true,
   };
@@ -154,14 +164,6 @@ export async function readDocument(logs: CloudWatchLogsClient, stream: LogStream
   }
   if (assembler.gapAt !== undefined) throw incomplete(stream, assembler.gapAt);
   return Buffer.concat(content);
-}
-
-function incomplete({ logGroupName, logStreamName }: LogStream, gapAt: number): KnownFailure {
-  return new KnownFailure(
-    'LogIncomplete',
-    `Log stream ${logStreamName} of ${logGroupName} lacks what follows byte ${gapAt}`,
-    { logGroupName, logStreamName, gapAt },
-  );
 }
 
 function encodeToken(token: Token): string {

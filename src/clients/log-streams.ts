@@ -78,15 +78,23 @@ export async function lastEvent(
   logs: CloudWatchLogsClient,
   stream: LogStream,
 ): Promise<OutputLogEvent | undefined> {
+  return (await lastEvents(logs, stream, 1)).at(-1);
+}
+
+/** At most so many of the latest events of a stream, oldest first; none only if it has none. */
+export async function lastEvents(
+  logs: CloudWatchLogsClient,
+  stream: LogStream,
+  limit = PAGE_EVENTS,
+): Promise<readonly OutputLogEvent[]> {
   let nextToken: string | undefined;
   for (;;) {
-    const page = await logs.send(
-      new GetLogEventsCommand({ ...stream, startFromHead: false, limit: 1, ...(nextToken && { nextToken }) }),
+    const { events = [], nextBackwardToken } = await logs.send(
+      new GetLogEventsCommand({ ...stream, startFromHead: false, limit, ...(nextToken && { nextToken }) }),
     );
-    const event = page.events?.at(-1);
     // CloudWatch may answer an empty page although there are events: only a repeated token is the end.
-    if (event || !page.nextBackwardToken || page.nextBackwardToken === nextToken) return event;
-    nextToken = page.nextBackwardToken;
+    if (events.length > 0 || !nextBackwardToken || nextBackwardToken === nextToken) return events;
+    nextToken = nextBackwardToken;
   }
 }
 
@@ -98,12 +106,21 @@ export async function readEvents(
   logs: CloudWatchLogsClient,
   stream: LogStream,
   token: string | undefined,
+  {
+    startTime,
+    limit = PAGE_EVENTS,
+  }: {
+    /** Only events of this time (ms since 1970) and later; the same for every page that a token leads to. */
+    readonly startTime?: number | undefined;
+    readonly limit?: number;
+  } = {},
 ): Promise<LogEventsPage> {
   const { events = [], nextForwardToken } = await logs.send(
     new GetLogEventsCommand({
       ...stream,
       startFromHead: true,
-      limit: PAGE_EVENTS,
+      limit,
+      ...(startTime !== undefined && { startTime }),
       ...(token && { nextToken: token }),
     }),
   );

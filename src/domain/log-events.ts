@@ -18,6 +18,11 @@ export function logStreamName({ epoch, campaignId, jobKey }: JobReference, kind:
   return `${epoch}/${campaignId}/${jobKey}/${kind}`;
 }
 
+/** CloudWatch log stream of a campaign's manifest: a document. */
+export function manifestStreamName({ epoch, campaignId }: Omit<JobReference, 'jobKey'>): string {
+  return `${epoch}/${campaignId}/manifest`;
+}
+
 /** Bytes of a log at a place in it. */
 export interface WrittenPiece {
   readonly offset: number;
@@ -43,6 +48,18 @@ export function endOf(piece: LogPiece): number {
 /** What is shown in the place of bytes that were left out: one line, in UTF-8. */
 export function renderOmission(omittedBytes: number): Uint8Array {
   return Buffer.from(`[… ${omittedBytes} bytes left out …]\n`);
+}
+
+/** What is shown of a piece. */
+export function renderPiece(piece: LogPiece): Uint8Array {
+  return piece.bytes ?? renderOmission(piece.omittedBytes);
+}
+
+/** What of a piece lies from a place within it on. */
+export function pieceFrom(piece: LogPiece, offset: number): LogPiece {
+  return piece.bytes
+    ? { offset, bytes: piece.bytes.subarray(offset - piece.offset) }
+    : { offset, omittedBytes: endOf(piece) - offset };
 }
 
 /** Bytes that one event takes at most: in base 64, with its JSON around it, they stay below {@link MAX_MESSAGE_BYTES}. */
@@ -213,18 +230,22 @@ export class LogAssembler {
     return this.#waiting.length > 0 ? this.#position : undefined;
   }
 
-  /** What can be delivered now that this piece has come: pieces in order, without repetition. */
+  /** What can be delivered now that this piece has come, rendered. */
   add(piece: LogPiece): Uint8Array[] {
+    return this.take(piece).map(renderPiece);
+  }
+
+  /** What can be delivered now that this piece has come: pieces in order, without repetition. */
+  take(piece: LogPiece): LogPiece[] {
     this.#waiting.push(piece);
-    const ready: Uint8Array[] = [];
+    const ready: LogPiece[] = [];
     for (;;) {
       const next = this.#waiting.find(({ offset }) => offset <= this.#position);
       if (!next) return ready;
       this.#waiting = this.#waiting.filter((waiting) => waiting !== next);
-      const end = endOf(next);
-      if (end <= this.#position) continue;
-      ready.push(next.bytes?.subarray(this.#position - next.offset) ?? renderOmission(end - this.#position));
-      this.#position = end;
+      if (endOf(next) <= this.#position) continue;
+      ready.push(pieceFrom(next, this.#position));
+      this.#position = endOf(next);
     }
   }
 }

@@ -1,0 +1,138 @@
+import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import { KnownFailure } from '../domain/failures.ts';
+import { decodePiece, endOf, LogAssembler, type LogPiece } from '../domain/log-events.ts';
+import { isInvalidPageToken } from './aws-errors.ts';
+import { lastEvents, type LogStream, readEvents } from './log-streams.ts';
+
+/** A place in a stream from which its bytes are read on. */
+export interface StreamPlace {
+  /** Offset in the original. */
+  readonly position: number;
+  /** CloudWatch's own token for what follows. It forgets it after 24 hours; the position stays true. */
+  readonly cursor?: string | undefined;
+  /** The time (ms since 1970) from which on events are read: all pages that a cursor leads through have the same. */
+  readonly since?: number | undefined;
+}
+
+export interface StreamPage {
+  /** In order, without repetition; from the place that was asked for on. */
+  readonly pieces: readonly LogPiece[];
+  readonly next: StreamPlace;
+  /** Whether this page reaches the end of what is stored now. */
+  readonly atEnd: boolean;
+}
+
+/** A page is full with this much; one event, or one page of CloudWatch (1 MB), can go beyond. */
+const PAGE_BYTES = 512 * 1024;
+
+/** What is read and skipped rather than sought: a few pages of CloudWatch. */
+const NEAR_BYTES = 4 * 1024 * 1024;
+
+/** Bisections of the time in which a stream was written: enough for a month in steps of a minute. */
+const MAX_PROBES = 16;
+
+/** What may lie beyond a gap before it counts as one: more than two writers at a time leave, each with its 1 MB. */
+const MAX_BYTES_BEYOND_GAP = 32 * 1024 * 1024;
+
+/** One page of a stream of bytes from a place on. LogIncomplete if something is missing in the middle. */
+export async function readStreamPage(
+  logs: CloudWatchLogsClient,
+  stream: LogStream,
+  place: StreamPlace,
+): Promise<StreamPage> {
+  if (place.cursor !== undefined) {
+    try {
+      return await assemblePage(logs, stream, place);
+    } catch (error) {
+      if (!isInvalidPageToken(error)) throw error;
+    }
+  }
+  const { position } = place;
+  const since = await timeBefore(logs, stream, position);
+  try {
+    return await assemblePage(logs, stream, { position, since });
+  } catch (error) {
+    // Where writers overlapped, what follows a place can be older than an event before it: the whole stream has it.
+    if (since === undefined || !isIncomplete(error)) throw error;
+    return assemblePage(logs, stream, { position });
+  }
+}
+
+async function assemblePage(
+  logs: CloudWatchLogsClient,
+  stream: LogStream,
+  { position, cursor: firstCursor, since }: StreamPlace,
+): Promise<StreamPage> {
+  const assembler = new LogAssembler(position);
+  const pieces: LogPiece[] = [];
+  let cursor = firstCursor;
+  let bytesBeyondGap = 0;
+  for (;;) {
+    const { events, nextToken } = await readEvents(logs, stream, cursor, { startTime: since });
+    for (const { message = '' } of events) {
+      pieces.push(...assembler.take(decodePiece(message)));
+      bytesBeyondGap = assembler.gapAt === undefined ? 0 : bytesBeyondGap + message.length;
+    }
+    const atEnd = nextToken === undefined || nextToken === cursor;
+    cursor = nextToken ?? cursor;
+    // A page never ends before a gap: what lies beyond it could not be found again from the next one's token.
+    if (assembler.gapAt !== undefined && (atEnd || bytesBeyondGap > MAX_BYTES_BEYOND_GAP)) {
+      throw incomplete(stream, assembler.gapAt);
+    }
+    const isFull = pieces.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0) >= PAGE_BYTES;
+    if (atEnd || (isFull && assembler.gapAt === undefined)) {
+      return { pieces, next: { position: assembler.position, cursor, since }, atEnd };
+    }
+  }
+}
+
+/** How many bytes of the original a stream tells of now. */
+export async function sizeOfStream(logs: CloudWatchLogsClient, stream: LogStream): Promise<number> {
+  const events = await lastEvents(logs, stream);
+  return events.reduce((size, { message = '' }) => Math.max(size, endOf(decodePiece(message))), 0);
+}
+
+/**
+ * A time (ms since 1970) from which on the events hold what follows a position; undefined for the beginning. Events
+ * come in the order of their offsets but where writers overlapped: a good guess, which the reader checks.
+ */
+async function timeBefore(
+  logs: CloudWatchLogsClient,
+  stream: LogStream,
+  position: number,
+): Promise<number | undefined> {
+  if (position <= NEAR_BYTES) return undefined;
+  const last = await lastEvents(logs, stream);
+  const known = last.findLast(({ message = '' }) => decodePiece(message).offset <= position);
+  if (known) return known.timestamp;
+  const [first] = (await readEvents(logs, stream, undefined, { limit: 1 })).events;
+  let from = first?.timestamp ?? 0;
+  let until = last[0]?.timestamp ?? 0;
+  let best: number | undefined;
+  for (let probe = 0; probe < MAX_PROBES && until - from > 1; probe++) {
+    const startTime = Math.floor((from + until) / 2);
+    const [event] = (await readEvents(logs, stream, undefined, { startTime, limit: 1 })).events;
+    const offset = event && decodePiece(event.message ?? '').offset;
+    if (offset === undefined || offset > position) {
+      until = startTime;
+      continue;
+    }
+    best = event?.timestamp;
+    if (position - offset <= NEAR_BYTES) break;
+    from = Math.max(startTime, best ?? startTime);
+  }
+  return best;
+}
+
+/** LogIncomplete, naming the stream and the place. */
+export function incomplete({ logGroupName, logStreamName }: LogStream, gapAt: number): KnownFailure {
+  return new KnownFailure(
+    'LogIncomplete',
+    `Log stream ${logStreamName} of ${logGroupName} lacks what follows byte ${gapAt}`,
+    { logGroupName, logStreamName, gapAt },
+  );
+}
+
+function isIncomplete(error: unknown): boolean {
+  return error instanceof KnownFailure && error.type === 'LogIncomplete';
+}
