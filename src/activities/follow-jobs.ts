@@ -160,5 +160,5 @@ async function appendGrowth(
 function ripe(data: Buffer, { end, previousSizeBytes }: FollowedFile): Buffer {
   const lineEnd = data.lastIndexOf('\n') + 1;
   const restWasSeen = (end?.position ?? 0) + lineEnd < previousSizeBytes;
-  return data.subarray(0, restWasSeen ? wholeTextLength(data) || data.length : lineEnd);
+  return data.subarray(0, restWasSeen ? wholeTextLength(data) : lineEnd);
 }

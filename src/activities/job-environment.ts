@@ -6,8 +6,11 @@ import { writeDocument } from './job-log-copy.ts';
 
 /** Enough for most: larger ones are read again, one at a time. */
 const USUAL_BYTES = 256 * 1024;
-/** More than the kernel lets a process have (a quarter of the stack limit, usually 2 MiB, for all variables). */
-const MAX_BYTES = 4 * 1024 * 1024;
+/**
+ * More than any environment that people work with. The kernel would take twice as much (a quarter of the stack limit,
+ * execve(2)), but looking for secrets in it would keep the worker busy for seconds.
+ */
+const MAX_BYTES = 1024 * 1024;
 
 /** The listing of a job's environment, and the log stream that it goes into. */
 export interface JobEnvironment {

@@ -69,7 +69,11 @@ const assignments: readonly RegExp[] = [
   /(?<keep>(?<![\w.-])(?<name>[A-Za-z][\w.-]{0,127}):[ \t]{1,9})(?<secret>[^\n'"]+)/g,
 ];
 
+/** A text without this holds none of the patterns above: most values are that short and plain. */
+const LOOKS_INTERESTING = /[:=\s]|.{16}/s;
+
 function redactValue(text: string): string {
+  if (!LOOKS_INTERESTING.test(text)) return text;
   let redacted = text;
   for (const pattern of secretPatterns) {
     redacted = replaceMatches(redacted, pattern, ({ groups }) => `${groups?.['keep'] ?? ''}${REDACTED}`);

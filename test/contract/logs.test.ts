@@ -20,6 +20,7 @@ import { tenantTags } from '../../src/domain/resource-tags.ts';
 import { createMemoryCampaignStore, type MemoryCampaignStore } from '../fakes/memory-campaign-store.ts';
 import { MemoryJobFiles } from '../fakes/memory-job-files.ts';
 import { activityContext, runActivity } from '../support/activity.ts';
+import { atScale } from '../support/scale.ts';
 import { useEmulatedAws } from '../support/aws.ts';
 
 const aws = useEmulatedAws();
@@ -33,7 +34,13 @@ const access = {
   privateKeySecretArn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:x',
 };
 
+/** Larger than what most tests write. */
+const logLimits = { headBytes: 8_000_000, tailBytes: 1_000_000 };
+const manyJobs = atScale(100, 1000);
+
 let projectCount = 0;
+/** A clock of the test's own, where it needs one. */
+let clock: { readonly now?: () => number };
 let files: MemoryJobFiles;
 let campaignStore: MemoryCampaignStore;
 let request: LogCopyRequest;
@@ -41,6 +48,7 @@ let request: LogCopyRequest;
 beforeEach(async () => {
   projectCount += 1;
   files = new MemoryJobFiles(campaignId);
+  clock = {};
   campaignStore = createMemoryCampaignStore();
   const tenant = { virtualLabId: 'lab', projectId: `p${projectCount}` };
   const content = await campaignStore.put(
@@ -51,7 +59,7 @@ beforeEach(async () => {
       jobs: [
         { key: 'a', script },
         { key: 'b', command: ['/bin/echo', 'it is', "a 'word'"] },
-        ...Array.from({ length: 20 }, (_, index) => ({ key: `n${index}`, script })),
+        ...Array.from({ length: manyJobs }, (_, index) => ({ key: `n${index}`, script })),
       ],
     }),
   );
@@ -77,8 +85,9 @@ function activitiesWith(logs: CloudWatchLogsClient) {
     campaignStore,
     gateway: files,
     logRetentionDays: 90,
-    logLimits: { headBytes: 8_000_000, tailBytes: 1_000_000 },
-    logFollowSeconds: 1,
+    logLimits,
+    logFollowSeconds: 0.01,
+    ...clock,
   });
 }
 
@@ -289,6 +298,75 @@ describe('copyJobLogs', () => {
     expect((await read('stdout', 'n7')).toString()).toBe('I am n7\n');
   });
 
+  test('so many small jobs that they cannot all be in memory are copied within a bound', async () => {
+    const jobs = Array.from({ length: manyJobs }, (_, index) => ({
+      jobKey: `n${index}`,
+      view: viewOf(`n${index}`),
+    }));
+    const noise = randomBytes(40_000);
+    for (const { jobKey } of jobs) {
+      files.write(jobKey, 'environment', `JOB='${jobKey}'\n`);
+      files.write(jobKey, 'stdout', Buffer.concat([Buffer.from(`${jobKey}\n`), noise]));
+      files.write(jobKey, 'stderr', '');
+      files.running.add(jobKey);
+    }
+    await copy(jobs);
+    for (const { jobKey } of jobs) {
+      expect((await read('stdout', jobKey)).equals(Buffer.concat([Buffer.from(`${jobKey}\n`), noise]))).toBe(
+        true,
+      );
+      expect((await read('environment', jobKey)).toString()).toBe(`JOB='${jobKey}'\n`);
+    }
+    expect(files.running.size).toBe(0);
+    expect(Math.max(...files.answeredBytes)).toBeLessThan(1_000_000);
+  });
+
+  test('what is read at a time does not grow with the size of the files', async () => {
+    const jobs = Array.from({ length: 8 }, (_, index) => ({
+      jobKey: `n${index}`,
+      view: viewOf(`n${index}`),
+    }));
+    const output = Buffer.alloc(3_000_000, 'a line of text\n');
+    const environment = Buffer.alloc(6_000_000, "A='a harmless value'\n");
+    for (const { jobKey } of jobs) {
+      files.write(jobKey, 'stdout', output);
+      files.write(jobKey, 'stderr', output);
+      files.write(jobKey, 'environment', environment);
+    }
+    await copy(jobs);
+    expect((await read('stdout', 'n7')).equals(output)).toBe(true);
+    expect(Math.max(...files.answeredBytes)).toBeLessThanOrEqual(4 * 1024 * 1024);
+    const listing = (await read('environment', 'n7')).toString();
+    expect(listing).toMatch(/A='a harmless value'\n# The rest is left out: 6000000 bytes are too many\.\n$/);
+  });
+
+  test('a file that cannot be read is left out, and the rest is copied', async () => {
+    files.write('a', 'stdout', 'secret\n');
+    files.unreadable.add('a/stdout');
+    files.write('a', 'stderr', 'err\n');
+    await copy();
+    expect((await read('stderr')).toString()).toBe('err\n');
+  });
+
+  test('a job that goes on writing after its end is copied as far as it was when first seen', async () => {
+    files.write('a', 'stdout', 'first\n');
+    const readFiles = files.readFiles.bind(files);
+    files.readFiles = async (head, parts) => {
+      const contents = await readFiles(head, parts);
+      if (parts.some(({ file }) => file === 'stdout')) files.append('a', 'stdout', 'more\n');
+      return contents;
+    };
+    await copy();
+    expect((await read('stdout')).toString()).toBe('first\n');
+  });
+
+  test('that a job cannot be unmarked does not make the copy fail', async () => {
+    files.write('a', 'stdout', 'out\n');
+    files.forgetOutputs = async () => Promise.reject(new Error('the head node is gone'));
+    await copy();
+    expect((await read('stdout')).toString()).toBe('out\n');
+  });
+
   test('streams are named by epoch, campaign, job and kind', async () => {
     await copy();
     const { logStreams = [] } = await aws().clients.logs.send(
@@ -298,6 +376,150 @@ describe('copyJobLogs', () => {
     expect(new Set(logStreams.map((stream) => stream.logStreamName))).toEqual(
       new Set([`${prefix}/info`, `${prefix}/script`]),
     );
+  });
+});
+
+describe('an output over the limits', () => {
+  const { headBytes, tailBytes } = logLimits;
+  const long = randomBytes(headBytes + tailBytes + 12_345);
+  const expected = Buffer.concat([
+    long.subarray(0, headBytes),
+    Buffer.from('[… 12345 bytes left out …]\n'),
+    long.subarray(-tailBytes),
+  ]);
+
+  test('is kept up to the limit', async () => {
+    const whole = long.subarray(0, headBytes + tailBytes);
+    files.write('a', 'stdout', whole);
+    await copy();
+    expect((await read('stdout')).equals(whole)).toBe(true);
+  });
+
+  test('loses, to the byte, what lies between head and tail, and says how much', async () => {
+    files.write('a', 'stdout', long);
+    expect(await copy()).toBeGreaterThan(headBytes + tailBytes);
+    expect((await read('stdout')).equals(expected)).toBe(true);
+    expect(await copy()).toBe(0);
+  });
+
+  test.each([1, 5, 9, 10, 11, 12])('also when an attempt dies after its write number %i', async (nth) => {
+    files.write('a', 'stdout', long);
+    await expect(copy(request.jobs, losingAnswer(nth))).rejects.toThrow('the answer was lost');
+    await copy();
+    expect((await read('stdout')).equals(expected)).toBe(true);
+  });
+});
+
+describe('followJobLogs', () => {
+  /** Follows a job whose output grows in steps, one a look, until it is no longer marked as running. */
+  async function follow(...steps: readonly (() => void | Promise<void>)[]): Promise<number> {
+    let look = 0;
+    let seconds = 0;
+    const started = Date.now();
+    clock = { now: () => started + seconds * 1000 };
+    files.running.add('a');
+    const listOutputs = files.listOutputs.bind(files);
+    files.listOutputs = async () => {
+      seconds += 10;
+      await steps[look]?.();
+      if (look === steps.length) files.running.delete('a');
+      look += 1;
+      return listOutputs();
+    };
+    const { followJobLogs } = activitiesWith(aws().clients.logs);
+    return (await runActivity(followJobLogs, request)).copiedBytes;
+  }
+  const write = (text: string | Buffer) => () => files.append('a', 'stdout', text);
+  const shown = (expected: string) => async () => expect((await read('stdout')).toString()).toBe(expected);
+
+  test('copies what a running job writes, line by line, and ends when no job runs any more', async () => {
+    const copied = await follow(write('one\n'), write('two\n'), shown('one\ntwo\n'));
+    expect(copied).toBe(8);
+    expect(await copy()).toBeGreaterThan(0);
+    await shown('one\ntwo\n')();
+  });
+
+  test('shows a line without an end in the second round that sees it', async () => {
+    await follow(
+      write('one\n 10%'),
+      shown('one\n'),
+      shown('one\n 10%'),
+      write('\r 20%\n'),
+      () => {},
+      () => {},
+    );
+    await shown('one\n 10%\r 20%\n')();
+  });
+
+  test('shows progress that is written in every round', async () => {
+    const steps = Array.from({ length: 6 }, (_, index) => write(`\r${index}0%`));
+    await follow(...steps, shown('\r00%\r10%\r20%\r30%\r40%\r50%'));
+  });
+
+  test('does not cut a character that the job is about to finish', async () => {
+    const [first, rest] = [Buffer.from('é').subarray(0, 1), Buffer.from('é').subarray(1)];
+    await follow(write(Buffer.concat([Buffer.from('caf'), first])), () => {}, shown('caf'), write(rest));
+    await copy();
+    await shown('café')();
+    expect(await eventsOf('stdout')).toBe(2);
+  });
+
+  test('copies megabytes of anything, in which the job is not waited for', async () => {
+    await follow(
+      write(awkward),
+      () => {},
+      write(awkward),
+      () => {},
+    );
+    expect((await read('stdout')).equals(Buffer.concat([awkward, awkward]))).toBe(true);
+  });
+
+  test('stops at the head, to which the final copy adds the tail', async () => {
+    const long = randomBytes(logLimits.headBytes + logLimits.tailBytes + 5);
+    await follow(write(long), async () => {
+      expect((await read('stdout')).equals(long.subarray(0, logLimits.headBytes))).toBe(true);
+    });
+    await copy();
+    const tail = Buffer.concat([
+      Buffer.from('[… 5 bytes left out …]\n'),
+      long.subarray(-logLimits.tailBytes),
+    ]);
+    expect((await read('stdout')).subarray(logLimits.headBytes).equals(tail)).toBe(true);
+  });
+
+  test('leaves a log without gaps when the final copy writes at the same time', async () => {
+    await follow(
+      write(awkward),
+      async () => void (await copy()),
+      write('and more\n'),
+      () => {},
+    );
+    await copy();
+    expect((await read('stdout')).equals(Buffer.concat([awkward, Buffer.from('and more\n')]))).toBe(true);
+  });
+
+  test('is continued by another attempt from where the stream ends', async () => {
+    files.write('a', 'stdout', 'one\n');
+    await follow(() => {});
+    await follow(write('two\n'));
+    expect(await eventsOf('stdout')).toBe(2);
+  });
+
+  test('ends within ten minutes when nothing grows', async () => {
+    files.write('a', 'stdout', 'one\n');
+    let looks = 0;
+    const stillRunning = Array.from({ length: 60 }, () => () => void (looks += 1));
+    await follow(...stillRunning);
+    expect(looks).toBeGreaterThan(20);
+    expect(looks).toBeLessThan(60);
+  });
+
+  test('ends when it is cancelled', async () => {
+    const context = activityContext();
+    files.onList = () => context.cancel();
+    files.running.add('a');
+    const { followJobLogs } = activitiesWith(aws().clients.logs);
+    await expect(runActivity(followJobLogs, request, context)).rejects.toThrow('CANCELLED');
   });
 });
 
