@@ -17,8 +17,10 @@ export function remoteCommand(name: RemoteProgram): string {
 /** In a session of its own a program outlives the signals of sshd: only for one that must not be stopped anywhere. */
 const OWN_SESSION = 'setsid --wait';
 
-function load(name: RemoteProgram, session = ''): string {
-  const program = readFileSync(new URL(`remote/${name}.sh`, import.meta.url), 'utf8');
+function load(names: readonly string[], session = ''): string {
+  const program = names
+    .map((name) => readFileSync(new URL(`remote/${name}.sh`, import.meta.url), 'utf8'))
+    .join('');
   return [
     `exec ${session} env -i HOME="$HOME" USER="$USER" LOGNAME="$LOGNAME" SHELL="$SHELL" PATH="$PATH:/opt/slurm/bin"`,
     '${SLURM_CONF:+SLURM_CONF="$SLURM_CONF"} bash -c',
@@ -27,13 +29,13 @@ function load(name: RemoteProgram, session = ''): string {
 }
 
 const commands: Readonly<Record<RemoteProgram, string>> = {
-  submit: load('submit', OWN_SESSION),
-  observe: load('observe'),
-  ping: load('ping'),
-  cancel: load('cancel'),
-  'read-files': load('read-files'),
-  outputs: load('outputs'),
-  home: load('home'),
+  submit: load(['accounting', 'submit'], OWN_SESSION),
+  observe: load(['accounting', 'observe']),
+  ping: load(['ping']),
+  cancel: load(['cancel']),
+  'read-files': load(['read-files']),
+  outputs: load(['outputs']),
+  home: load(['home']),
 };
 
 /** What a program answered, without what stood before it; undefined if it never began to answer. */

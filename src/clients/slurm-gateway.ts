@@ -54,7 +54,10 @@ export type Submitted =
   | { readonly jobKey: string; readonly status: 'deferred'; readonly message: string };
 
 export interface SlurmSnapshot {
-  /** All jobs of all users that the job user may see: the queue's, and accounting's where asked for. */
+  /**
+   * All jobs of all users that the job user may see: the queue's, and accounting's where asked for. With these also
+   * jobs of the epoch that Slurm accepted and then lost (`source: 'ledger'`).
+   */
   readonly facts: readonly SlurmJobFact[];
   /** Open terminals on the head node; our own channels have none. */
   readonly interactiveSessions: number;

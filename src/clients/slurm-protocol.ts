@@ -1,6 +1,12 @@
 import { KnownFailure } from '../domain/failures.ts';
 import { jobPaths, renderJobFiles } from '../domain/sbatch.ts';
-import { SlurmOutputError, parseJobs, parsePartitions, parsePing } from '../domain/slurm-output.ts';
+import {
+  SlurmOutputError,
+  parseJobs,
+  parseLostJobs,
+  parsePartitions,
+  parsePing,
+} from '../domain/slurm-output.ts';
 import type {
   FileContent,
   FilePart,
@@ -77,7 +83,12 @@ export function decodeObservation(answer: string, withAccounting: boolean): Slur
   if (sessions === undefined || queue === undefined || accounting === undefined)
     unavailable('the answer is cut off');
   return parsed('squeue and sacct', () => ({
-    facts: [...parseJobs(queue, 'queue'), ...parseJobs(accounting, 'accounting')],
+    facts: [
+      ...parseJobs(queue, 'queue'),
+      ...parseJobs(accounting, 'accounting'),
+      ...parseJobs(sections.get('found') ?? '', 'accounting'),
+      ...parseLostJobs(sections.get('lost') ?? ''),
+    ],
     interactiveSessions: Number(sessions),
   }));
 }

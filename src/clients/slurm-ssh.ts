@@ -96,7 +96,7 @@ export class SlurmSsh implements SlurmGateway {
     { sinceSeconds }: { readonly sinceSeconds?: number },
     options?: CallOptions,
   ): Promise<SlurmSnapshot> {
-    const request = sinceSeconds === undefined ? '-\n' : `${Math.floor(sinceSeconds)}\n`;
+    const request = `${head.epoch} ${sinceSeconds === undefined ? '-' : Math.floor(sinceSeconds)}\n`;
     const answer = await this.#call(head, 'observe', request, options);
     return decodeObservation(answer.toString('utf8'), sinceSeconds !== undefined);
   }

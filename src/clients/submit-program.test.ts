@@ -24,7 +24,9 @@ beforeEach(async () => {
   await mkdir(join(home, 'bin'));
   await program('squeue', 'cat "$HOME/queue" 2>/dev/null || true');
   await program('sacct', 'echo asked >>"$HOME/asked"; cat "$HOME/accounting" 2>/dev/null || true');
-  await program('sbatch', 'echo "$@" >>"$HOME/sbatch"; echo $((100 + $(wc -l <"$HOME/sbatch")))');
+  await program('sdiag', 'echo "DBD Agent queue size: 0"');
+  // The id is the character code of the key: several may run at once.
+  await program('sbatch', 'echo "$@" >>"$HOME/sbatch"; key=${2##*/}; printf "%d\\n" "\'$key"');
 });
 afterEach(async () => rm(home, { recursive: true }));
 
@@ -74,16 +76,20 @@ async function writeLedger(...lines: string[]): Promise<void> {
   await writeFile(join(root, 'ledger'), lines.map((line) => `${line}\n`).join(''));
 }
 
+/** A line of sacct, as the programs ask for it. */
+const row = (jobId: string, state: string, submit: number, comment: string) =>
+  `${[jobId, jobId, state, '0:0', 'None', submit, submit, submit, 'n1', 0, 'q', 'sim', 'name', comment].join(US)}\n`;
+
 const secondsAgo = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
 
 describe('submission', () => {
   it('makes one job for each key and says its id', async () => {
     expect(await submit('a', 'b')).toEqual([
-      { jobKey: 'a', status: 'submitted', jobId: '101' },
-      { jobKey: 'b', status: 'submitted', jobId: '102' },
+      { jobKey: 'a', status: 'submitted', jobId: '97' },
+      { jobKey: 'b', status: 'submitted', jobId: '98' },
     ]);
     const folder = `${home}/.parallelcluster-provisioner/${epoch}/jobs/${campaignId}`;
-    expect(await linesOf('sbatch')).toEqual(
+    expect((await linesOf('sbatch')).toSorted()).toEqual(
       ['a', 'b'].map((key) => `--parsable --comment=${commentOf(key)} ${folder}/${key}/batch`),
     );
     expect((await stat(`${folder}/a`)).mode & 0o777).toBe(0o700);
@@ -97,7 +103,7 @@ describe('submission', () => {
   });
 
   it('asks accounting when it has no ledger, and adopts what ended', async () => {
-    await writeFile(join(home, 'accounting'), `7${US}COMPLETED${US}1000${US}${commentOf('a')}\n`);
+    await writeFile(join(home, 'accounting'), row('7', 'COMPLETED', 1000, commentOf('a')));
     expect(await submit('a')).toEqual([{ jobKey: 'a', status: 'adopted', jobId: '7' }]);
   });
 
@@ -109,7 +115,7 @@ describe('submission', () => {
 
   it('makes a job for a key whose earlier attempt died before sbatch ran', async () => {
     await writeLedger(`try ${commentOf('a')}`);
-    expect(await submit('a')).toEqual([{ jobKey: 'a', status: 'submitted', jobId: '101' }]);
+    expect(await submit('a')).toEqual([{ jobKey: 'a', status: 'submitted', jobId: '97' }]);
   });
 
   it('finds a job that ended although its sbatch never answered', async () => {
@@ -119,14 +125,14 @@ describe('submission', () => {
       'echo "sbatch: error: Batch job submission failed: Socket timed out" >&2; exit 1',
     );
     await expect(submit('a')).rejects.toMatchObject({ type: 'SlurmUnavailable' });
-    await writeFile(join(home, 'accounting'), `7${US}COMPLETED${US}1000${US}${commentOf('a')}\n`);
+    await writeFile(join(home, 'accounting'), row('7', 'COMPLETED', 1000, commentOf('a')));
     expect(await submit('a')).toEqual([{ jobKey: 'a', status: 'adopted', jobId: '7' }]);
   });
 
   it('adopts by id and time of submission where accounting keeps no comments', async () => {
     const time = secondsAgo(3600);
     await writeLedger(`try ${commentOf('a')}`, `job ${commentOf('a')} 7 ${time}`);
-    await writeFile(join(home, 'accounting'), `7${US}FAILED${US}${time - 1}${US}\n`);
+    await writeFile(join(home, 'accounting'), row('7', 'FAILED', time - 1, ''));
     expect(await submit('a')).toEqual([{ jobKey: 'a', status: 'adopted', jobId: '7' }]);
   });
 
@@ -136,9 +142,9 @@ describe('submission', () => {
     await writeFile(join(home, 'queue'), `7${US}${commentOf('b')}${US}\n`);
     await writeFile(
       join(home, 'accounting'),
-      `7${US}COMPLETED${US}${time + 900}${US}\n8${US}RUNNING${US}${time}${US}\n`,
+      row('7', 'COMPLETED', time + 900, '') + row('8', 'RUNNING', time, ''),
     );
-    expect(await submit('a')).toEqual([{ jobKey: 'a', status: 'submitted', jobId: '101' }]);
+    expect(await submit('a')).toEqual([{ jobKey: 'a', status: 'submitted', jobId: '97' }]);
   });
 
   it('trusts its ledger as long as accounting may lag behind', async () => {

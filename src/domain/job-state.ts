@@ -11,11 +11,13 @@ export type Verdict = Pick<JobView, 'state' | 'reason'>;
  * The view of a job after a look at Slurm at `observedAt` (ISO 8601, used where Slurm names no end time). A job that
  * no fact shows keeps its state, whatever that was: one that has left the queue and that accounting does not know yet
  * has not ended for us. The same holds where accounting alone says that the job lives: it lags behind, or the
- * controller has lost the job.
+ * controller has lost the job. A job that the ledger says is lost waits for its submission again.
  */
 export function jobAfterFact(previous: JobView, fact: SlurmJobFact | undefined, observedAt: string): JobView {
   if (fact === undefined || (fact.source === 'accounting' && !hasEnded(fact))) return unseen(previous);
-  const verdict = judge(fact);
+  if (fact.source === 'ledger') return lost(previous, fact);
+  const judged = judge(fact);
+  const verdict = isSameEnd(previous, judged, fact) ? { ...judged, reason: previous.reason } : judged;
   const startedAt = isoTime(fact.startTime);
   return {
     key: previous.key,
@@ -28,6 +30,27 @@ export function jobAfterFact(previous: JobView, fact: SlurmJobFact | undefined, 
     ...(fact.nodes === '' ? {} : { nodes: fact.nodes }),
     restarts: fact.restarts,
     logsComplete: previous.logsComplete,
+  };
+}
+
+/** Accounting does not keep the reason of an end that the queue has shown. */
+function isSameEnd(previous: JobView, { state }: Verdict, { jobId, source }: SlurmJobFact): boolean {
+  return (
+    source === 'accounting' &&
+    isTerminal(previous.state) &&
+    previous.state === state &&
+    previous.slurmJobId === jobId
+  );
+}
+
+/** Only the very job that is lost: its key may have another one by now. */
+function lost(previous: JobView, { jobId }: SlurmJobFact): JobView {
+  if (isTerminal(previous.state) || previous.slurmJobId !== jobId) return previous;
+  return {
+    key: previous.key,
+    state: 'waiting',
+    reason: `Slurm lost the job ${jobId}, which it had accepted: it is submitted again`,
+    logsComplete: false,
   };
 }
 
@@ -54,6 +77,7 @@ function exitOf({ state, exitCode, signal }: SlurmJobFact): Pick<JobView, 'exitC
 /** What a fact means. Flags come first: they say what the base state alone would hide. */
 export function judge(fact: SlurmJobFact): Verdict {
   const has = (...flags: SlurmStateFlag[]) => flags.some((flag) => fact.flags.includes(flag));
+  if (fact.source === 'ledger') return { state: 'waiting', reason: 'Slurm lost it' };
   if (fact.state === undefined)
     return { state: 'unknown', reason: 'Slurm names a state that this version does not know' };
   if (has('REVOKED')) return { state: 'cancelled', reason: 'Another cluster of the federation ran it' };
@@ -80,10 +104,14 @@ type EndState = Exclude<NonNullable<SlurmJobFact['state']>, 'PENDING' | 'RUNNING
 
 const ends: Readonly<Record<EndState, (fact: SlurmJobFact) => Verdict>> = {
   COMPLETED: () => ({ state: 'succeeded', reason: 'Exit code 0' }),
-  CANCELLED: ({ startTime }) => ({
-    state: 'cancelled',
-    reason: startTime === undefined ? 'Cancelled before it started' : 'Cancelled',
-  }),
+  // With --kill-on-invalid-dep Slurm itself cancels, in the moment of the submission if it knows the end by then
+  // (seen with 24.11; that moment is then also the start).
+  CANCELLED: ({ startTime, reason }) => {
+    if (reason === 'DependencyNeverSatisfied')
+      return { state: 'cancelled', reason: 'A job that it depends on did not end as required' };
+    const hasStarted = startTime !== undefined;
+    return { state: 'cancelled', reason: hasStarted ? 'Cancelled' : 'Cancelled before it started' };
+  },
   FAILED: (fact) => ({ state: 'failed', reason: describeExit(fact) }),
   TIMEOUT: () => ({ state: 'timed-out', reason: 'Its time limit was reached' }),
   DEADLINE: () => ({ state: 'failed', reason: 'Its deadline was reached' }),
@@ -148,6 +176,7 @@ export function factsByJobKey(
 function outranks(fact: SlurmJobFact, other: SlurmJobFact): boolean {
   const lives = (one: SlurmJobFact) => !hasEnded(one) && one.source === 'queue';
   if (lives(fact) !== lives(other)) return lives(fact);
+  if (fact.source === 'ledger' || other.source === 'ledger') return other.source === 'ledger';
   return (fact.submitTime ?? 0) > (other.submitTime ?? 0);
 }
 
@@ -161,7 +190,7 @@ function mergeSources(facts: readonly SlurmJobFact[]): SlurmJobFact[] {
     const queue = merged.get(identity(fact));
     merged.set(identity(fact), queue === undefined ? fact : betterFact(queue, fact));
   }
-  return [...merged.values()];
+  return [...merged.values(), ...facts.filter(({ source }) => source === 'ledger')];
 }
 
 /**

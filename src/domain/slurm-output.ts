@@ -88,6 +88,33 @@ function parseJob(record: string, source: SlurmJobFact['source']): SlurmJobFact 
   };
 }
 
+/**
+ * Parses `<comment> <job id>` lines: jobs that Slurm accepted and does not know any more. Their state is undefined,
+ * so nothing takes them for ended.
+ * @throws SlurmOutputError naming the line that has another form.
+ */
+export function parseLostJobs(output: string): SlurmJobFact[] {
+  const lines = output.split('\n').filter((line) => line !== '');
+  return lines.map((line) => {
+    const [, comment, jobId] = /^(\S+) (\d+)$/.exec(line) ?? [];
+    if (comment === undefined || jobId === undefined)
+      throw new SlurmOutputError(`not a lost job: ${JSON.stringify(line.slice(0, 200))}`);
+    return {
+      jobId,
+      comment,
+      user: '',
+      name: '',
+      partition: '',
+      state: undefined,
+      flags: [],
+      reason: '',
+      nodes: '',
+      restarts: 0,
+      source: 'ledger',
+    };
+  });
+}
+
 /** The base state beneath a flag that Slurm's programs print in its place (`job_state_string`, slurm_protocol_defs.c). */
 const baseOfFlag: Readonly<Record<SlurmStateFlag, SlurmBaseState | undefined>> = {
   LAUNCH_FAILED: 'PENDING',

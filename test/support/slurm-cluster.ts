@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { Client, utils } from 'ssh2';
+import ssh2 from 'ssh2';
 import type { HeadNode } from '../../src/clients/slurm-gateway.ts';
 import { SlurmSsh } from '../../src/clients/slurm-ssh.ts';
 import type { ExecResult } from '../../src/dev/head-node/node-process.ts';
@@ -29,7 +29,7 @@ const CLUSTER = 'slurm-contract';
 /** Starts a cluster of one queue `debug` with two nodes. */
 export async function startSlurmCluster(): Promise<SlurmCluster> {
   const rig = await startHeadNodeRig();
-  const keys = utils.generateKeyPairSync('ed25519');
+  const keys = ssh2.utils.generateKeyPairSync('ed25519');
   const createUser = await readFile(new URL('../../assets/create-job-user.sh', import.meta.url));
   const { address } = await rig.headNodes.start(
     smallCluster(CLUSTER, {
@@ -56,7 +56,7 @@ export async function startSlurmCluster(): Promise<SlurmCluster> {
     asRoot,
     asSim: async (...argv) => asJobUser(rig, CLUSTER, argv),
     async openTerminal() {
-      const client = new Client();
+      const client = new ssh2.Client();
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       client.once('error', reject);
       client.once('ready', () => client.shell((error) => (error ? reject(error) : resolve())));

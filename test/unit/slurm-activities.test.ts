@@ -93,6 +93,7 @@ describe('observeSlurm', () => {
       activity: { running: 2, pending: 0, stuck: 0, interactiveSessions: 1 },
       campaigns: [],
       more: false,
+      runningOwn: 2,
     });
   });
 

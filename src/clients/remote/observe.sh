@@ -1,22 +1,31 @@
-# What Slurm knows about all jobs, in one answer. Run by bash in the job user's own name.
+# What Slurm knows about all jobs, in one answer. Run by bash in the job user's own name, behind accounting.sh.
 #
-# Standard input: `<seconds since 1970>`: accounting is asked for jobs since then; `-` leaves accounting out.
-# Standard output: `pcp-answer`, `sessions <n>`, then the section `queue` and, if asked for, `accounting`: a line with
-# the name behind a record separator, what the program printed, and `<name> ok` behind a record separator. `failed
-# <program>: <message>` in place of that ends the answer: half of the facts are none. `done` ends a whole answer.
+# Standard input: `<epoch> <seconds since 1970>`: accounting is asked for jobs since then; `-` leaves accounting out.
+# Standard output: `pcp-answer`, `sessions <n>`, then sections: a line with the name behind a record separator, what
+# belongs to it, and `<name> ok` behind a record separator.
+#   `queue`: squeue's lines. With accounting also
+#   `accounting`: sacct's lines;
+#   `found`: the same of jobs of the epoch that neither shows although Slurm once accepted them;
+#   `lost`: `<comment> <id>` of those that Slurm has really forgotten.
+# `failed <program>: <message>` in place of a section's end ends the answer: half of the facts are none. `done` ends a
+# whole answer.
 # shellcheck shell=bash
-LC_ALL=C
-readonly US=$'\x1f' RS=$'\x1e'
-export SLURM_TIME_FORMAT=%s
+readonly RS=$'\x1e'
+# slurmctld saves accepted jobs every 5 s, and the line in the ledger is written after sbatch has answered.
+readonly SETTLED_SECONDS=35
+# Ids are one argument of sacct, of which Linux takes 128 KiB. The rest is for the next look.
+readonly MAX_MISSING=5000
 
 printf 'pcp-answer\n'
-IFS=' ' read -r since || exit 1
+IFS=' ' read -r epoch since || exit 1
 
-# Terminals of sshd and of the SSM agent, whoever's they are. Channels without a terminal, as ours, are no sessions.
-processes=$(ps -eo args=) || {
-  printf '%sfailed ps\n' "$RS"
+fail() {
+  printf '%sfailed %s\n' "$RS" "${1//[$'\n\r']/ }"
   exit 0
 }
+
+# Terminals of sshd and of the SSM agent, whoever's they are. Channels without a terminal, as ours, are no sessions.
+processes=$(ps -eo args=) || fail ps
 sessions=0
 while IFS= read -r process; do
   case $process in
@@ -25,18 +34,17 @@ while IFS= read -r process; do
 done <<<"$processes"
 printf 'sessions %s\n' "$sessions"
 
-# Runs a program whose standard output is the section of this name, and vouches for it, or says why it failed.
+# What programs print as errors, in a file that needs no removal.
+errors_file=$(mktemp) && exec 5<>"$errors_file" && rm -f -- "$errors_file" || fail 'mktemp'
+
+# Runs a program whose standard output, then in `output`, is the section of this name, and vouches for it. A program
+# that succeeds and yet names a problem has not told everything.
 section() {
   local name=$1 problem
   shift
-  printf '%s%s\n' "$RS" "$name"
-  if { problem=$("$@" 2>&1 >&3); } 3>&1 && [[ -z $problem ]]; then
-    printf '%s%s ok\n' "$RS" "$name"
-  else
-    problem=${problem//[$'\n\r']/ }
-    printf '%sfailed %s: %s\n' "$RS" "$1" "${problem:-no message}"
-    exit 0
-  fi
+  output=$("$@" 2>&5) && problem=$(</dev/fd/5) && [[ -z $problem ]] ||
+    fail "$name: $(</dev/fd/5)"
+  printf '%s%s\n%s\n%s%s ok\n' "$RS" "$name" "$output" "$RS" "$name"
 }
 
 format() {
@@ -45,10 +53,39 @@ format() {
   printf %s "${columns%,}"
 }
 
+export SLURM_TIME_FORMAT=%s
 section queue squeue --noheader --all --states=all --Format="$(format JobID JobArrayID State exit_code Reason \
   SubmitTime StartTime EndTime NodeList RestartCnt Partition UserName Name Comment)"
+
+# Entries of the ledger, `<comment> <id> <time>`, whose job neither the queue in $1 nor accounting in $2 shows.
+missing_of() {
+  local ledger="$HOME/.parallelcluster-provisioner/$epoch/ledger" now
+  [[ -r $ledger ]] || return
+  printf -v now '%(%s)T' -1
+  # Jobs from before the period that accounting was asked for would only seem to be missing.
+  awk -F "$US" -v after="$((since + SBATCH_SECONDS))" -v before="$((now - SETTLED_SECONDS))" -v max="$MAX_MISSING" '
+    FNR == 1 { part++ }
+    part == 1 { if (NF > 1) known[$(NF - 1)]; next }
+    part == 2 { known[$NF]; next }
+    split($0, entry, " ") == 4 && entry[1] == "job" { id[entry[2]] = entry[3]; time[entry[2]] = entry[4] }
+    END {
+      for (comment in id) {
+        if (comment in known || time[comment] < after || time[comment] > before) continue
+        if (count++ < max) print comment, id[comment], time[comment]
+      }
+    }' <(printf '%s\n' "$1") <(printf '%s\n' "$2") "$ledger"
+}
+
 if [[ $since != - ]]; then
-  section accounting sacct --allusers --allocations --noheader --parsable2 --delimiter="$US" --starttime="uts$since" \
-    --endtime=now --format=JobIDRaw,JobID,State,ExitCode,Reason,Submit,Start,End,NodeList,Restarts,Partition,User,JobName,Comment
+  queue=$output
+  section accounting accounting_since "$since" --allusers
+  missing=$(missing_of "$queue" "$output")
+  if [[ -n $missing ]] && accounting_is_whole; then
+    section found ended_of "$missing"
+    section lost awk -F "$US" '
+      NR == FNR { found[$NF]; next }
+      { split($0, entry, " "); if (!(entry[1] in found)) print entry[1], entry[2] }
+    ' <(printf '%s\n' "$output") <(printf '%s\n' "$missing")
+  fi
 fi
 printf '%sdone\n' "$RS"

@@ -1,23 +1,29 @@
-# Makes one Slurm job for each key, or adopts the one that is there. Run by bash in the job user's own name.
+# Makes one Slurm job for each key, or adopts the one that is there. Run by bash in the job user's own name,
+# behind accounting.sh.
 #
 # Standard input: `<epoch> <number of jobs> <seconds since 1970>`; for each job a line
-#   `<campaign> <key> <bytes of directory> <bytes of batch> <bytes of script> <bytes of exports>`;
+#   `<campaign> <key> <dependencies> <bytes of directory> <bytes of batch> <bytes of script> <bytes of exports>`, where
+#   dependencies are `-` or `<condition>:<key>,…` of the same campaign, each in Slurm or in a line before;
 # then the bytes of all jobs in that order. A directory that is not empty is created.
 # Standard output: `pcp-answer`, then one line for each job as soon as its fate is known:
-#   `submitted|adopted <campaign> <key> <job id>`, `rejected <campaign> <key> <Slurm's message>`;
+#   `submitted|adopted <campaign> <key> <job id>`, `rejected|deferred <campaign> <key> <message>`;
 # `unavailable <message>` ends the answer early, `done` ends it.
 #
 # Exactly one job for each key, whenever the connection or this program dies:
-# - One submitter at a time, by a lock. It runs in a session of its own (see remoteCommand), so that no signal of
-#   sshd parts it from a running sbatch; when its caller has gone, the next line of output ends it.
-# - The ledger names every key before sbatch runs (`try`) and its job afterwards (`job`). A key that it has never
-#   tried has no job. For one that it has tried, the queue knows a live job by its comment, accounting an ended one.
+# - One submitter at a time, by a lock that every sbatch holds too. It runs in a session of its own (see remoteCommand),
+#   so that no signal of sshd parts it from a running sbatch; when its caller has gone, the next line of output ends it.
+# - The ledger names every key before sbatch runs (`try`), also on the disk, and its job afterwards (`job`). A key that
+#   it has never tried has no job. For one that it has tried, the queue knows a live job by its comment, accounting an
+#   ended one; accounting only counts as long as slurmctld holds nothing back from it.
 # - A ledger that is not there (a home that was wiped) proves nothing: then accounting is always asked.
 # shellcheck shell=bash
-LC_ALL=C
-readonly US=$'\x1f' LOCK_WAIT_SECONDS=60 SBATCH_SECONDS=180
+readonly LOCK_WAIT_SECONDS=60
 # An ended job may take this long to appear in accounting; Slurm can lose what it accepted in its last 5 seconds.
 readonly LAG_SECONDS=30
+# How often slurmctld is asked, twice a second, whether it holds accounting records back: it sends them in batches.
+readonly ACCOUNTING_LOOKS=10
+# sbatch waits for slurmctld most of the time. More than a few at once only wait for each other there.
+readonly SBATCHES_AT_ONCE=3
 # Ours, not the jobs': sbatch hands its own on to them.
 login_umask=$(umask)
 umask 077
@@ -38,66 +44,6 @@ is_unavailable() {
   return 1
 }
 
-say 'pcp-answer'
-IFS=' ' read -r epoch job_count since || give_up 'the request did not arrive'
-root="$HOME/.parallelcluster-provisioner/$epoch"
-ledger="$root/ledger"
-mkdir -p -- "$root" || give_up "cannot create $root"
-exec 9>"$root/lock" || give_up "cannot create $root/lock"
-flock --timeout "$LOCK_WAIT_SECONDS" 9 || give_up 'another submission holds the lock'
-
-declare -A tried=() ledger_id=() ledger_time=() known=() ended_id=()
-ledger_is_complete=0
-if [[ -s $ledger ]]; then
-  ledger_is_complete=1
-  while IFS=' ' read -r word comment id time; do
-    case $word in
-      try) tried[$comment]=1 ;;
-      job) ledger_id[$comment]=$id ledger_time[$comment]=$time ;;
-    esac
-  done <"$ledger"
-fi
-
-printf -v now '%(%s)T' -1
-# Our live jobs, and those that ended in the last minutes (MinJobAge).
-queue=$(squeue --noheader --all --states=all --user="$(id -un)" --Format="JobID:$US,Comment:$US" 2>&1) ||
-  give_up "squeue: $queue"
-while IFS=$US read -r id comment _; do
-  [[ $comment == "pcp/$epoch/"* ]] && known[$comment]=$id
-done <<<"$queue"
-
-accounting_asked=0
-ask_accounting() {
-  ((accounting_asked)) && return
-  accounting_asked=1
-  local rows id state submit comment
-  rows=$(SLURM_TIME_FORMAT=%s sacct --allocations --noheader --parsable2 --delimiter="$US" --user="$(id -un)" --starttime="uts$since" \
-    --endtime=now --format=JobIDRaw,State,Submit,Comment 2>&1) || give_up "sacct: $rows"
-  while IFS=$US read -r id state submit comment; do
-    case $state in PENDING | RUNNING | SUSPENDED | REQUEUED | '') continue ;; esac
-    [[ $comment == "pcp/$epoch/"* && -z ${known[$comment]-} ]] && known[$comment]=$id
-    ended_id[$id]=$submit
-  done <<<"$rows"
-}
-
-# The job that a comment already has, in `found`; empty if there is none.
-find_job() {
-  local comment=$1 id time
-  found=${known[$comment]-}
-  [[ -n $found ]] && return
-  ((ledger_is_complete)) && [[ -z ${tried[$comment]-} ]] && return
-  ask_accounting
-  found=${known[$comment]-}
-  id=${ledger_id[$comment]-} time=${ledger_time[$comment]-0}
-  [[ -n $found || -z $id ]] && return
-  # Accounting that does not keep comments knows the job by its id and the moment of its submission.
-  if [[ -n ${ended_id[$id]-} ]] && ((ended_id[$id] - time <= 5 && time - ended_id[$id] <= SBATCH_SECONDS)); then
-    found=$id
-  elif ((now - time < LAG_SECONDS)); then
-    found=$id
-  fi
-}
-
 # Reads exactly $1 bytes into `bytes`: `read -N` takes no more from the stream than that.
 read_bytes() {
   bytes=''
@@ -106,63 +52,204 @@ read_bytes() {
   fi
 }
 
-campaigns=() keys=() sizes=()
-for ((i = 0; i < job_count; i++)); do
-  IFS=' ' read -r campaign key _ size || give_up 'the request was cut off'
-  campaigns+=("$campaign") keys+=("$key") sizes+=("$size")
-done
+say 'pcp-answer'
+IFS=' ' read -r epoch job_count since || give_up 'the request did not arrive'
+root="$HOME/.parallelcluster-provisioner/$epoch"
+ledger="$root/ledger"
 
-directories=() batches=() scripts=() exports=() new_jobs=() folders=()
+campaigns=() keys=() waits=() sizes=() comments=() wanted=()
 for ((i = 0; i < job_count; i++)); do
-  read -r directory_size batch_size script_size exports_size <<<"${sizes[i]}"
+  IFS=' ' read -r campaign key wait size || give_up 'the request was cut off'
+  campaigns+=("$campaign") keys+=("$key") waits+=("$wait") sizes+=("$size")
+  comments+=("pcp/$epoch/$campaign/$key")
+  [[ $wait == - ]] && continue
+  IFS=, read -r -a dependencies <<<"$wait"
+  for dependency in "${dependencies[@]}"; do wanted+=("pcp/$epoch/$campaign/${dependency#*:}"); done
+done
+wanted+=("${comments[@]}")
+directories=() batches=() scripts=() exports=()
+for ((i = 0; i < job_count; i++)); do
+  IFS=' ' read -r directory_size batch_size script_size exports_size <<<"${sizes[i]}"
   read_bytes "$directory_size" && directories[i]=$bytes
   read_bytes "$batch_size" && batches[i]=$bytes
   read_bytes "$script_size" && scripts[i]=$bytes
   read_bytes "$exports_size" && exports[i]=$bytes
 done
 
+mkdir -p -- "$root" || give_up "cannot create $root"
+exec 9>"$root/lock" || give_up "cannot create $root/lock"
+flock --timeout "$LOCK_WAIT_SECONDS" 9 || give_up 'another submission holds the lock'
+printf -v now '%(%s)T' -1
+
+# Of the lines of standard input, those whose column $2 between separators $1 is a comment of this request.
+select_wanted() {
+  awk -F "$1" -v column="$2" 'NR == FNR { wanted[$0]; next } $column in wanted' <(printf '%s\n' "${wanted[@]}") -
+}
+
+declare -A tried=() ledger_id=() ledger_time=() queue_id=() queue_time=() ended_id=() ended_time=()
+ledger_is_complete=0
+if [[ -s $ledger ]]; then
+  ledger_is_complete=1
+  while IFS=' ' read -r word comment id time; do
+    case $word in
+      try) tried[$comment]=1 ;;
+      job) ledger_id[$comment]=$id ledger_time[$comment]=$time ;;
+    esac
+  done < <(select_wanted ' ' 2 <"$ledger")
+fi
+
+# Our live jobs, and those that ended in the last minutes (MinJobAge).
+queue=$(SLURM_TIME_FORMAT=%s squeue --noheader --all --states=all --user="$(id -un)" --Format="JobID:$US,Comment:$US,SubmitTime:$US" \
+  2>&1) || give_up "squeue: $queue"
+while IFS=$US read -r id comment time _; do
+  queue_id[$comment]=$id queue_time[$comment]=$time
+done < <(select_wanted "$US" 2 <<<"$queue")
+
+# What accounting knows of the jobs whose numbers are given, in `ended_id` and `ended_time`; whether it is whole, in `is_whole`.
+ask_accounting() {
+  local rows look comment id i entries=''
+  is_whole=0
+  for ((look = 0; look < ACCOUNTING_LOOKS; look++)); do
+    if ((look > 0)); then sleep 0.5; fi
+    if accounting_is_whole; then
+      is_whole=1
+      break
+    fi
+  done
+  rows=$(accounting_since "$since" --user="$(id -un)" 2>&1) || give_up "sacct: $rows"
+  take_ended "$rows"
+  for i in "$@"; do
+    comment=${comments[i]} id=${ledger_id[${comments[i]}]-}
+    if [[ -n $id && -z ${ended_id[$comment]-} ]]; then entries+="$comment $id ${ledger_time[$comment]}"$'\n'; fi
+  done
+  [[ -n $entries ]] || return
+  rows=$(ended_of "${entries%$'\n'}" 2>&1) || give_up "sacct: $rows"
+  take_ended "$rows"
+}
+
+take_ended() {
+  local comment id time
+  while IFS=' ' read -r comment id time; do
+    ended_id[$comment]=$id ended_time[$comment]=$time
+  done < <(select_wanted "$US" 14 <<<"$1" | awk -F "$US" -v live="$LIVE_STATES" '$3 !~ live { print $NF, $1, $6 }')
+}
+
+adopt() {
+  local i=$1 id=$2 time=$3 comment=${comments[$1]}
+  if [[ ${ledger_id[$comment]-} != "$id" ]]; then
+    printf 'try %s\njob %s %s %s\n' "$comment" "$comment" "$id" "$time" >>"$ledger" || give_up "cannot write $ledger"
+  fi
+  say "adopted ${campaigns[i]} ${keys[i]} $id"
+}
+
+new_jobs=() doubtful=()
+declare -A is_doubtful=()
 for ((i = 0; i < job_count; i++)); do
-  find_job "pcp/$epoch/${campaigns[i]}/${keys[i]}"
-  if [[ -n $found ]]; then
-    say "adopted ${campaigns[i]} ${keys[i]} $found"
-  else
+  comment=${comments[i]}
+  if [[ -n ${queue_id[$comment]-} ]] || { ((ledger_is_complete)) && [[ -z ${tried[$comment]-} ]]; }; then continue; fi
+  doubtful+=("$i") is_doubtful[$i]=1
+done
+if ((${#doubtful[@]} > 0)); then ask_accounting "${doubtful[@]}"; fi
+for ((i = 0; i < job_count; i++)); do
+  comment=${comments[i]} time=${ledger_time[${comments[i]}]-0}
+  if [[ -n ${queue_id[$comment]-} ]]; then
+    adopt "$i" "${queue_id[$comment]}" "${queue_time[$comment]}"
+  elif [[ -z ${is_doubtful[$i]-} ]]; then
     new_jobs+=("$i")
-    folders+=("$root/jobs/${campaigns[i]}/${keys[i]}")
-    [[ -n ${directories[i]} ]] && folders+=("${directories[i]}")
+  elif [[ -n ${ended_id[$comment]-} ]]; then
+    adopt "$i" "${ended_id[$comment]}" "${ended_time[$comment]}"
+  elif ((now - time < LAG_SECONDS)); then
+    adopt "$i" "${ledger_id[$comment]}" "$time"
+  elif ((is_whole)); then
+    new_jobs+=("$i")
+  else
+    give_up 'slurmctld still holds back from accounting how jobs ended (sdiag, DBD Agent queue size)'
   fi
 done
 
-# Files and `try` lines of all new jobs first: one process instead of one for each.
+# Files and `try` lines of all new jobs first: one process instead of one for each. The ledger must be on the disk
+# before Slurm has a job: a head node that loses its power keeps both or neither.
 write_files() {
-  local i job
-  exec 8>>"$ledger" || return
+  local i job tries='' folders=()
+  for i in "${new_jobs[@]}"; do
+    folders+=("$root/jobs/${campaigns[i]}/${keys[i]}")
+    if [[ -n ${directories[i]-} ]]; then folders+=("${directories[i]}"); fi
+    tries+="try ${comments[i]}"$'\n'
+  done
   mkdir -p -- "${folders[@]}" || return
   for i in "${new_jobs[@]}"; do
     job="$root/jobs/${campaigns[i]}/${keys[i]}"
-    printf %s "${scripts[i]}" >"$job/script" || return
-    printf %s "${exports[i]}" >"$job/exports" || return
-    printf %s "${batches[i]}" >"$job/batch" || return
-    say "try pcp/$epoch/${campaigns[i]}/${keys[i]}" >&8 || return
+    printf %s "${scripts[i]-}" >"$job/script" || return
+    printf %s "${exports[i]-}" >"$job/exports" || return
+    printf %s "${batches[i]-}" >"$job/batch" || return
   done
+  exec 8>>"$ledger" || return
+  printf %s "$tries" >&8 && sync --data "$ledger"
 }
 
-submit_job() {
-  local campaign=$1 key=$2 comment="pcp/$epoch/$1/$2" answer
-  if answer=$(exec sbatch --parsable --comment="$comment" "$root/jobs/$campaign/$key/batch" 2>&1 </dev/null 8>&-); then
-    answer=${answer##*$'\n'}
-    answer=${answer%%;*}
-    printf 'job %s %s %(%s)T\n' "$comment" "$answer" -1 >&8
-    say "submitted $campaign $key $answer"
-  elif is_unavailable "$answer"; then
-    give_up "sbatch: $answer"
+# sbatches that run: number of the job, file descriptor of the answer. The oldest first.
+running=()
+declare -A is_running=()
+outage=''
+
+start_job() {
+  local i=$1 answer_fd options=(--parsable --comment="${comments[$1]}")
+  # Without this, Slurm would keep a job for ever that waits for what cannot happen any more.
+  if [[ -n $dependency ]]; then options+=(--dependency="$dependency" --kill-on-invalid-dep=yes); fi
+  exec {answer_fd}< <(exec sbatch "${options[@]}" "$root/jobs/${campaigns[i]}/${keys[i]}/batch" 2>&1 </dev/null 8>&-)
+  running+=("$i $answer_fd") is_running[${comments[i]}]=1
+}
+
+finish_oldest() {
+  local i answer_fd answer='' id
+  IFS=' ' read -r i answer_fd <<<"${running[0]}"
+  running=("${running[@]:1}")
+  unset "is_running[${comments[i]}]"
+  IFS= read -r -d '' -u "$answer_fd" answer
+  exec {answer_fd}<&-
+  answer=${answer%$'\n'}
+  id=${answer##*$'\n'}
+  id=${id%%;*}
+  if [[ $id =~ ^[0-9]+$ ]]; then
+    printf 'job %s %s %(%s)T\n' "${comments[i]}" "$id" -1 >&8
+    queue_id[${comments[i]}]=$id
+    say "submitted ${campaigns[i]} ${keys[i]} $id"
+  elif [[ -z $answer ]] || is_unavailable "$answer"; then
+    outage="sbatch: ${answer:-no answer}"
+  elif [[ $answer == *'Job dependency problem'* ]]; then
+    say "deferred ${campaigns[i]} ${keys[i]} Slurm no longer knows a job that this one depends on"
   else
-    say "rejected $campaign $key ${answer//[$'\n\r']/ }"
+    say "rejected ${campaigns[i]} ${keys[i]} ${answer//[$'\n\r']/ }"
   fi
+}
+
+# What sbatch is to be told about dependencies, in `dependency`. Fails, with what is missing in `missing`.
+resolve_dependencies() {
+  local i=$1 each on dependencies=()
+  dependency=''
+  if [[ ${waits[i]} == - ]]; then return; fi
+  IFS=, read -r -a dependencies <<<"${waits[i]}"
+  for each in "${dependencies[@]}"; do
+    missing=${each#*:} on="pcp/$epoch/${campaigns[i]}/${each#*:}"
+    while [[ -n ${is_running[$on]-} ]]; do finish_oldest; done
+    if [[ -z ${queue_id[$on]-} ]]; then return 1; fi
+    dependency+="${dependency:+,}${each%%:*}:${queue_id[$on]}"
+  done
 }
 
 if ((${#new_jobs[@]} > 0)); then
   write_files || give_up "cannot write below $root"
   umask "$login_umask"
-  for i in "${new_jobs[@]}"; do submit_job "${campaigns[i]}" "${keys[i]}"; done
+  for i in "${new_jobs[@]}"; do
+    if ! resolve_dependencies "$i"; then
+      say "deferred ${campaigns[i]} ${keys[i]} Slurm does not have the job $missing, which this one depends on"
+      continue
+    fi
+    while ((${#running[@]} >= SBATCHES_AT_ONCE)); do finish_oldest; done
+    [[ -z $outage ]] || break
+    start_job "$i"
+  done
+  while ((${#running[@]} > 0)); do finish_oldest; done
+  [[ -z $outage ]] || give_up "$outage"
 fi
 say 'done'

@@ -1,0 +1,50 @@
+# What accounting knows about jobs. Stands before submit.sh and observe.sh, which run it (see remoteCommand).
+#
+# Seen with Slurm 24.11: accounting keeps a job's comment from its end on. sacct shows of each id the youngest job only,
+# unless duplicates are asked for. A period without states leaves out every job that was cancelled before it could run
+# (its time of eligibility is unknown). A job that was cancelled in the moment of its submission, because of what it
+# depends on, is in no period at all, and has no comment: only its id shows it.
+# shellcheck shell=bash
+LC_ALL=C
+readonly US=$'\x1f' LIVE_STATES='^(PENDING|RUNNING|SUSPENDED|REQUEUED|RESIZING)?$'
+# How long sbatch may take to answer after Slurm has accepted the job.
+readonly SBATCH_SECONDS=180
+
+# All jobs since $1 (seconds since 1970), or those that the further arguments select.
+accounting_since() {
+  local since=$1
+  shift
+  accounting --starttime="uts$since" --endtime=now "$@" \
+    --state=BOOT_FAIL,CANCELLED,COMPLETED,DEADLINE,FAILED,NODE_FAIL,OUT_OF_MEMORY,PENDING,PREEMPTED,REQUEUED,RUNNING,SUSPENDED,TIMEOUT
+}
+
+accounting() {
+  SLURM_TIME_FORMAT=%s sacct --allocations --noheader --parsable2 --delimiter="$US" "$@" \
+    --format=JobIDRaw,JobID,State,ExitCode,Reason,Submit,Start,End,NodeList,Restarts,Partition,User,JobName,Comment
+}
+
+# Whether slurmctld has handed to accounting all that it had to say. Accounting that is asked after this knows the end
+# of every job that had left the queue before.
+accounting_is_whole() {
+  [[ $(sdiag 2>&1) =~ 'DBD Agent queue size:'\ *0([^0-9]|$) ]]
+}
+
+# Jobs of accounting, by id, that are those of ledger entries in $1 (lines `<comment> <id> <time>`) and have ended:
+# found by their comment, or, without one, by id and the moment of their submission. Each with its comment.
+ended_of() {
+  local ids
+  ids=$(awk '!seen[$2]++ { printf "%s%s", comma, $2; comma = "," }' <<<"$1")
+  accounting --user="$(id -un)" --duplicates --jobs="$ids" |
+    awk -F "$US" -v live="$LIVE_STATES" -v sbatch_seconds="$SBATCH_SECONDS" '
+      NR == FNR { split($0, entry, " "); entries[entry[2]] = entries[entry[2]] entry[1] " " entry[3] "\n"; next }
+      $3 ~ live { next }
+      {
+        count = split(entries[$1], same_id, "\n")
+        for (i = 1; i < count; i++) {
+          split(same_id[i], entry, " ")
+          if ($NF == entry[1]) print
+          else if ($NF == "" && $6 - entry[2] <= 5 && entry[2] - $6 <= sbatch_seconds) print $0 entry[1]
+        }
+      }' <(printf '%s\n' "$1") -
+  return "${PIPESTATUS[0]}"
+}
