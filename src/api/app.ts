@@ -10,6 +10,7 @@ import { registerCampaignRoutes } from './campaigns.routes.ts';
 import { registerClusterRoutes } from './clusters.routes.ts';
 import { sendProblem, setCommonHeaders } from './error-handler.ts';
 import { registerLifetimeRoutes } from './lifetime.routes.ts';
+import type { TailPace } from './log-tail.ts';
 import { registerLogRoutes } from './logs.routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerDocs, registerOpsRoutes } from './ops.routes.ts';
@@ -21,7 +22,9 @@ import { answerBesideRoutes, answerClientError, missingHost } from './transport-
 
 export interface AppDeps extends CampaignServiceDeps {
   readonly clusters: Clusters;
-  readonly logs: Pick<LogReader, 'read'>;
+  readonly logs: LogReader;
+  /** How often followed logs are looked at; as production does it if absent. */
+  readonly tailPace?: TailPace;
   readonly readiness: ReadinessProbe;
   /** The bearer token that callers must send. */
   readonly token: string;
@@ -74,7 +77,7 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   registerLifetimeRoutes(app, deps.clusters);
   registerCampaignRoutes(app, campaigns);
   registerCancelRoutes(app, campaigns);
-  registerLogRoutes(app, campaigns, deps.logs);
+  registerLogRoutes(app, campaigns, deps.logs, deps.tailPace);
   registerOpsRoutes(app, deps.readiness);
   await registerDocs(app);
   refuseOtherMethods(app, new Map(methodsByPath));

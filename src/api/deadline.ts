@@ -42,7 +42,7 @@ const networkCodes = new Set([
 /** Errors of the AWS SDK carry the HTTP status in `$metadata`; those of the network a code, or `TimeoutError`. */
 function isUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error.name === 'TimeoutError') return true;
+  if (error.name === 'TimeoutError' || error.name === 'ThrottlingException') return true;
   if ('code' in error && networkCodes.has(String(error.code))) return true;
   if (!('$metadata' in error) || typeof error.$metadata !== 'object' || error.$metadata === null)
     return false;

@@ -18,6 +18,11 @@ const httpProblems = {
     title: 'The resource does not have this method',
     nextStep: 'Use one of the methods in the header `Allow`.',
   },
+  NotAcceptable: {
+    httpStatus: 406,
+    title: 'The resource cannot be sent in this form',
+    nextStep: 'Follow stdout or stderr; read the other kinds without `Accept: text/event-stream`.',
+  },
   RequestTimeout: {
     httpStatus: 408,
     title: 'The request did not arrive in time',
@@ -38,6 +43,11 @@ const httpProblems = {
     title: 'The body is not JSON',
     nextStep: 'Send JSON and the header `Content-Type: application/json`.',
   },
+  RangeNotSatisfiable: {
+    httpStatus: 416,
+    title: 'Nothing was kept of this range',
+    nextStep: 'See how long the log is in `Content-Range`; the log of a running job can still grow.',
+  },
   ExpectationFailed: {
     httpStatus: 417,
     title: 'The expectation cannot be met',
@@ -52,6 +62,11 @@ const httpProblems = {
     httpStatus: 500,
     title: 'The service failed',
     nextStep: 'Repeat the request; if it fails again, give the operator the `correlationId`.',
+  },
+  TooManyStreams: {
+    httpStatus: 503,
+    title: 'Too many logs are being sent at this moment',
+    nextStep: 'Repeat the request after the seconds in Retry-After, or read the log page by page.',
   },
   Stopping: {
     httpStatus: 503,

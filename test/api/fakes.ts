@@ -1,5 +1,11 @@
 import type { Campaigns, ClusterListRequest, Clusters, Page } from '../../src/api/ports.ts';
-import type { JobLogPage, JobLogRequest, LogReader } from '../../src/clients/log-reader.ts';
+import type {
+  JobLog,
+  JobLogPage,
+  JobLogPieces,
+  JobLogRequest,
+  LogReader,
+} from '../../src/clients/log-reader.ts';
 import { type CampaignStore, contentKey, encodeContent } from '../../src/clients/campaign-store.ts';
 import { countByState, newCampaignSnapshot, renderCampaignView } from '../../src/domain/campaign.ts';
 import type { CampaignManifest, ManifestPartReference } from '../../src/domain/campaign-manifest.ts';
@@ -8,6 +14,7 @@ import { type ClusterSpec, diffSpecs } from '../../src/domain/cluster-spec.ts';
 import type { HoldRequest, Resolution } from '../../src/domain/lifetime.ts';
 import type { ClusterView } from '../../src/domain/cluster-view.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
+import { endOf, type LogPiece, pieceFrom, renderPiece } from '../../src/domain/log-events.ts';
 import { campaignWorkflowId, clusterWorkflowId, type Tenant } from '../../src/domain/ids.ts';
 import type { CampaignContent, CampaignContentReference } from '../../src/domain/job.ts';
 import type {
@@ -243,12 +250,61 @@ export class FakeStore implements Pick<CampaignStore, 'put' | 'getManifest' | 'g
   }
 }
 
-export class FakeLogs implements Pick<LogReader, 'read'> {
+/** What one job wrote, of every kind, as the log group keeps it. Pages end after two pieces. */
+export class FakeLogs implements LogReader {
   readonly asked: JobLogRequest[] = [];
-  page: JobLogPage | undefined;
+  /** Nothing was ever written if undefined. */
+  pieces: LogPiece[] | undefined;
+  failure: Error | undefined;
+
+  /** Appends text, or bytes, as the next piece. */
+  write(...texts: readonly (string | Uint8Array)[]): void {
+    for (const text of texts) {
+      this.pieces = [...(this.pieces ?? []), { offset: this.end, bytes: Buffer.from(text) }];
+    }
+  }
+
+  /** Leaves bytes out. */
+  omit(omittedBytes: number): void {
+    this.pieces = [...(this.pieces ?? []), { offset: this.end, omittedBytes }];
+  }
+
+  private get end(): number {
+    const last = this.pieces?.at(-1);
+    return last ? endOf(last) : 0;
+  }
+
+  async readPieces(request: JobLogRequest): Promise<JobLogPieces | undefined> {
+    this.asked.push(request);
+    if (this.failure) throw this.failure;
+    if (!this.pieces) return undefined;
+    const offset = Number(request.pageToken ?? request.offset ?? 0);
+    const rest = this.pieces
+      .filter((piece) => endOf(piece) > offset)
+      .map((piece) => pieceFrom(piece, Math.max(offset, piece.offset)));
+    const pieces = rest.slice(0, 2);
+    const last = pieces.at(-1);
+    const next = last ? endOf(last) : offset;
+    return { pieces, nextPageToken: String(next), atEnd: next >= this.end };
+  }
 
   async read(request: JobLogRequest): Promise<JobLogPage | undefined> {
-    this.asked.push(request);
-    return this.page;
+    const page = await this.readPieces(request);
+    if (!page) return undefined;
+    const { pieces, ...end } = page;
+    return { content: Buffer.concat(pieces.map(renderPiece)), ...end };
+  }
+
+  async size(): Promise<number | undefined> {
+    if (this.failure) throw this.failure;
+    return this.pieces && this.end;
+  }
+
+  async *readAll(log: JobLog): AsyncGenerator<Uint8Array, void, undefined> {
+    let page = await this.read(log);
+    while (page) {
+      yield page.content;
+      page = page.atEnd ? undefined : await this.read({ ...log, pageToken: page.nextPageToken });
+    }
   }
 }

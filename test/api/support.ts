@@ -28,6 +28,7 @@ export class Harness {
       campaigns: this.campaigns,
       store: this.store,
       logs: this.logs,
+      tailPace: { pollMs: 10, maxPollMs: 20, pingMs: 50 },
       readiness: { check: async () => this.missing },
       token: TOKEN,
       logger: pino({ level: 'debug' }, { write: (line) => this.logged.push(line) }),
