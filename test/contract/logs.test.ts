@@ -430,37 +430,43 @@ describe('followJobLogs', () => {
     return (await runActivity(followJobLogs, request)).copiedBytes;
   }
   const write = (text: string | Buffer) => () => files.append('a', 'stdout', text);
-  const shown = (expected: string) => async () => expect((await read('stdout')).toString()).toBe(expected);
+  const expectShown = (expected: string) => async () =>
+    expect((await read('stdout')).toString()).toBe(expected);
 
   test('copies what a running job writes, line by line, and ends when no job runs any more', async () => {
-    const copied = await follow(write('one\n'), write('two\n'), shown('one\ntwo\n'));
+    const copied = await follow(write('one\n'), write('two\n'), expectShown('one\ntwo\n'));
     expect(copied).toBe(8);
     expect(await copy()).toBeGreaterThan(0);
-    await shown('one\ntwo\n')();
+    await expectShown('one\ntwo\n')();
   });
 
   test('shows a line without an end in the second round that sees it', async () => {
     await follow(
       write('one\n 10%'),
-      shown('one\n'),
-      shown('one\n 10%'),
+      expectShown('one\n'),
+      expectShown('one\n 10%'),
       write('\r 20%\n'),
       () => {},
       () => {},
     );
-    await shown('one\n 10%\r 20%\n')();
+    await expectShown('one\n 10%\r 20%\n')();
   });
 
   test('shows progress that is written in every round', async () => {
     const steps = Array.from({ length: 6 }, (_, index) => write(`\r${index}0%`));
-    await follow(...steps, shown('\r00%\r10%\r20%\r30%\r40%\r50%'));
+    await follow(...steps, expectShown('\r00%\r10%\r20%\r30%\r40%\r50%'));
   });
 
   test('does not cut a character that the job is about to finish', async () => {
     const [first, rest] = [Buffer.from('é').subarray(0, 1), Buffer.from('é').subarray(1)];
-    await follow(write(Buffer.concat([Buffer.from('caf'), first])), () => {}, shown('caf'), write(rest));
+    await follow(
+      write(Buffer.concat([Buffer.from('caf'), first])),
+      () => {},
+      expectShown('caf'),
+      write(rest),
+    );
     await copy();
-    await shown('café')();
+    await expectShown('café')();
     expect(await eventsOf('stdout')).toBe(2);
   });
 

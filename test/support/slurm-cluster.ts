@@ -10,6 +10,8 @@ import { asJobUser, smallCluster, startHeadNodeRig } from './head-nodes.ts';
 export interface SlurmCluster {
   readonly gateway: SlurmSsh;
   readonly head: HeadNode;
+  /** Of the job user, in OpenSSH form. */
+  readonly privateKey: string;
   /** Runs as root inside the head node. */
   asRoot(script: string): Promise<ExecResult>;
   /** Runs a program as the job user. */
@@ -53,6 +55,8 @@ export async function startSlurmCluster(): Promise<SlurmCluster> {
   return {
     gateway,
     head: { epoch, access: { ...access, hostKey } },
+    privateKey: keys.private,
+    privateKey: keys.private,
     asRoot,
     asSim: async (...argv) => asJobUser(rig, CLUSTER, argv),
     async openTerminal() {
