@@ -3,6 +3,7 @@ import type { AwsClients } from '../clients/aws.ts';
 import type { CampaignStore } from '../clients/campaign-store.ts';
 import type { SlurmGateway } from '../clients/slurm-gateway.ts';
 import { JOB_USER } from '../domain/pcluster-config.ts';
+import { createCampaignPlanActivities } from './campaign-plan.ts';
 import { translateFailures } from './failure.ts';
 import { createKeyActivities } from './keys.ts';
 import type { KeyDeps } from './keys.ts';
@@ -47,6 +48,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createStackActivities({ ...deps, cloudFormation, s3 }),
     ...createReadinessActivities({ ...deps, jobUser: JOB_USER }),
     ...createSlurmActivities(deps),
-    ...createManifestActivities(deps),
+    ...createCampaignPlanActivities(deps),
+    ...createManifestActivities({ ...deps, logs }),
   });
 }

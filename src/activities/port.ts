@@ -1,8 +1,10 @@
+import type { ManifestPartReference } from '../domain/campaign-manifest.ts';
+import type { CampaignPlan } from '../domain/campaign-plan.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
 import type { Dependency } from '../domain/dependencies.ts';
 import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
-import type { JobView, LogLocation } from '../domain/campaign-view.ts';
+import type { CampaignOutcome, JobView, LogLocation } from '../domain/campaign-view.ts';
 import type { CreatedStack, Deployment, KeyPair, KeyRole, SubnetLease } from '../domain/deployment.ts';
 import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { PoolSubnet } from '../domain/subnets.ts';
@@ -67,6 +69,8 @@ export interface CampaignFacts {
 
 export interface Observation {
   readonly activity: ClusterActivity;
+  /** Running jobs that came through us: what they write is worth following. */
+  readonly runningOwn: number;
   /** Only campaigns with something new. */
   readonly campaigns: readonly CampaignFacts[];
   /** Not everything that is new fitted into this answer: look again at once. */
@@ -84,6 +88,23 @@ export interface LogCopyRequest extends Deployment {
 /** The cluster whose running jobs' output is to be copied. */
 export interface FollowRequest extends Deployment {
   readonly access: ClusterAccess;
+}
+
+export interface ManifestPartRequest {
+  readonly content: CampaignContentReference;
+  readonly part: number;
+  readonly jobs: readonly JobView[];
+}
+
+/** How a campaign ended: with its jobs, or with the parts that were written before. */
+export interface ManifestRequest {
+  readonly content: CampaignContentReference;
+  readonly campaignId: string;
+  /** Absent in histories of version 0.1.0: then the jobs tell. */
+  readonly state?: CampaignOutcome;
+  readonly logs?: LogLocation;
+  readonly jobs?: readonly JobView[];
+  readonly parts?: readonly ManifestPartReference[];
 }
 
 /**
@@ -151,12 +172,13 @@ export interface Activities {
   /** Forgets pooled connections and cached keys of a deployment. */
   disconnect(deployment: Deployment): Promise<void>;
 
+  // campaign-plan.ts
+  /** The keys and dependencies of a campaign's jobs. CampaignContentMissing. */
+  loadCampaign(request: { readonly content: CampaignContentReference }): Promise<CampaignPlan>;
+
   // manifest.ts
-  /** Writes the final state of every job beside the campaign's content, where the API finds it after Temporal's retention. */
-  writeManifest(request: {
-    readonly content: CampaignContentReference;
-    readonly campaignId: string;
-    readonly logs?: LogLocation;
-    readonly jobs: readonly JobView[];
-  }): Promise<void>;
+  /** Writes some of a campaign's jobs beside its content. `part` counts from 0, in the order of the whole. */
+  writeManifestPart(request: ManifestPartRequest): Promise<ManifestPartReference>;
+  /** Writes how the campaign ended beside its content, where the API finds it after Temporal's retention, and into the log group. */
+  writeManifest(request: ManifestRequest): Promise<void>;
 }

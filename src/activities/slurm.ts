@@ -1,7 +1,9 @@
 import type { CampaignStore } from '../clients/campaign-store.ts';
 import type { JobToSubmit, SlurmGateway } from '../clients/slurm-gateway.ts';
 import { KnownFailure } from '../domain/failures.ts';
+import { parseJobComment } from '../domain/ids.ts';
 import { classifyActivity } from '../domain/job-state.ts';
+import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import { newFacts, rememberBuckets } from './campaign-facts.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { pollUntil } from './poll.ts';
@@ -41,6 +43,7 @@ export function createSlurmActivities({
       );
       return {
         activity: classifyActivity(facts, interactiveSessions),
+        runningOwn: facts.filter((fact) => isRunningOwn(fact, epoch)).length,
         ...newFacts(facts, request, { remembered, nowSeconds: Date.now() / 1000 }),
       };
     },
@@ -83,6 +86,10 @@ async function selectJobs(
       `s3://${content.bucket}/${content.key} has no job ${jobKey}`,
     );
   });
+}
+
+function isRunningOwn({ source, state, comment }: SlurmJobFact, epoch: string): boolean {
+  return source === 'queue' && state === 'RUNNING' && parseJobComment(comment)?.epoch === epoch;
 }
 
 /** Without open campaigns nobody waits for an end, so the queue alone is asked. */

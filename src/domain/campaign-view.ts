@@ -13,6 +13,9 @@ export const campaignStates = [
 
 export type CampaignState = (typeof campaignStates)[number];
 
+/** How a campaign can end. */
+export type CampaignOutcome = Extract<CampaignState, 'succeeded' | 'failed' | 'cancelled'>;
+
 /** One job of a campaign as the API shows it. Times are ISO 8601 in UTC. */
 export interface JobView {
   readonly key: string;

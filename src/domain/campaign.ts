@@ -1,23 +1,20 @@
+import { countWaitingForOthers } from './campaign-dependencies.ts';
+import { endUnsubmitted, isUnsubmitted, newJobs } from './campaign-job.ts';
 import type { CampaignSnapshot } from './campaign-snapshot.ts';
-import type { CampaignState, CampaignView, JobView } from './campaign-view.ts';
+import type { CampaignOutcome, CampaignView, JobView } from './campaign-view.ts';
 import type { Tenant } from './ids.ts';
 import type { CampaignContentReference } from './job.ts';
 import { isTerminal, type JobState } from './slurm-states.ts';
+import { counted } from './wording.ts';
 
 /** The snapshot of a campaign that was just accepted: every job waits for the cluster. */
 export function newCampaignSnapshot(jobKeys: readonly string[], now: string): CampaignSnapshot {
   return {
-    version: 1,
     state: 'waiting-for-cluster',
     since: now,
     message: 'Accepted; waiting until the cluster is ready.',
     acceptedAt: now,
-    jobs: jobKeys.map((key) => ({
-      key,
-      state: 'waiting',
-      reason: 'Waiting until the cluster is ready.',
-      logsComplete: false,
-    })),
+    jobs: newJobs(jobKeys.map((key) => ({ key }))),
     sequence: 0,
   };
 }
@@ -30,17 +27,41 @@ export function countByState(jobs: readonly JobView[]): Partial<Record<JobState,
 }
 
 /** Jobs that Slurm does not have yet. */
-export function unsubmitted(jobs: readonly JobView[]): JobView[] {
-  return jobs.filter(({ state }) => state === 'waiting' || state === 'submitting');
+export function unsubmitted<Job extends JobView>(jobs: readonly Job[]): Job[] {
+  return jobs.filter(isUnsubmitted);
+}
+
+/** The state of a campaign that has not ended, and what is happening, in words. */
+export function describeProgress(snapshot: CampaignSnapshot): Pick<CampaignSnapshot, 'state' | 'message'> {
+  const { jobs, target, cancellation, state, message } = snapshot;
+  if (!target) return { state, message };
+  const open = jobs.filter((job) => !isTerminal(job.state));
+  const waiting = unsubmitted(jobs).length;
+  const doomed = open.filter((job) => job.cancellation !== undefined);
+  const dependent = countWaitingForOthers(jobs);
+  const isAnyRefused = jobs.some((job) => job.state === 'rejected');
+  const sentences = [
+    waiting > 0 && `Being handed to Slurm: ${counted(waiting, 'job')}.`,
+    waiting === 0 && `${isAnyRefused ? 'Not all jobs could be' : 'All jobs were'} handed to Slurm.`,
+    dependent > 0 && `Waiting for others to end: ${counted(dependent, 'job')}.`,
+    doomed.length > 0 &&
+      `Being cancelled: ${counted(doomed.length, 'job')} (${doomed[0]?.cancellation?.reason}).`,
+    cancellation && 'The campaign as a whole was cancelled.',
+  ];
+  return {
+    state: waiting > 0 ? 'submitting' : 'running',
+    message: sentences.filter((sentence) => typeof sentence === 'string').join(' '),
+  };
 }
 
 /** Ends every job that could not be handed to Slurm. If Slurm has one all the same, what it says counts. */
-export function refuseUnsubmitted(jobs: readonly JobView[], because: string, now: string): JobView[] {
-  const refused = { state: 'rejected', endedAt: now, logsComplete: true } as const;
-  const waiting = new Set(unsubmitted(jobs).map(({ key }) => key));
-  return jobs.map((job) =>
-    waiting.has(job.key) ? { ...job, ...refused, reason: `Could not be submitted: ${because}` } : job,
-  );
+export function refuseUnsubmitted<Job extends JobView>(
+  jobs: readonly Job[],
+  because: string,
+  endedAt: string,
+): Job[] {
+  const end = { state: 'rejected', reason: `Could not be submitted: ${because}`, endedAt } as const;
+  return jobs.map((job) => (isUnsubmitted(job) ? endUnsubmitted(job, end) : job));
 }
 
 /** Whether every job has ended and all that it wrote is in the log group. */
@@ -48,11 +69,13 @@ export function isComplete(jobs: readonly JobView[]): boolean {
   return jobs.every(({ state, logsComplete }) => isTerminal(state) && logsComplete);
 }
 
-/** How the campaign as a whole ended: failed when one job did, cancelled when none failed and one was cancelled. */
-export function outcome(
-  jobs: readonly JobView[],
-): Extract<CampaignState, 'succeeded' | 'failed' | 'cancelled'> {
+/**
+ * How the campaign as a whole ended: failed when one job did, cancelled when none failed and one was cancelled. In a
+ * campaign that was cancelled as a whole, jobs that failed before make no failure of it.
+ */
+export function outcome(jobs: readonly JobView[], isCancelled = false): CampaignOutcome {
   const states = new Set(jobs.map(({ state }) => state));
+  if (isCancelled && states.has('cancelled')) return 'cancelled';
   if (states.has('failed') || states.has('timed-out') || states.has('rejected')) return 'failed';
   return states.has('cancelled') ? 'cancelled' : 'succeeded';
 }
@@ -61,7 +84,7 @@ export function outcome(
  * Ends every job that has not ended, because its cluster is gone; what was seen before stays as it is. A job that was
  * being submitted may have run: only one that still waited certainly wrote nothing.
  */
-export function loseJobs(jobs: readonly JobView[], because: string, now: string): JobView[] {
+export function loseJobs<Job extends JobView>(jobs: readonly Job[], because: string, now: string): Job[] {
   return jobs.map((job) => {
     if (job.state === 'waiting') return { ...job, ...lost(`Never submitted: ${because}`, now) };
     const logs = job.logsComplete

@@ -26,5 +26,7 @@ export const activities: Proxies = {
   cancelJobs: bounded('cancelJobs'),
   cancelCampaignJobs: bounded('cancelCampaignJobs'),
   disconnect: bounded('disconnect'),
+  loadCampaign: bounded('loadCampaign'),
+  writeManifestPart: bounded('writeManifestPart'),
   writeManifest: bounded('writeManifest'),
 };

@@ -5,18 +5,33 @@ import {
   renderCampaignView,
   unsubmitted,
 } from '../domain/campaign.ts';
-import type { CampaignSnapshot } from '../domain/campaign-snapshot.ts';
-import type { CampaignState, CampaignView, JobView } from '../domain/campaign-view.ts';
+import { reasonInWords } from '../domain/campaign-cancel.ts';
+import { orderOf } from '../domain/campaign-dependencies.ts';
+import { cancelJob, type CampaignJob, jobAfterNews, newJobs } from '../domain/campaign-job.ts';
+import { type CampaignPlan, jobsOfPlan } from '../domain/campaign-plan.ts';
+import {
+  type CampaignSnapshot,
+  readCampaignSnapshot,
+  storeCampaignSnapshot,
+} from '../domain/campaign-snapshot.ts';
+import type { CampaignState, CampaignView } from '../domain/campaign-view.ts';
 import { CAMPAIGN_VIEW_MEMO } from '../domain/cluster-view.ts';
 import type { Failure } from '../domain/failures.ts';
 import { clusterWorkflowId, type Tenant } from '../domain/ids.ts';
-import { jobAfterFact } from '../domain/job-state.ts';
+import type { JobChunk } from '../domain/job-chunks.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
-import { continueIfHistoryIsLong, requireKnownVersion } from './continue-as-new.ts';
-import { type CampaignInput, type CampaignTarget, campaignProgress, type FactsMessage } from './messages.ts';
+import { continueIfHistoryIsLong, isHistoryLong, requireKnownVersion } from './continue-as-new.ts';
+import {
+  type CampaignInput,
+  type CampaignTarget,
+  campaignProgress,
+  type CancelCampaignRequest,
+  type FactsMessage,
+} from './messages.ts';
 import { publishCampaignAttributes } from './search-attributes.ts';
 
-function nowIso(): string {
+/** The workflow's clock: the time of the current workflow task, the same at every replay. */
+export function nowIso(): string {
   return new Date().toISOString();
 }
 
@@ -25,24 +40,65 @@ export class CampaignRun {
   readonly tenant: Tenant;
   readonly input: CampaignInput;
   readonly snapshot: CampaignSnapshot;
+  /** Keys of all jobs, each after those that it depends on. */
+  order: readonly string[];
   /** Set once the cluster said that it is gone or will not come. */
   gone: Failure | undefined;
+  /** Jobs whose dependencies Slurm did not know, until newer facts arrive. */
+  readonly deferred = new Set<string>();
+  /** Whether the jobs are known; `failed` if their content cannot be read. */
+  private plan: 'loading' | 'loaded' | 'failed';
   private changed = false;
   private onGone: () => void = () => {};
   private published = '';
   private reported = '';
   private attributes: CampaignView | undefined;
 
-  constructor(input: CampaignInput) {
+  constructor(input: CampaignInput, chunks: readonly JobChunk[]) {
     this.tenant = { virtualLabId: input.virtualLabId, projectId: input.projectId };
     this.input = input;
-    requireKnownVersion(input.snapshot);
-    this.snapshot = input.snapshot ?? newCampaignSnapshot(input.jobKeys, nowIso());
+    requireKnownVersion(input.snapshot, [1, 2]);
+    this.snapshot = input.snapshot
+      ? readCampaignSnapshot(input.snapshot, chunks)
+      : newCampaignSnapshot(input.jobKeys ?? [], nowIso());
+    this.plan = input.snapshot || input.jobKeys ? 'loaded' : 'loading';
+    this.order = orderOf(this.snapshot.jobs);
+  }
+
+  get isLoaded(): boolean {
+    return this.plan === 'loaded';
+  }
+
+  /**
+   * Whether the campaign submits, copies and listens at the same time. Runs that release 0.1.0 started do one after
+   * the other, as their histories have it; the run that continues them does not.
+   */
+  get isSideBySide(): boolean {
+    return this.input.jobCount !== undefined;
+  }
+
+  load(plan: CampaignPlan): void {
+    this.snapshot.jobs = newJobs(jobsOfPlan(plan));
+    this.order = orderOf(this.snapshot.jobs);
+    this.plan = 'loaded';
+    this.changed = true;
+  }
+
+  failToLoad(failure: Failure): void {
+    this.snapshot.failure = failure;
+    this.plan = 'failed';
+  }
+
+  async untilPlanIsKnown(): Promise<void> {
+    await condition(() => this.plan !== 'loading');
   }
 
   view(): CampaignView {
-    const { campaignId, content } = this.input;
-    return renderCampaignView(this.tenant, campaignId, content, this.snapshot, nowIso());
+    const { campaignId, content, jobCount } = this.input;
+    const view = renderCampaignView(this.tenant, campaignId, content, this.snapshot, nowIso());
+    if (this.isLoaded || jobCount === undefined) return view;
+    const state = this.plan === 'failed' ? 'rejected' : 'waiting';
+    return { ...view, jobCount, jobsByState: { [state]: jobCount } };
   }
 
   /** The cluster is ready. A campaign keeps the first target that it was given. */
@@ -57,10 +113,21 @@ export class CampaignRun {
     if (epoch !== snapshot.target?.deployment.epoch || sequence <= snapshot.sequence) return;
     snapshot.sequence = sequence;
     const byKey = new Map(facts.map((fact) => [fact.jobKey, fact]));
+    this.deferred.clear();
     this.updateJobs((job) => {
       const fact = byKey.get(job.key);
-      return fact ? jobAfterFact(job, fact, observedAt) : job;
+      return fact ? jobAfterNews(job, fact, observedAt) : job;
     });
+  }
+
+  /** Ends what Slurm does not have; the rest is up to Slurm, and to whoever tells it. */
+  cancel(request: CancelCampaignRequest): void {
+    const { jobKeys, reason, requestedBy } = request;
+    if (!jobKeys) this.snapshot.cancellation ??= { reason, ...(requestedBy && { requestedBy }) };
+    const wanted = jobKeys && new Set(jobKeys);
+    const words = reasonInWords(request);
+    const now = nowIso();
+    this.updateJobs((job) => ((wanted?.has(job.key) ?? true) ? cancelJob(job, words, now) : job));
   }
 
   lose(failure: Failure): void {
@@ -69,20 +136,20 @@ export class CampaignRun {
     this.onGone();
   }
 
-  /** What ends a running activity when the cluster goes. */
+  /** What ends running activities when the cluster goes. */
   onClusterGone(stop: () => void): void {
     this.onGone = stop;
   }
 
-  updateJobs(change: (job: JobView) => JobView): void {
+  updateJobs(change: (job: CampaignJob) => CampaignJob): void {
     this.snapshot.jobs = this.snapshot.jobs.map(change);
     this.changed = true;
   }
 
-  /** Puts new views in the place of the jobs of the same key. */
-  replaceJobs(views: readonly JobView[]): void {
-    const byKey = new Map(views.map((view) => [view.key, view]));
-    this.updateJobs((job) => byKey.get(job.key) ?? job);
+  /** Changes the jobs of these keys only. */
+  updateJobsOf(keys: Iterable<string>, change: (job: CampaignJob) => CampaignJob): void {
+    const wanted = new Set(keys);
+    this.updateJobs((job) => (wanted.has(job.key) ? change(job) : job));
   }
 
   /** Says where the campaign stands; `since` is when it came into that state, also over continued runs. */
@@ -102,7 +169,8 @@ export class CampaignRun {
       upsertMemo({ [CAMPAIGN_VIEW_MEMO]: view });
       setCurrentDetails(renderCampaignDetails(view));
     }
-    await this.report(ended);
+    // The cluster counts all jobs as waiting from the moment that it took the campaign.
+    if (this.plan !== 'loading') await this.report(ended);
   }
 
   private async report(ended: boolean): Promise<void> {
@@ -123,19 +191,34 @@ export class CampaignRun {
     }
   }
 
-  /** Waits until a message changed something. */
-  async nextChange(): Promise<void> {
-    await condition(() => this.changed);
-    this.changed = false;
+  /** Something is to be looked at: ends the present wait. */
+  wake(): void {
+    this.changed = true;
   }
 
-  /** Continues as new when the history is long enough. One whose cluster is gone is about to end instead. */
+  /** Waits until something changed, at most so many seconds if given. Returns whether something did. */
+  async nextChange(atMostSeconds?: number): Promise<boolean> {
+    const isChanged = () => this.changed;
+    const summary = 'Until jobs are tried again';
+    if (atMostSeconds === undefined) await condition(isChanged);
+    else await condition(isChanged, atMostSeconds * 1000, { summary });
+    const changed = this.changed;
+    this.changed = false;
+    return changed;
+  }
+
+  /** Whether it is time to continue as new. A campaign whose cluster is gone is about to end instead. */
+  get mustRollOver(): boolean {
+    return !this.gone && isHistoryLong(this.input.historyEventLimit);
+  }
+
+  /** Continues as new if it is time. Nothing may be under way. */
   async rollOverIfNeeded(): Promise<void> {
-    if (this.gone) return;
-    await continueIfHistoryIsLong(this.input.historyEventLimit, () => ({
-      ...this.input,
-      jobKeys: [],
-      snapshot: this.snapshot,
-    }));
+    if (!this.mustRollOver) return;
+    await continueIfHistoryIsLong(this.input.historyEventLimit, () => {
+      const { jobKeys: _jobKeys, ...input } = this.input;
+      const { stored, chunks } = storeCampaignSnapshot(this.snapshot);
+      return [{ ...input, jobCount: this.snapshot.jobs.length, snapshot: stored }, ...chunks];
+    });
   }
 }

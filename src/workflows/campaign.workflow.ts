@@ -1,57 +1,108 @@
 import { CancellationScope, isCancellation, setHandler } from '@temporalio/workflow';
-import { isComplete, loseJobs, outcome, refuseUnsubmitted, unsubmitted } from '../domain/campaign.ts';
-import type { JobView } from '../domain/campaign-view.ts';
-import { isTerminal } from '../domain/slurm-states.ts';
+import type { ManifestPartReference } from '../domain/campaign-manifest.ts';
+import { isComplete, loseJobs, outcome } from '../domain/campaign.ts';
+import { cancelRequestSchema, reasonInWords } from '../domain/campaign-cancel.ts';
+import { viewOfJob } from '../domain/campaign-job.ts';
+import { JOBS_PER_PART } from '../domain/campaign-manifest.ts';
+import type { CampaignOutcome } from '../domain/campaign-view.ts';
+import type { JobChunk } from '../domain/job-chunks.ts';
+import { problemWith } from '../domain/lifetime.ts';
 import { counted } from '../domain/wording.ts';
 import { activities } from './activities.ts';
-import { CampaignRun } from './campaign-run.ts';
-import { failureFrom } from './failure.ts';
+import { runJobs } from './campaign-jobs.ts';
+import { CampaignRun, nowIso } from './campaign-run.ts';
+import { failureFrom, rejection } from './failure.ts';
 import {
   type CampaignInput,
-  type CampaignTarget,
   campaignJob,
   campaignJobs,
   campaignView,
+  cancelCampaign,
+  type CancelCampaignRequest,
   clusterGone,
   clusterReady,
   slurmFacts,
 } from './messages.ts';
 
-/** Jobs that one SSH channel submits; small enough that a lost attempt is cheap, large enough to be fast. */
-const SUBMISSION_BATCH = 100;
-
-/** Jobs whose logs one activity copies. */
-const LOG_BATCH = 50;
-
-/** One submission: hands its jobs to Slurm once each, follows them, copies their logs, writes the manifest. */
-export async function campaign(input: CampaignInput): Promise<void> {
-  const run = new CampaignRun(input);
+/**
+ * One submission: hands its jobs to Slurm once each, follows them, copies their logs, writes the manifest. A continued
+ * run has its jobs in `chunks`.
+ */
+export async function campaign(input: CampaignInput, ...chunks: JobChunk[]): Promise<void> {
+  const run = new CampaignRun(input, chunks);
   registerHandlers(run);
   await run.publish();
-  await untilGone(run, () => runJobs(run));
+  await loadPlan(run);
+  registerJobQueries(run);
+  await untilGone(run, async () => runJobs(run));
   await finish(run);
 }
 
 function registerHandlers(run: CampaignRun): void {
   setHandler(campaignView, () => run.view(), { description: 'How the campaign stands' });
+  setHandler(clusterReady, (target) => run.aim(target));
+  setHandler(slurmFacts, (message) => run.takeFacts(message));
+  setHandler(clusterGone, ({ failure }) => run.lose(failure));
+  setHandler(
+    cancelCampaign,
+    async (request) => {
+      await run.untilPlanIsKnown();
+      // The validator may not have known the jobs yet.
+      refuseUnknownJobs(run, request);
+      run.cancel(request);
+      return run.view();
+    },
+    {
+      validator: (request) => {
+        const problem = problemWith(cancelRequestSchema, request);
+        if (problem) throw rejection('InvalidRequest', problem);
+        if (run.isLoaded) refuseUnknownJobs(run, request);
+      },
+      description: 'Cancel the campaign, or some of its jobs',
+    },
+  );
+}
+
+function refuseUnknownJobs(run: CampaignRun, { jobKeys = [] }: CancelCampaignRequest): void {
+  const known = new Set(run.order);
+  const unknown = jobKeys.find((key) => !known.has(key));
+  if (unknown !== undefined) throw rejection('NotFound', `The campaign has no job \`${unknown}\`.`);
+}
+
+/** Only once the jobs are known: until then nobody can say that there is no such job. */
+function registerJobQueries(run: CampaignRun): void {
   setHandler(
     campaignJobs,
     ({ offset, limit }) => ({
-      jobs: run.snapshot.jobs.slice(offset, offset + limit),
+      jobs: run.snapshot.jobs.slice(offset, offset + limit).map(viewOfJob),
       total: run.snapshot.jobs.length,
     }),
     { description: 'A page of the jobs' },
   );
-  setHandler(campaignJob, ({ jobKey }) => run.snapshot.jobs.find(({ key }) => key === jobKey) ?? null, {
-    description: 'One job by its key',
-  });
-  setHandler(clusterReady, (target) => run.aim(target));
-  setHandler(slurmFacts, (message) => run.takeFacts(message));
-  setHandler(clusterGone, ({ failure }) => run.lose(failure));
+  setHandler(
+    campaignJob,
+    ({ jobKey }) => {
+      const job = run.snapshot.jobs.find(({ key }) => key === jobKey);
+      return job ? viewOfJob(job) : null;
+    },
+    { description: 'One job by its key' },
+  );
+}
+
+/** Without its plan a campaign ends: nobody knows what to submit. */
+async function loadPlan(run: CampaignRun): Promise<void> {
+  if (run.isLoaded) return;
+  try {
+    run.load(await activities.loadCampaign({ content: run.input.content }));
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    run.failToLoad(failureFrom(error, 'AwsUnavailable'));
+  }
 }
 
 /** Runs until done or until the cluster is gone, which cancels whatever is being done there. */
 async function untilGone(run: CampaignRun, work: () => Promise<void>): Promise<void> {
+  if (run.gone) return;
   const scope = new CancellationScope({ cancellable: true });
   run.onClusterGone(() => scope.cancel());
   try {
@@ -61,126 +112,37 @@ async function untilGone(run: CampaignRun, work: () => Promise<void>): Promise<v
   }
 }
 
-async function runJobs(run: CampaignRun): Promise<void> {
-  while (!run.snapshot.target) {
-    if (run.gone) return;
-    await run.nextChange();
-  }
-  await submitAll(run, run.snapshot.target);
-  await follow(run);
-}
-
-async function submitAll(run: CampaignRun, target: CampaignTarget): Promise<void> {
-  for (;;) {
-    const waiting = unsubmitted(run.snapshot.jobs);
-    if (waiting.length === 0) return;
-    run.enter('submitting', `Being handed to Slurm: ${counted(waiting.length, 'job')}.`);
-    try {
-      await submitBatch(run, target, waiting.slice(0, SUBMISSION_BATCH));
-    } catch (error) {
-      if (isCancellation(error)) throw error;
-      // What repeating could not mend: the campaign says so, and follows what Slurm already has.
-      const failure = failureFrom(error);
-      run.snapshot.failure = failure;
-      run.snapshot.jobs = refuseUnsubmitted(run.snapshot.jobs, failure.message, new Date().toISOString());
-    }
-    await run.rollOverIfNeeded();
-  }
-}
-
-async function submitBatch(
-  run: CampaignRun,
-  target: CampaignTarget,
-  batch: readonly JobView[],
-): Promise<void> {
-  run.replaceJobs(batch.map((job) => ({ ...job, state: 'submitting', reason: 'Being handed to Slurm.' })));
-  await run.publish();
-  const outcomes = await activities.submitJobs({
-    ...target.deployment,
-    access: target.access,
-    campaignId: run.input.campaignId,
-    content: run.input.content,
-    jobs: batch.map(({ key }) => ({ jobKey: key })),
-    defaultQueue: target.defaultQueue,
-  });
-  const now = new Date().toISOString();
-  const byKey = new Map(outcomes.map((answer) => [answer.jobKey, answer]));
-  run.updateJobs((job) => {
-    const answer = byKey.get(job.key);
-    // Facts that arrived meanwhile know more than the submission's answer.
-    if (!answer || job.state !== 'submitting') return job;
-    if (answer.status === 'deferred') return { ...job, state: 'waiting', reason: answer.message };
-    return answer.status === 'rejected'
-      ? {
-          ...job,
-          state: 'rejected',
-          reason: `Slurm refused it: ${answer.message}`,
-          endedAt: now,
-          logsComplete: true,
-        }
-      : { ...job, state: 'pending', reason: 'Slurm has it.', slurmJobId: answer.jobId, submittedAt: now };
-  });
-}
-
-async function follow(run: CampaignRun): Promise<void> {
-  run.enter(
-    'running',
-    run.snapshot.failure ? 'Not all jobs could be handed to Slurm.' : 'All jobs were handed to Slurm.',
-  );
-  while (!isComplete(run.snapshot.jobs)) {
-    await run.publish();
-    const ended = run.snapshot.jobs
-      .filter((job) => isTerminal(job.state) && !job.logsComplete)
-      .slice(0, LOG_BATCH);
-    if (ended.length > 0)
-      await copyLogs(
-        run,
-        ended.map(({ key }) => key),
-      );
-    else await run.nextChange();
-    await run.rollOverIfNeeded();
-  }
-}
-
-/** Copies what ended jobs wrote. A failure is noted at the jobs: logging never makes a job or a campaign fail. */
-async function copyLogs(run: CampaignRun, keys: readonly string[]): Promise<void> {
-  const { target, jobs } = run.snapshot;
-  if (!target) return;
-  const wanted = new Set(keys);
-  let problem: string | undefined;
-  try {
-    await activities.copyJobLogs({
-      ...target.deployment,
-      access: target.access,
-      campaignId: run.input.campaignId,
-      content: run.input.content,
-      jobs: jobs.filter(({ key }) => wanted.has(key)).map((view) => ({ jobKey: view.key, view })),
-    });
-  } catch (error) {
-    if (isCancellation(error)) throw error;
-    problem = failureFrom(error).message;
-  }
-  run.updateJobs((job) =>
-    wanted.has(job.key) ? { ...job, logsComplete: true, ...(problem && { logsProblem: problem }) } : job,
-  );
-}
-
 async function finish(run: CampaignRun): Promise<void> {
-  const { snapshot, input, gone } = run;
-  const now = new Date().toISOString();
+  const { snapshot, gone } = run;
+  const now = nowIso();
   if (gone && !isComplete(snapshot.jobs)) {
     snapshot.jobs = loseJobs(snapshot.jobs, gone.message, now);
     snapshot.failure = gone;
   }
-  const state = outcome(snapshot.jobs);
-  const count = snapshot.jobs.filter((job) => job.state === 'succeeded').length;
-  await activities.writeManifest({
-    content: input.content,
-    campaignId: input.campaignId,
-    jobs: snapshot.jobs,
-    ...(snapshot.target && { logs: snapshot.target.logs }),
-  });
+  const { jobs, cancellation } = snapshot;
+  const state = run.isLoaded ? outcome(jobs, cancellation !== undefined) : 'failed';
+  const count = jobs.filter((job) => job.state === 'succeeded').length;
+  await writeManifest(run, state);
   snapshot.endedAt = now;
-  run.enter(state, `${count} of ${counted(snapshot.jobs.length, 'job')} succeeded.`);
+  const cause =
+    cancellation && state === 'cancelled' ? ` It was cancelled: ${reasonInWords(cancellation)}` : '';
+  run.enter(state, `${count} of ${counted(run.view().jobCount, 'job')} succeeded.${cause}`);
   await run.publish(true);
+}
+
+/** Of a large campaign in parts, because one payload of Temporal has 2 MB. */
+async function writeManifest({ input, snapshot }: CampaignRun, state: CampaignOutcome): Promise<void> {
+  const { content, campaignId } = input;
+  const jobs = snapshot.jobs.map(viewOfJob);
+  const manifest = { content, campaignId, state, ...(snapshot.target && { logs: snapshot.target.logs }) };
+  if (jobs.length <= JOBS_PER_PART) {
+    await activities.writeManifest({ ...manifest, jobs });
+    return;
+  }
+  const parts: ManifestPartReference[] = [];
+  for (let begin = 0; begin < jobs.length; begin += JOBS_PER_PART) {
+    const some = jobs.slice(begin, begin + JOBS_PER_PART);
+    parts.push(await activities.writeManifestPart({ content, part: parts.length, jobs: some }));
+  }
+  await activities.writeManifest({ ...manifest, parts });
 }

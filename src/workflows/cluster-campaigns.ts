@@ -82,7 +82,7 @@ export async function takeCampaign(
   if (!entity.currentSpec() && spec) entity.request(spec);
   else if (entity.isRecallable()) entity.recall('A campaign arrived before anything was deleted.');
   const { historyEventLimit } = entity.policy;
-  const input: CampaignInput = { ...entity.tenant, campaignId, content, jobKeys, historyEventLimit };
+  const input = { ...entity.tenant, campaignId, content, jobCount, historyEventLimit };
   const outcome = await startCampaign(entity, input);
   if (outcome === 'repeated') delete campaigns[campaignId];
   entity.publish();
@@ -91,7 +91,10 @@ export async function takeCampaign(
 }
 
 /** `repeated`: a campaign of that id has run before, or runs on although the entity forgot it. */
-async function startCampaign(entity: ClusterEntity, input: CampaignInput): Promise<'accepted' | 'repeated'> {
+async function startCampaign(
+  entity: ClusterEntity,
+  input: CampaignInput & { readonly jobCount: number },
+): Promise<'accepted' | 'repeated'> {
   try {
     await startChild('campaign', {
       workflowId: campaignWorkflowId(entity.tenant, input.campaignId),
@@ -99,7 +102,7 @@ async function startCampaign(entity: ClusterEntity, input: CampaignInput): Promi
       workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
       // The campaign reports, copies logs and writes its manifest on its own feet, whatever becomes of the cluster.
       parentClosePolicy: ParentClosePolicy.ABANDON,
-      staticSummary: `${counted(input.jobKeys.length, 'job')} of ${entity.tenant.virtualLabId}/${entity.tenant.projectId}`,
+      staticSummary: `${counted(input.jobCount, 'job')} of ${entity.tenant.virtualLabId}/${entity.tenant.projectId}`,
     });
     return 'accepted';
   } catch (error) {

@@ -15,7 +15,7 @@ import { renderClusterView, sameView } from '../domain/cluster-render.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { newEpochId, type Tenant } from '../domain/ids.ts';
 import type { Resolution } from '../domain/lifetime.ts';
-import { continueIfHistoryIsLong, requireKnownVersion } from './continue-as-new.ts';
+import { continueIfHistoryIsLong, isHistoryLong, requireKnownVersion } from './continue-as-new.ts';
 import type { ClusterInput } from './messages.ts';
 import { publishClusterAttributes } from './search-attributes.ts';
 
@@ -225,9 +225,14 @@ export class ClusterEntity {
     this.awake = false;
   }
 
+  /** Whether it is time to continue as new. */
+  get mustRollOver(): boolean {
+    return isHistoryLong(this.policy.historyEventLimit);
+  }
+
   /** Continues as new when the history is long enough. Only called where the snapshot alone says what comes next. */
   async rollOverIfNeeded(): Promise<void> {
     const { tenant, policy, snapshot } = this;
-    await continueIfHistoryIsLong(policy.historyEventLimit, () => ({ ...tenant, policy, snapshot }));
+    await continueIfHistoryIsLong(policy.historyEventLimit, () => [{ ...tenant, policy, snapshot }]);
   }
 }

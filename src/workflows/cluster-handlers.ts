@@ -75,7 +75,8 @@ export function registerClusterHandlers(entity: ClusterEntity): void {
   setHandler(campaignProgress, ({ campaignId, unsubmittedJobs, activeJobs, ended }) => {
     const campaign = entity.snapshot.campaigns[campaignId];
     if (!campaign) return;
-    const submitted = unsubmittedJobs < campaign.unsubmittedJobs;
+    // Looking after each of a hundred batches would only make them slower.
+    const submitted = unsubmittedJobs === 0 && campaign.unsubmittedJobs > 0;
     if (ended) delete entity.snapshot.campaigns[campaignId];
     else Object.assign(campaign, { unsubmittedJobs, activeJobs });
     entity.publish();

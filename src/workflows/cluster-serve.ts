@@ -1,9 +1,11 @@
 import { decideIdle, type IdleVerdict, nextLookInMs } from '../domain/idle.ts';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import type { ClusterActivity } from '../domain/slurm-facts.ts';
+import type { Observation } from '../activities/port.ts';
 import { activities } from './activities.ts';
 import { announceReady, passFacts } from './cluster-campaigns.ts';
 import { type ClusterEntity, nowIso } from './cluster-entity.ts';
+import { LogFollower } from './log-follower.ts';
 
 /** Margin for clocks that differ when accounting is asked for jobs since a campaign was accepted. */
 const CLOCK_MARGIN_SECONDS = 300;
@@ -13,11 +15,13 @@ const CLOCK_MARGIN_SECONDS = 300;
  * the cluster is still needed. Returns when a teardown began.
  */
 export async function serve(entity: ClusterEntity): Promise<void> {
+  const follower = new LogFollower();
   while (entity.snapshot.state === 'ready') {
     const record = entity.record();
     await announceReady(entity, record);
-    const activity = await look(entity, record);
-    const verdict = judge(entity, record, activity);
+    const seen = await look(entity, record);
+    const verdict = judge(entity, record, seen?.activity);
+    if (entity.snapshot.teardown) await follower.stop();
     // A teardown that was asked for while we looked wins over what we saw.
     const { teardown } = entity.snapshot;
     if (teardown) {
@@ -25,7 +29,12 @@ export async function serve(entity: ClusterEntity): Promise<void> {
       return;
     }
     entity.publish();
+    if (entity.mustRollOver) await follower.stop();
     await entity.rollOverIfNeeded();
+    const { access } = record;
+    // Releases before 0.2.0 did not count our own jobs, and followed none.
+    if (access && (seen?.runningOwn ?? 0) > 0) follower.keepGoing({ ...entity.deployment(record), access });
+    if (seen?.more) continue;
     const endsAt = lifetimeEndsAt(record);
     await entity.sleepUntilWoken(
       nextLookInMs(verdict, entity.policy, Date.now(), endsAt),
@@ -38,11 +47,12 @@ export async function serve(entity: ClusterEntity): Promise<void> {
 export async function look(
   entity: ClusterEntity,
   record: DeploymentRecord,
-): Promise<ClusterActivity | undefined> {
+): Promise<Observation | undefined> {
   const { snapshot } = entity;
   if (!record.access) return undefined;
+  let observation: Observation;
   try {
-    const observation = await activities.observeSlurm({
+    observation = await activities.observeSlurm({
       ...entity.deployment(record),
       access: record.access,
       campaigns: Object.entries(snapshot.campaigns)
@@ -53,15 +63,15 @@ export async function look(
           ...(told && { told }),
         })),
     });
-    delete snapshot.blindSince;
-    snapshot.activity = { ...observation.activity, at: nowIso() };
-    await passFacts(entity, record.epoch, observation.campaigns);
-    return observation.activity;
   } catch {
     // Whatever the cause, we are blind: nothing is concluded from it, and the view says since when.
     snapshot.blindSince ??= nowIso();
     return undefined;
   }
+  delete snapshot.blindSince;
+  snapshot.activity = { ...observation.activity, at: nowIso() };
+  await passFacts(entity, record.epoch, observation.campaigns);
+  return observation;
 }
 
 function lifetimeEndsAt(record: DeploymentRecord): number {

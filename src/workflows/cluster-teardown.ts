@@ -21,7 +21,8 @@ export async function drain(entity: ClusterEntity): Promise<void> {
   const deadline = Date.parse(entity.snapshot.since) + entity.policy.drainTimeoutSeconds * 1000;
   const isExporting = () => entity.snapshot.state === 'exporting';
   while (isExporting() && openCampaigns(entity, record).length > 0 && Date.now() < deadline) {
-    await look(entity, record);
+    const seen = await look(entity, record);
+    if (seen?.more) continue;
     const waitMs = Math.min(entity.policy.busyTickSeconds * 1000, deadline - Date.now());
     if (openCampaigns(entity, record).length > 0 && waitMs > 0) {
       await entity.sleepUntilWoken(waitMs, 'Until campaigns have copied their logs');

@@ -5,6 +5,7 @@ import {
   makeContinueAsNewFunc,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { JobChunk } from '../domain/job-chunks.ts';
 import type { CampaignInput, ClusterInput, SubnetPoolInput } from './messages.ts';
 import { HISTORY_EVENT_LIMIT } from './policies.ts';
 
@@ -16,23 +17,26 @@ export function isHistoryLong(limit: number = HISTORY_EVENT_LIMIT): boolean {
 
 /**
  * Continues as new if the history is long enough. Waits until every message handler has finished, since whoever sent
- * the message would otherwise get no answer; `nextInput` is read after that, so that it holds what they did. Only
- * called where that input alone says what comes next.
+ * the message would otherwise get no answer; `nextArguments` is read after that, so that they hold what was done. Only
+ * called where they alone say what comes next.
  */
 export async function continueIfHistoryIsLong(
   limit: number | undefined,
-  nextInput: () => CampaignInput | ClusterInput | SubnetPoolInput,
+  nextArguments: () => [ClusterInput] | [SubnetPoolInput] | [CampaignInput, ...JobChunk[]],
 ): Promise<void> {
   if (!isHistoryLong(limit)) return;
   await condition(allHandlersFinished);
   // Temporal carries search attributes over by itself, but no memo: without it nobody could read the view until the new
   // run has something to say.
   const { memo } = workflowInfo();
-  await makeContinueAsNewFunc({ ...(memo && { memo }) })(nextInput());
+  await makeContinueAsNewFunc({ ...(memo && { memo }) })(...nextArguments());
 }
 
 /** Fails a run that got its snapshot from code which writes it differently, instead of misreading it. */
-export function requireKnownVersion(snapshot: { readonly version: number } | undefined): void {
-  if (!snapshot || snapshot.version === 1) return;
+export function requireKnownVersion(
+  snapshot: { readonly version: number } | undefined,
+  known: readonly number[] = [1],
+): void {
+  if (!snapshot || known.includes(snapshot.version)) return;
   throw ApplicationFailure.nonRetryable(`Unknown snapshot version ${snapshot.version}`);
 }

@@ -1,7 +1,7 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { LeaseAnswer } from '../activities/port.ts';
 import type { CampaignView, JobView, LogLocation } from '../domain/campaign-view.ts';
-import type { CampaignSnapshot } from '../domain/campaign-snapshot.ts';
+import type { StoredCampaignSnapshot } from '../domain/campaign-snapshot.ts';
 import type { ClusterPolicy, ClusterSnapshot } from '../domain/cluster-snapshot.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { ClusterAccess, ClusterView } from '../domain/cluster-view.ts';
@@ -98,15 +98,20 @@ export const campaignProgress = defineSignal<[CampaignProgress]>('campaignProgre
 
 export const clusterView = defineQuery<ClusterView>('view');
 
-/** Input of `campaign`, started by the cluster as an abandoned child. */
+/**
+ * Input of `campaign`, started by the cluster as an abandoned child. A continued run has its snapshot here, and its jobs
+ * in further arguments.
+ */
 export interface CampaignInput extends Tenant {
   readonly campaignId: string;
   readonly content: CampaignContentReference;
-  /** Empty in a continued run: its snapshot has the jobs. */
-  readonly jobKeys: readonly string[];
+  /** Absent in runs that release 0.1.0 started. */
+  readonly jobCount?: number;
+  /** Of a run that release 0.1.0 started: its jobs, which depend on nothing. Empty if it is a continued one. */
+  readonly jobKeys?: readonly string[];
   /** Events after which a run continues as new; the cluster hands its own on. Default HISTORY_EVENT_LIMIT. */
   readonly historyEventLimit?: number;
-  readonly snapshot?: CampaignSnapshot;
+  readonly snapshot?: StoredCampaignSnapshot;
 }
 
 /** The deployment in which a campaign's jobs run. */
@@ -144,7 +149,7 @@ export interface CancelCampaignRequest {
 }
 
 /**
- * Cancels a campaign or some of its jobs. What Slurm does not have yet ends at once, the rest when Slurm says so: the
+ * Cancels a campaign or some of its jobs. InvalidRequest, NotFound for a key that it does not have. What Slurm does not have yet ends at once, the rest when Slurm says so: the
  * answer does not wait for it. Jobs that have ended stay as they are. Repeating it is harmless.
  */
 export const cancelCampaign = defineUpdate<CampaignView, [CancelCampaignRequest]>('cancel');

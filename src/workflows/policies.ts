@@ -152,10 +152,24 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     scheduleToClose: '1 min',
     retry: { initialSeconds: 1, maximumSeconds: 5, attempts: 2 },
   },
-  writeManifest: {
-    summary: 'Write the manifest of the campaign',
+  loadCampaign: {
+    summary: 'Read which jobs the campaign has',
+    why: 'One S3 object of a few MB; without it nothing can be submitted.',
+    startToClose: '60 s',
+    scheduleToClose: '1 d',
+    retry: QUICK_AWS,
+  },
+  writeManifestPart: {
+    summary: 'Write a part of the manifest',
     why: 'One S3 object; the campaign is not over without it.',
     startToClose: '60 s',
+    scheduleToClose: '1 d',
+    retry: QUICK_AWS,
+  },
+  writeManifest: {
+    summary: 'Write the manifest of the campaign',
+    why: 'One S3 object and its copy in the log group; the campaign is not over without it.',
+    startToClose: '120 s',
     scheduleToClose: '1 d',
     retry: QUICK_AWS,
   },

@@ -71,5 +71,5 @@ export async function subnetPool(input: SubnetPoolInput): Promise<void> {
 
   setCurrentDetails(renderPoolDetails(vpcId, pool));
   await condition(() => isHistoryLong(historyEventLimit));
-  await continueIfHistoryIsLong(historyEventLimit, () => ({ ...input, snapshot: pool }));
+  await continueIfHistoryIsLong(historyEventLimit, () => [{ ...input, snapshot: pool }]);
 }

@@ -1,53 +1,183 @@
 import { createHash } from 'node:crypto';
-import type { CampaignFacts } from '../../src/activities/port.ts';
+import type { CampaignFacts, Observation, ObserveRequest, SubmitOutcome } from '../../src/activities/port.ts';
+import type { Dependency } from '../../src/domain/dependencies.ts';
 import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
 
 interface FakeJob {
   readonly jobId: string;
   readonly campaignId: string;
   readonly jobKey: string;
-  readonly startMs: number;
-  endMs: number;
-  exitCode: number;
-  cancelled: boolean;
+  readonly submitMs: number;
+  readonly durationMs: number;
+  readonly exitCode: number;
+  readonly dependencies: readonly { readonly job: FakeJob; readonly condition: Dependency['condition'] }[];
+  /** Set when it starts; a job that never does has the same end. */
+  startMs?: number;
+  endMs?: number;
+  isCancelled: boolean;
+  /** Slurm shows a state that nobody knows. */
+  isStrange: boolean;
 }
 
-/** A head node's Slurm: jobs start at once and end when their time is over. */
+/** Facts are told by bucket of this many Slurm ids, as the activity does. */
+const IDS_PER_BUCKET = 100;
+
+/** A head node's Slurm: jobs start when what they wait for is over, and end when their time is. */
 export class FakeSlurm {
   readonly jobs: FakeJob[] = [];
+  /** What it accepted and forgot; the ledger on the head node still has it. */
+  readonly lost: FakeJob[] = [];
+  /** Ended jobs that it no longer knows as dependencies. */
+  readonly purgedKeys = new Set<string>();
   /** Jobs of other users: seen only in Slurm. */
   foreignUntilMs = 0;
   reachable = true;
+  maxFactsPerLook = 4000;
+  maxFactsPerCampaign = 1000;
+  private nextJobId = 1;
+
+  find(campaignId: string, jobKey: string): FakeJob | undefined {
+    return this.jobs.findLast((job) => job.campaignId === campaignId && job.jobKey === jobKey);
+  }
+
+  submit(
+    job: Pick<FakeJob, 'campaignId' | 'jobKey' | 'submitMs' | 'durationMs' | 'exitCode'>,
+    dependsOn: readonly Dependency[],
+  ): SubmitOutcome {
+    const { campaignId, jobKey } = job;
+    const known = this.find(campaignId, jobKey);
+    if (known) return { jobKey, status: 'adopted', jobId: known.jobId };
+    const dependencies: FakeJob['dependencies'][number][] = [];
+    for (const { key, condition } of dependsOn) {
+      const other = this.purgedKeys.has(key) ? undefined : this.find(campaignId, key);
+      if (!other) return { jobKey, status: 'deferred', message: `no job of ${key}` };
+      dependencies.push({ job: other, condition });
+    }
+    const jobId = String(this.nextJobId++);
+    this.jobs.push({ ...job, jobId, dependencies, isCancelled: false, isStrange: false });
+    return { jobKey, status: 'submitted', jobId };
+  }
+
+  /** The controller dies and comes back without these jobs, and gives their ids to others. */
+  lose(campaignId: string, jobKeys: readonly string[]): void {
+    for (const jobKey of jobKeys) {
+      const job = this.find(campaignId, jobKey);
+      if (!job) throw new Error(`Slurm has no job ${jobKey}`);
+      this.lost.push(job);
+      this.jobs.splice(this.jobs.indexOf(job), 1);
+      this.nextJobId = Math.min(this.nextJobId, Number(job.jobId));
+    }
+  }
+
+  cancel(isMeant: (job: FakeJob) => boolean, now: number): void {
+    this.advance(now);
+    for (const job of this.jobs.filter(isMeant)) {
+      if (job.endMs === undefined || now < job.endMs) Object.assign(job, { endMs: now, isCancelled: true });
+    }
+  }
+
+  observe({ campaigns }: ObserveRequest, now: number): Observation {
+    this.advance(now);
+    const running = this.jobs.filter((job) => job.startMs !== undefined && now < (job.endMs ?? 0)).length;
+    const pending = this.jobs.filter((job) => job.endMs === undefined).length;
+    let room = this.maxFactsPerLook;
+    let more = false;
+    const changed = campaigns.map(({ campaignId, told = {} }) => {
+      const news = this.news(campaignId, told, Math.min(room, this.maxFactsPerCampaign), now);
+      room -= news.facts.facts.length;
+      more ||= news.more;
+      return news.facts;
+    });
+    return {
+      activity: {
+        running: running + (now < this.foreignUntilMs ? 1 : 0),
+        pending,
+        stuck: 0,
+        interactiveSessions: 0,
+      },
+      runningOwn: running,
+      campaigns: changed.filter(({ facts }) => facts.length > 0),
+      more,
+    };
+  }
+
+  private news(campaignId: string, told: Readonly<Record<string, string>>, room: number, now: number) {
+    const answer: CampaignFacts & { facts: CampaignFacts['facts'][number][]; told: Record<string, string> } =
+      {
+        campaignId,
+        told: {},
+        facts: [],
+      };
+    const buckets = Map.groupBy(this.factsOf(campaignId, now), ({ jobId }) =>
+      String(Math.floor(Number(jobId) / IDS_PER_BUCKET)),
+    );
+    for (const [name, facts] of buckets) {
+      const digest = createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 22);
+      if (told[name] === digest) continue;
+      if (answer.facts.length + facts.length > room) return { facts: answer, more: true };
+      answer.told[name] = digest;
+      answer.facts.push(...facts);
+    }
+    return { facts: answer, more: false };
+  }
+
+  /** One fact for each key: of the job that Slurm has, else of the one that it lost last. */
+  private factsOf(campaignId: string, now: number): CampaignFacts['facts'][number][] {
+    const byKey = new Map<string, SlurmJobFact & { readonly jobKey: string }>();
+    for (const [jobs, isLost] of [
+      [this.lost, true],
+      [this.jobs, false],
+    ] as const) {
+      for (const job of jobs.filter((one) => one.campaignId === campaignId)) {
+        const fact = factOf(job, now);
+        byKey.set(job.jobKey, { ...fact, jobKey: job.jobKey, ...(isLost && { source: 'ledger' }) });
+      }
+    }
+    return [...byKey.values()];
+  }
+
+  /** Starts jobs whose dependencies are over, in the order of submission: each comes after what it waits for. */
+  private advance(now: number): void {
+    for (const job of this.jobs) {
+      if (job.endMs !== undefined) continue;
+      const ends = job.dependencies.map((dependency) => dependency.job.endMs ?? Number.POSITIVE_INFINITY);
+      const startMs = Math.max(job.submitMs, ...ends);
+      if (startMs > now) continue;
+      if (job.dependencies.every(isMet)) Object.assign(job, { startMs, endMs: startMs + job.durationMs });
+      else Object.assign(job, { endMs: startMs, isCancelled: true });
+    }
+  }
 }
 
-/** What the activity that looks at Slurm says about the jobs of a campaign at a moment (milliseconds since 1970). */
-export function factsOf(slurm: FakeSlurm, campaignId: string, now: number): CampaignFacts {
-  const facts = slurm.jobs
-    .filter((job) => job.campaignId === campaignId)
-    .map((job) => ({ ...factOf(job, now), jobKey: job.jobKey }));
-  return {
-    campaignId,
-    told: { '0': createHash('sha256').update(JSON.stringify(facts)).digest('hex') },
-    facts,
-  };
+function isMet({ job, condition }: FakeJob['dependencies'][number]): boolean {
+  const isOk = !job.isCancelled && job.exitCode === 0;
+  return condition === 'afterany' || isOk === (condition === 'afterok');
 }
 
 function factOf(job: FakeJob, now: number): SlurmJobFact {
-  const ended = now >= job.endMs;
-  const endState = job.cancelled ? ('CANCELLED' as const) : ('COMPLETED' as const);
+  const { jobId, jobKey, startMs, endMs, exitCode } = job;
+  const isStarted = startMs !== undefined && startMs <= now;
   return {
-    jobId: job.jobId,
+    jobId,
     comment: '',
     user: 'sim',
-    name: job.jobKey,
+    name: jobKey,
     partition: 'debug',
-    state: ended ? endState : 'RUNNING',
+    state: job.isStrange ? undefined : stateOf(job, now),
     flags: [],
-    reason: 'None',
-    nodes: 'n1',
+    reason: endMs === undefined ? 'Dependency' : 'None',
+    nodes: isStarted ? 'n1' : '',
     restarts: 0,
-    startTime: Math.floor(job.startMs / 1000),
+    submitTime: Math.floor(job.submitMs / 1000),
+    ...(isStarted && { startTime: Math.floor(startMs / 1000) }),
     source: 'queue',
-    ...(ended && { exitCode: job.exitCode, endTime: Math.floor(job.endMs / 1000) }),
+    ...(endMs !== undefined && now >= endMs && { exitCode, endTime: Math.floor(endMs / 1000) }),
   };
+}
+
+function stateOf({ isCancelled, exitCode, endMs }: FakeJob, now: number): SlurmJobFact['state'] {
+  if (endMs === undefined) return 'PENDING';
+  if (now < endMs) return 'RUNNING';
+  if (isCancelled) return 'CANCELLED';
+  return exitCode === 0 ? 'COMPLETED' : 'FAILED';
 }

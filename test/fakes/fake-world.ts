@@ -1,12 +1,27 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { Activities, ObserveRequest, SubmitOutcome } from '../../src/activities/port.ts';
+import type {
+  Activities,
+  ManifestPartRequest,
+  ManifestRequest,
+  ObserveRequest,
+  SubmitOutcome,
+} from '../../src/activities/port.ts';
+import { countByState } from '../../src/domain/campaign.ts';
+import { planOf } from '../../src/domain/campaign-plan.ts';
 import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterAccess } from '../../src/domain/cluster-view.ts';
 import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
+import type { Dependency } from '../../src/domain/dependencies.ts';
 import { type FailureType, failures } from '../../src/domain/failures.ts';
-import { factsOf, FakeSlurm } from './fake-slurm.ts';
+import { FakeSlurm } from './fake-slurm.ts';
 
 type ActivityName = keyof Activities;
+
+/** As much of a job's specification as matters here. */
+export interface FakeContentJob {
+  readonly key: string;
+  readonly dependsOn?: readonly Dependency[];
+}
 
 interface Fault {
   readonly error: () => Error;
@@ -25,7 +40,10 @@ export class FakeWorld {
   readonly stacks = new Map<string, { readonly epoch: string; readonly subnetId: string }>();
   readonly createdStacks: { readonly clusterName: string; readonly epoch: string }[] = [];
   readonly slurm = new Map<string, FakeSlurm>();
+  /** Jobs of campaigns by the key of their content. */
+  readonly contents = new Map<string, readonly FakeContentJob[]>();
   readonly manifests = new Map<string, readonly JobView[]>();
+  private readonly manifestParts = new Map<string, readonly JobView[]>();
   readonly copiedLogs = new Set<string>();
   /** Keys of the jobs that were handed to Slurm, in that order; one that was handed over twice is here twice. */
   readonly handedOver: string[] = [];
@@ -35,6 +53,10 @@ export class FakeWorld {
   jobDurationSeconds = 60;
   /** Jobs by key that take longer or shorter than the others. */
   readonly ownDurationSeconds = new Map<string, number>();
+  /** Jobs by key that do not succeed. */
+  readonly exitCodes = new Map<string, number>();
+  /** Jobs by key that Slurm refuses, and what it says. */
+  readonly refusals = new Map<string, string>();
   subnetIds: string[];
   private readonly faults = new Map<ActivityName, Fault>();
   private readonly gates = new Map<ActivityName, Promise<void>>();
@@ -104,6 +126,7 @@ export class FakeWorld {
       ...this.networkActivities(),
       ...this.stackActivities(),
       ...this.slurmActivities(),
+      ...this.campaignActivities(),
       ...lease,
     };
     // A proxy keeps the port's exact types; the worker enumerates and calls its functions like any others.
@@ -199,58 +222,33 @@ export class FakeWorld {
     return {
       submitJobs: async (request: Parameters<Activities['submitJobs']>[0]): Promise<SubmitOutcome[]> => {
         const slurm = this.slurmOf(request.clusterName);
-        const startMs = await this.now();
-        return request.jobs.map(({ jobKey }) => {
-          const known = slurm.jobs.find(
-            (job) => job.campaignId === request.campaignId && job.jobKey === jobKey,
-          );
+        const submitMs = await this.now();
+        const { campaignId } = request;
+        return request.jobs.map(({ jobKey, dependencies = [] }) => {
           this.handedOver.push(jobKey);
-          if (known) return { jobKey, status: 'adopted', jobId: known.jobId };
-          const jobId = String(slurm.jobs.length + 1);
+          const message = this.refusals.get(jobKey);
+          if (message !== undefined) return { jobKey, status: 'rejected', message };
           const seconds = this.ownDurationSeconds.get(jobKey) ?? this.jobDurationSeconds;
-          const endMs = startMs + seconds * 1000;
-          slurm.jobs.push({
-            jobId,
-            campaignId: request.campaignId,
-            jobKey,
-            startMs,
-            endMs,
-            exitCode: 0,
-            cancelled: false,
-          });
-          return { jobKey, status: 'submitted', jobId };
+          const exitCode = this.exitCodes.get(jobKey) ?? 0;
+          const job = { campaignId, jobKey, submitMs, durationMs: seconds * 1000, exitCode };
+          return slurm.submit(job, dependencies);
         });
       },
       observeSlurm: async (request: ObserveRequest) => {
-        const now = await this.now();
         const slurm = this.slurmOf(request.clusterName);
         if (!slurm.reachable) {
           throw ApplicationFailure.create({ type: 'SlurmUnavailable', message: 'slurmctld does not answer' });
         }
-        const running =
-          slurm.jobs.filter((job) => now < job.endMs).length + (now < slurm.foreignUntilMs ? 1 : 0);
-        const campaigns = request.campaigns.map(({ campaignId }) => factsOf(slurm, campaignId, now));
-        return {
-          activity: { running, pending: 0, stuck: 0, interactiveSessions: 0 },
-          campaigns: campaigns.filter(
-            ({ told }, index) => told['0'] !== request.campaigns[index]?.told?.['0'],
-          ),
-          more: false,
-        };
+        return slurm.observe(request, await this.now());
       },
       cancelJobs: async ({ clusterName }: Deployment) => {
-        const now = await this.now();
-        for (const job of this.slurmOf(clusterName).jobs.filter(({ endMs }) => now < endMs)) {
-          Object.assign(job, { endMs: now, cancelled: true });
-        }
+        this.slurmOf(clusterName).cancel(() => true, await this.now());
       },
       cancelCampaignJobs: async (request: Parameters<Activities['cancelCampaignJobs']>[0]) => {
-        const now = await this.now();
-        const wanted = request.jobKeys && new Set(request.jobKeys);
-        for (const job of this.slurmOf(request.clusterName).jobs) {
-          const isMeant = job.campaignId === request.campaignId && (wanted?.has(job.jobKey) ?? true);
-          if (isMeant && now < job.endMs) Object.assign(job, { endMs: now, cancelled: true });
-        }
+        const { campaignId, jobKeys } = request;
+        const isMeant = (job: { readonly campaignId: string; readonly jobKey: string }) =>
+          job.campaignId === campaignId && (jobKeys?.includes(job.jobKey) ?? true);
+        this.slurmOf(request.clusterName).cancel(isMeant, await this.now());
       },
       disconnect: async () => {},
       copyJobLogs: async ({ jobs }: Parameters<Activities['copyJobLogs']>[0]) => {
@@ -258,8 +256,24 @@ export class FakeWorld {
         return { copiedBytes: jobs.length };
       },
       followJobLogs: async () => ({ copiedBytes: 0 }),
-      writeManifest: async ({ campaignId, jobs }: Parameters<Activities['writeManifest']>[0]) => {
-        this.manifests.set(campaignId, jobs);
+    } satisfies Partial<Activities>;
+  }
+
+  private campaignActivities() {
+    return {
+      loadCampaign: async ({ content }: Parameters<Activities['loadCampaign']>[0]) => {
+        const jobs = this.contents.get(content.key);
+        if (jobs) return planOf(jobs);
+        throw ApplicationFailure.nonRetryable(`no ${content.key}`, 'CampaignContentMissing');
+      },
+      writeManifestPart: async ({ content, part, jobs }: ManifestPartRequest) => {
+        const key = `${content.key}-${part}`;
+        this.manifestParts.set(key, jobs);
+        return { key, sha256: 'a', jobCount: jobs.length, jobsByState: countByState(jobs) };
+      },
+      writeManifest: async ({ campaignId, jobs, parts = [] }: ManifestRequest) => {
+        const written = parts.flatMap(({ key }) => this.manifestParts.get(key) ?? []);
+        this.manifests.set(campaignId, jobs ?? written);
       },
     } satisfies Partial<Activities>;
   }

@@ -3,7 +3,7 @@ import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { inject } from 'vitest';
 import { createSubnetLeaseActivities } from '../../src/activities/subnet-lease.ts';
-import type { CampaignView } from '../../src/domain/campaign-view.ts';
+import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import {
   type ClusterPolicy,
   type ClusterSnapshot,
@@ -24,7 +24,10 @@ import {
 import { listLeases } from '../../src/dev/leftovers.ts';
 import { addSearchAttributes } from '../../src/runtime/search-attributes.ts';
 import {
+  campaignJob,
   campaignView,
+  cancelCampaign,
+  type CancelCampaignRequest,
   clusterView,
   type EnsureAnswer,
   ensureCluster,
@@ -34,7 +37,7 @@ import {
   type SubnetPoolInput,
   teardownCluster,
 } from '../../src/workflows/messages.ts';
-import { FakeWorld } from '../fakes/fake-world.ts';
+import { type FakeContentJob, FakeWorld } from '../fakes/fake-world.ts';
 import { recordHistories } from './recorded-histories.ts';
 import { continuedRunIds, replayChain } from './replay.ts';
 
@@ -141,22 +144,41 @@ export class WorkflowRig {
     });
   }
 
+  /** Submits jobs, given by their keys or with dependencies. */
   async submit(
     tenant: Tenant,
     campaignId: string,
-    jobKeys: readonly string[],
+    jobs: readonly (string | FakeContentJob)[],
     extra: { spec?: ClusterSpec; sha256?: string; queues?: string[] } = {},
   ): Promise<SubmitCampaignAnswer> {
     this.workflowIds.add(campaignWorkflowId(tenant, campaignId));
     const { sha256 = 'a', queues = [], spec } = extra;
     const content = { bucket: 'control', key: `${campaignId}.json`, sha256 };
-    const args: [SubmitCampaignRequest] = [{ campaignId, content, jobKeys, queues, ...(spec && { spec }) }];
+    const request = { campaignId, content, jobCount: jobs.length, queues, ...(spec && { spec }) };
+    const args: [SubmitCampaignRequest] = [request];
+    this.world.contents.set(
+      content.key,
+      jobs.map((job) => (typeof job === 'string' ? { key: job } : job)),
+    );
     // As the API does it: without a specification there is nothing to start.
     if (!spec) return this.cluster(tenant).executeUpdate(submitCampaign, { args });
     return this.client.workflow.executeUpdateWithStart(submitCampaign, {
       startWorkflowOperation: this.startOperation(tenant),
       args,
     });
+  }
+
+  async cancel(tenant: Tenant, campaignId: string, request: CancelCampaignRequest): Promise<CampaignView> {
+    return this.campaignHandle(tenant, campaignId).executeUpdate(cancelCampaign, { args: [request] });
+  }
+
+  campaignHandle(tenant: Tenant, campaignId: string): WorkflowHandle {
+    return this.client.workflow.getHandle(campaignWorkflowId(tenant, campaignId));
+  }
+
+  /** A job of a campaign as it stands. */
+  async job(tenant: Tenant, campaignId: string, jobKey: string): Promise<JobView | null> {
+    return this.campaignHandle(tenant, campaignId).query(campaignJob, { jobKey });
   }
 
   async teardown(tenant: Tenant, reason = 'asked for'): Promise<ClusterView> {
@@ -168,7 +190,7 @@ export class WorkflowRig {
   }
 
   async campaign(tenant: Tenant, campaignId: string): Promise<CampaignView> {
-    return this.client.workflow.getHandle(campaignWorkflowId(tenant, campaignId)).query(campaignView);
+    return this.campaignHandle(tenant, campaignId).query(campaignView);
   }
 
   /** Starts the entity without a request, as a client does that dies in between, or where another run stopped. */

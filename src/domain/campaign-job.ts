@@ -1,0 +1,140 @@
+import type { JobView } from './campaign-view.ts';
+import type { Dependency } from './dependencies.ts';
+import { jobAfterFact } from './job-state.ts';
+import type { SlurmJobFact } from './slurm-facts.ts';
+import { isTerminal } from './slurm-states.ts';
+import { clipped } from './wording.ts';
+
+/** A job as its campaign's workflow keeps it: what everybody sees of it, and what is still to be done about it. */
+export interface CampaignJob extends JobView {
+  /** Absent when it depends on nothing. */
+  readonly dependsOn?: readonly Dependency[];
+  /** It is to end, because somebody wants that. */
+  readonly cancellation?: {
+    readonly reason: string;
+    /** Slurm was told. */
+    readonly isAsked: boolean;
+  };
+}
+
+/** What Slurm made of one job of a submission. */
+export type SubmissionAnswer =
+  | { readonly status: 'submitted' | 'adopted'; readonly jobId: string }
+  | { readonly status: 'rejected'; readonly message: string }
+  | { readonly status: 'deferred'; readonly message: string };
+
+/**
+ * Longest reason that is taken over from elsewhere. With 10,000 jobs, each with a reason of its own, a snapshot still
+ * fits into one message to Temporal (4 MB).
+ */
+export const MAX_REASON_CHARACTERS = 160;
+
+/** Jobs of a campaign that was just accepted. */
+export function newJobs(
+  jobs: readonly { readonly key: string; readonly dependsOn?: readonly Dependency[] }[],
+): CampaignJob[] {
+  return jobs.map(({ key, dependsOn = [] }) => ({
+    key,
+    state: 'waiting',
+    reason: 'Waiting until the cluster is ready.',
+    logsComplete: false,
+    ...(dependsOn.length > 0 && { dependsOn }),
+  }));
+}
+
+/** What everybody may see of a job. */
+export function viewOfJob({
+  dependsOn: _dependsOn,
+  cancellation: _cancellation,
+  ...view
+}: CampaignJob): JobView {
+  return view;
+}
+
+/** Whether Slurm does not have the job, as far as is known. */
+export function isUnsubmitted({ state }: JobView): boolean {
+  return state === 'waiting' || state === 'submitting';
+}
+
+/** Ends a job that Slurm never had: there is nothing to copy. */
+export function endUnsubmitted<Job extends JobView>(
+  job: Job,
+  end: { readonly state: 'cancelled' | 'rejected'; readonly reason: string; readonly endedAt: string },
+): Job {
+  return { ...job, ...end, logsComplete: true };
+}
+
+/** A job whose submission was answered. Facts that arrived meanwhile know more, if they are of the same Slurm job. */
+export function jobAfterSubmission(job: CampaignJob, answer: SubmissionAnswer, now: string): CampaignJob {
+  const { state, slurmJobId } = job;
+  if ('message' in answer) {
+    if (state !== 'submitting') return job;
+    const message = clipped(answer.message, MAX_REASON_CHARACTERS);
+    if (answer.status === 'rejected') {
+      return endUnsubmitted(job, { state: 'rejected', reason: `Slurm refused it: ${message}`, endedAt: now });
+    }
+    const waiting = { ...job, state: 'waiting', reason: `Not in Slurm yet: ${message}` } as const;
+    return job.cancellation ? cancelJob(waiting, job.cancellation.reason, now) : waiting;
+  }
+  if (state !== 'submitting' && slurmJobId === answer.jobId) return job;
+  return {
+    ...unstarted(job),
+    state: 'pending',
+    reason: 'Slurm has it.',
+    slurmJobId: answer.jobId,
+    submittedAt: now,
+  };
+}
+
+/**
+ * A job after news from Slurm at `observedAt`. News of another Slurm job than the one that the last submission answered
+ * is old: ids are used again, so no number tells which is younger. A job that Slurm lost waits again.
+ */
+export function jobAfterNews(job: CampaignJob, fact: SlurmJobFact, observedAt: string): CampaignJob {
+  const isOwn = job.slurmJobId === fact.jobId;
+  if (fact.source === 'ledger') return isOwn && !isTerminal(job.state) ? lostJob(job, observedAt) : job;
+  if (job.slurmJobId !== undefined && !isOwn) return job;
+  return { ...jobAfterFact(job, fact, observedAt), ...intentions(job) };
+}
+
+function lostJob(job: CampaignJob, now: string): CampaignJob {
+  const lost = unstarted(job);
+  const because = `Slurm lost it (job ${job.slurmJobId}) when its controller stopped`;
+  if (!job.cancellation) return { ...lost, reason: `${because}: it is submitted again.` };
+  const reason = `${because}, and it was cancelled: ${job.cancellation.reason}`;
+  return endUnsubmitted(lost, { state: 'cancelled', reason, endedAt: now });
+}
+
+/** The job as if Slurm never had it. */
+function unstarted(job: CampaignJob): CampaignJob {
+  return { key: job.key, state: 'waiting', reason: job.reason, logsComplete: false, ...intentions(job) };
+}
+
+function intentions({
+  dependsOn,
+  cancellation,
+}: CampaignJob): Pick<CampaignJob, 'dependsOn' | 'cancellation'> {
+  return { ...(dependsOn && { dependsOn }), ...(cancellation && { cancellation }) };
+}
+
+/**
+ * A job that somebody wants to end. One that still waits ends at once; one that Slurm has, or may have, when Slurm was
+ * told and says so. Wanting it again tells Slurm again. One that has ended stays as it is.
+ */
+export function cancelJob(job: CampaignJob, reason: string, now: string): CampaignJob {
+  if (isTerminal(job.state)) return job;
+  const cancelled = { ...job, cancellation: { reason, isAsked: false } };
+  if (job.state !== 'waiting') return cancelled;
+  return endUnsubmitted(cancelled, {
+    state: 'cancelled',
+    reason: `Cancelled before it was submitted: ${reason}`,
+    endedAt: now,
+  });
+}
+
+/** Whether Slurm has a job that is to end and was not told so yet. */
+export function mustBeCancelled({ state, slurmJobId, cancellation }: CampaignJob): boolean {
+  return (
+    cancellation !== undefined && !cancellation.isAsked && slurmJobId !== undefined && !isTerminal(state)
+  );
+}
