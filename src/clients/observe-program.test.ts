@@ -1,0 +1,132 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { accountingRow, RemoteHome, secondsAgo, US } from '../../test/support/remote-home.ts';
+import { squeueColumns } from '../domain/slurm-output.ts';
+import type { SlurmSnapshot } from './slurm-gateway.ts';
+import { decodeObservation } from './slurm-protocol.ts';
+
+/** The program that runs on the head node, with programs in Slurm's place that answer from files. */
+let home: RemoteHome;
+
+beforeEach(async () => {
+  home = await RemoteHome.make();
+  await home.program('squeue', 'cat "$HOME/queue" 2>/dev/null || true');
+  await home.program(
+    'sacct',
+    'echo "$@" >>"$HOME/asked"; case $* in *--jobs=*) cat "$HOME/by-id" ;; *) cat "$HOME/accounting" ;; esac 2>/dev/null || true',
+  );
+  await home.program('sdiag', 'echo x >>"$HOME/sdiag"; echo "DBD Agent queue size: 0"');
+});
+afterEach(async () => home.remove());
+
+const since = secondsAgo(7200);
+const commentOf = (key: string) => `pcp/e1/c1/${key}`;
+
+function queueLine(jobId: string, comment: string): string {
+  const values: Readonly<Record<string, string>> = {
+    JobID: jobId,
+    JobArrayID: jobId,
+    State: 'RUNNING',
+    exit_code: '0:0',
+    RestartCnt: '0',
+    Comment: comment,
+  };
+  return `${squeueColumns.map((column) => `${values[column] ?? ''}${US}`).join('')}\n`;
+}
+
+/** A ledger in which each key got the job of its position, from 1 on, at the same moment. */
+const writeLedger = async (time: number, ...keys: string[]) =>
+  home.write(
+    '.parallelcluster-provisioner/e1/ledger',
+    keys.map((key, index) => `try ${commentOf(key)}\njob ${commentOf(key)} ${index + 1} ${time}\n`).join(''),
+  );
+
+async function observe(): Promise<SlurmSnapshot> {
+  return decodeObservation(await home.run('observe', `e1 ${since}\n`), true);
+}
+
+const lostOf = ({ facts }: SlurmSnapshot) =>
+  facts.filter(({ source }) => source === 'ledger').map(({ jobId, comment }) => `${jobId} ${comment}`);
+
+describe('a look at Slurm', () => {
+  it('says which jobs of the ledger neither the queue nor accounting knows', async () => {
+    await writeLedger(secondsAgo(60), 'lives', 'ended', 'lost');
+    await home.write('queue', queueLine('1', commentOf('lives')) + queueLine('3', 'somebody’s'));
+    await home.write('accounting', accountingRow('2', 'COMPLETED', secondsAgo(60), commentOf('ended')));
+    const snapshot = await observe();
+    expect(lostOf(snapshot)).toEqual([`3 ${commentOf('lost')}`]);
+    expect(snapshot.facts).toHaveLength(4);
+  });
+
+  it('asks neither slurmctld nor accounting further when nothing is missing', async () => {
+    await writeLedger(secondsAgo(60), 'lives');
+    await home.write('queue', queueLine('1', commentOf('lives')));
+    expect(lostOf(await observe())).toEqual([]);
+    expect([await home.linesOf('asked'), await home.linesOf('sdiag')]).toEqual([[expect.anything()], []]);
+  });
+
+  it('does not call a job lost that was only just accepted, or before the period that it looks at', async () => {
+    await writeLedger(secondsAgo(20), 'young');
+    expect(lostOf(await observe())).toEqual([]);
+    await writeLedger(since + 100, 'old');
+    expect(lostOf(await observe())).toEqual([]);
+  });
+
+  it('goes by the last job of a key', async () => {
+    await home.write(
+      '.parallelcluster-provisioner/e1/ledger',
+      `job ${commentOf('a')} 1 ${secondsAgo(600)}\njob ${commentOf('a')} 9 ${secondsAgo(60)}\n`,
+    );
+    expect(lostOf(await observe())).toEqual([`9 ${commentOf('a')}`]);
+  });
+
+  it('calls nothing lost as long as slurmctld holds records back from accounting', async () => {
+    await writeLedger(secondsAgo(60), 'a');
+    await home.program('sdiag', 'echo "DBD Agent queue size: 1"');
+    expect((await observe()).facts).toEqual([]);
+    await home.program('sdiag', 'echo "it is down" >&2; exit 1');
+    expect((await observe()).facts).toEqual([]);
+  });
+
+  it('finds by its id a job that no period shows, and says whose it is', async () => {
+    await writeLedger(secondsAgo(60), 'a');
+    await home.write('by-id', accountingRow('1', 'CANCELLED', secondsAgo(61), ''));
+    expect((await observe()).facts).toMatchObject([
+      { jobId: '1', comment: commentOf('a'), state: 'CANCELLED', source: 'accounting' },
+    ]);
+  });
+
+  it('tells the job of a key from another that has its id by now', async () => {
+    await writeLedger(secondsAgo(600), 'ended', 'lost');
+    await home.write(
+      'by-id',
+      accountingRow('1', 'COMPLETED', secondsAgo(601), commentOf('ended')) +
+        accountingRow('1', 'COMPLETED', secondsAgo(300), commentOf('other')) +
+        accountingRow('2', 'COMPLETED', secondsAgo(300), '') +
+        accountingRow('2', 'RUNNING', secondsAgo(601), ''),
+    );
+    const snapshot = await observe();
+    expect(lostOf(snapshot)).toEqual([`2 ${commentOf('lost')}`]);
+    expect(snapshot.facts).toMatchObject([{ comment: commentOf('ended'), state: 'COMPLETED' }, {}]);
+  });
+
+  it.each(['squeue', 'sacct'])('fails when %s fails, or warns although it succeeds', async (name) => {
+    for (const end of [1, 0]) {
+      await home.program(name, `echo "it is down" >&2; exit ${end}`);
+      await expect(observe()).rejects.toMatchObject({
+        type: 'SlurmUnavailable',
+        message: expect.stringContaining('it is down') as unknown,
+      });
+    }
+  });
+
+  it('fails when accounting fails at the second question', async () => {
+    await writeLedger(secondsAgo(60), 'a');
+    await home.program('sacct', 'case $* in *--jobs=*) echo "it is down" >&2; exit 1 ;; esac');
+    await expect(observe()).rejects.toMatchObject({ type: 'SlurmUnavailable' });
+  });
+
+  it('needs no ledger', async () => {
+    await home.write('queue', queueLine('1', commentOf('a')));
+    expect((await observe()).facts).toHaveLength(1);
+  });
+});
