@@ -56,7 +56,6 @@ export async function startSlurmCluster(): Promise<SlurmCluster> {
     gateway,
     head: { epoch, access: { ...access, hostKey } },
     privateKey: keys.private,
-    privateKey: keys.private,
     asRoot,
     asSim: async (...argv) => asJobUser(rig, CLUSTER, argv),
     async openTerminal() {
