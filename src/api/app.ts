@@ -3,6 +3,7 @@ import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-
 import { randomUUID } from 'node:crypto';
 import type { LogReader } from '../clients/log-reader.ts';
 import { KnownFailure } from '../domain/failures.ts';
+import { registerArchiveRoute } from './archive.routes.ts';
 import { requireBearerToken } from './auth.ts';
 import { CampaignService, type CampaignServiceDeps } from './campaign-service.ts';
 import { registerCancelRoutes } from './cancel.routes.ts';
@@ -78,6 +79,7 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   registerCampaignRoutes(app, campaigns);
   registerCancelRoutes(app, campaigns);
   registerLogRoutes(app, campaigns, deps.logs, deps.tailPace);
+  registerArchiveRoute(app, campaigns, deps.logs);
   registerOpsRoutes(app, deps.readiness);
   await registerDocs(app);
   refuseOtherMethods(app, new Map(methodsByPath));

@@ -2,7 +2,7 @@ import type { CampaignSpecInput } from '../domain/job.ts';
 import type { ClusterSpecInput } from '../domain/cluster-spec.ts';
 import type { ClusterView } from '../domain/cluster-view.ts';
 import { type Problem, type ProblemType, problemTypePath, problemTypes } from './problem.ts';
-import type { CampaignReceipt } from './view-schemas.ts';
+import type { CampaignPage, CampaignReceipt } from './view-schemas.ts';
 
 /* Examples of the OpenAPI document. A test parses each with the schema that it is an example of. */
 
@@ -11,11 +11,21 @@ export const clusterSpecExample: ClusterSpecInput = { tier: 'prod-mpi', idleTime
 export const campaignExample: CampaignSpecInput = {
   cluster: clusterSpecExample,
   jobs: [
-    { key: 'sim-1', command: ['/usr/bin/env', 'hostname'], nodes: 2, tasks: 8, timeLimitSeconds: 3600 },
+    { key: 'prepare', script: '#!/bin/bash\nset -e\nnrnivmodl mechanisms\n', modules: ['neuron/9.0.1'] },
+    {
+      key: 'sim-1',
+      command: ['special', '-mpi', 'sweep.hoc'],
+      modules: ['neuron/9.0.1'],
+      environment: { CURRENT_NA: '0.1' },
+      nodes: 2,
+      tasks: 8,
+      timeLimitSeconds: 3600,
+      dependsOn: ['prepare'],
+    },
     {
       key: 'report',
-      script: '#!/bin/bash\necho "Hello from $SLURM_JOB_ID"\n',
-      environment: { OMP_NUM_THREADS: '1' },
+      script: '#!/bin/bash\npython3 collect.py\n',
+      dependsOn: [{ key: 'sim-1', condition: 'afterany' }],
     },
   ],
 };
@@ -49,9 +59,39 @@ export const receiptExample: CampaignReceipt = {
   virtualLabId: 'lab-1',
   projectId: 'project-1',
   campaignId: 'mfrggzdfmztwq2lknnwg23tpou',
-  jobCount: 2,
+  jobCount: 3,
   sha256: '3fc9b689459d738f8c88a3a48aa9e33542016b7a4052e001aaa536fca74813cb',
   cluster: { state: 'provisioning', since: '2026-01-15T09:30:00.000Z', message: 'Creating the stack.' },
+};
+
+export const campaignViewExample: CampaignPage = {
+  virtualLabId: 'lab-1',
+  projectId: 'project-1',
+  campaignId: 'mfrggzdfmztwq2lknnwg23tpou',
+  state: 'running',
+  since: '2026-01-15T09:41:09.000Z',
+  message: '1 job runs, 1 waits.',
+  observedAt: '2026-01-15T09:58:22.000Z',
+  acceptedAt: '2026-01-15T09:30:00.000Z',
+  jobCount: 3,
+  jobsByState: { succeeded: 1, running: 1, pending: 1 },
+  jobs: [
+    {
+      key: 'prepare',
+      state: 'succeeded',
+      reason: 'Exit code 0',
+      slurmJobId: '1',
+      slurmState: 'COMPLETED',
+      exitCode: 0,
+      submittedAt: '2026-01-15T09:41:09.000Z',
+      startedAt: '2026-01-15T09:44:30.000Z',
+      endedAt: '2026-01-15T09:45:02.000Z',
+      nodes: 'mpi-dy-c7a-1',
+      restarts: 0,
+      logsComplete: true,
+    },
+  ],
+  nextPageToken: 'a4ayc_80MQ',
 };
 
 export function problemExample(type: ProblemType): Problem {

@@ -7,6 +7,7 @@ import { campaignSpecSchema, jobSpecSchema } from '../domain/job.ts';
 import { queueSchema } from '../domain/queue.ts';
 import {
   campaignExample,
+  campaignViewExample,
   clusterSpecExample,
   clusterViewExample,
   problemExample,
@@ -17,6 +18,7 @@ import type { Server } from './server.ts';
 import {
   campaignPageSchema,
   campaignReceiptSchema,
+  campaignSummarySchema,
   clusterViewSchema,
   failureSchema,
   jobViewSchema,
@@ -30,7 +32,8 @@ components.add(jobSpecSchema, { id: 'Job' });
 components.add(queueSchema, { id: 'Queue' });
 components.add(clusterViewSchema, { id: 'ClusterView', examples: [clusterViewExample] });
 components.add(campaignReceiptSchema, { id: 'CampaignReceipt', examples: [receiptExample] });
-components.add(campaignPageSchema, { id: 'CampaignView' });
+components.add(campaignPageSchema, { id: 'CampaignView', examples: [campaignViewExample] });
+components.add(campaignSummarySchema, { id: 'CampaignSummary' });
 components.add(jobViewSchema, { id: 'JobView' });
 components.add(failureSchema, { id: 'Failure' });
 components.add(problemSchema, { id: 'Problem', description: 'RFC 9457 problem details.' });
@@ -126,7 +129,13 @@ function complete(document: OpenAPIV3_1.Document): OpenAPIV3_1.Document {
 
 const headers: Readonly<Record<string, Record<string, OpenAPIV3_1.HeaderObject>>> = {
   '202': { Location: { description: 'Where to follow it.', schema: { type: 'string' } } },
+  '206': {
+    'Content-Range': { description: 'What came, e.g. `bytes 0-99/1234`.', schema: { type: 'string' } },
+  },
   '401': { 'WWW-Authenticate': { description: '`Bearer`', schema: { type: 'string' } } },
+  '416': {
+    'Content-Range': { description: 'The length, e.g. `bytes */1234`.', schema: { type: 'string' } },
+  },
   '503': { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } } },
 };
 

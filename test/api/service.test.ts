@@ -3,13 +3,14 @@ import type { OpenAPIV3_1 } from 'openapi-types';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import {
   campaignExample,
+  campaignViewExample,
   clusterSpecExample,
   clusterViewExample,
   problemExample,
   receiptExample,
 } from '../../src/api/examples.ts';
 import { problemSchema, problemTypes } from '../../src/api/problem.ts';
-import { campaignReceiptSchema, clusterViewSchema } from '../../src/api/view-schemas.ts';
+import { campaignPageSchema, campaignReceiptSchema, clusterViewSchema } from '../../src/api/view-schemas.ts';
 import { clusterSpecInputSchema } from '../../src/domain/cluster-spec.ts';
 import { failures, isFailureType } from '../../src/domain/failures.ts';
 import { campaignSpecSchema } from '../../src/domain/job.ts';
@@ -111,6 +112,7 @@ describe('the OpenAPI document', () => {
         `post ${cluster}/campaigns`,
         `get ${campaign}`,
         `delete ${campaign}`,
+        `get ${campaign}/logs`,
         `get ${campaign}/jobs/{jobKey}`,
         `delete ${campaign}/jobs/{jobKey}`,
         `get ${campaign}/jobs/{jobKey}/logs/{kind}`,
@@ -152,7 +154,15 @@ describe('the OpenAPI document', () => {
 
   it('describes headers that callers must know', async () => {
     const text = JSON.stringify(await openApi());
-    for (const header of ['Location', 'Retry-After', 'WWW-Authenticate', 'idempotency-key']) {
+    for (const header of [
+      'Location',
+      'Retry-After',
+      'WWW-Authenticate',
+      'Content-Range',
+      'idempotency-key',
+      'last-event-id',
+      'range',
+    ]) {
       expect(text).toContain(`"${header}"`);
     }
   });
@@ -161,6 +171,7 @@ describe('the OpenAPI document', () => {
     expect(clusterSpecInputSchema.safeParse(clusterSpecExample).error).toBeUndefined();
     expect(campaignSpecSchema.safeParse(campaignExample).error).toBeUndefined();
     expect(clusterViewSchema.safeParse(clusterViewExample).error).toBeUndefined();
+    expect(campaignPageSchema.safeParse(campaignViewExample).error).toBeUndefined();
     expect(campaignReceiptSchema.safeParse(receiptExample).error).toBeUndefined();
     const types = Object.keys(failures).filter(isFailureType);
     expectTypeOf(types).items.toEqualTypeOf<keyof typeof failures>();
