@@ -111,6 +111,11 @@ async function expectStored(
   });
 }
 
+function* whole(bytes: Buffer): Generator<Buffer, undefined> {
+  yield bytes;
+  return undefined;
+}
+
 /** Where the stream of an output ends. */
 async function endOfStream({ campaignId }: CampaignContent, jobKey: string): Promise<number> {
   const logStreamName = logStreamNameOf({ epoch: cluster.head.epoch, campaignId, jobKey }, 'stdout');
@@ -312,6 +317,32 @@ echo; echo two
     context.cancel();
     await following;
   });
+});
+
+describe('many small jobs', () => {
+  const count = atScale(100, 1000);
+
+  it(`are copied and read back byte by byte: ${count} of them`, async () => {
+    const keys = Array.from({ length: count }, (_, index) => `job-${index}`);
+    const content = campaign(...keys.map((key) => ({ key, command: ['true'] })));
+    // As their wrappers leave them.
+    const folder = directoryOf(content, 'KEY').replace(/\/KEY$/, '');
+    const script = `mkdir -p "$1" "$2" && cd "$1" && for ((i = 0; i < $3; i++)); do
+      mkdir job-$i && printf 'I am %s\\0\\377\\n' $i >job-$i/stdout && : >job-$i/stderr && : >"$2/$4:job-$i" || exit 1
+    done`;
+    const running = directoryOf(content, 'KEY').replace(/\/jobs\/.*$/, '/running');
+    await cluster.asSim('bash', '-c', script, 'bash', folder, running, String(count), content.campaignId);
+    const ours = async () =>
+      (await cluster.gateway.listOutputs(cluster.head)).filter(
+        ({ campaignId }) => campaignId === content.campaignId,
+      );
+    expect(await ours()).toHaveLength(count);
+    await copy(content);
+    for (const [index, key] of keys.entries()) {
+      await expectStored(content, key, whole(Buffer.from(`I am ${index}\0\u00FF\n`, 'latin1')));
+    }
+    expect(await ours()).toEqual([]);
+  }, 600_000);
 });
 
 describe('a process that dies while it copies', () => {
