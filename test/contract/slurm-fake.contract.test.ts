@@ -25,6 +25,9 @@ describeSlurmGateway('in memory', async () => {
     async hold(jobId) {
       gateway.change(jobId, { state: 'PENDING', reason: 'JobHeldUser' });
     },
+    async purge(jobId) {
+      gateway.purge(jobId);
+    },
     async reachTimeLimit(jobId) {
       gateway.change(jobId, { state: 'TIMEOUT', endTime: 2_000_000 });
     },

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { HeadNode, SlurmGateway, Submitted } from '../../src/clients/slurm-gateway.ts';
 import type { JobView } from '../../src/domain/campaign-view.ts';
+import type { Dependency } from '../../src/domain/dependencies.ts';
 import { jobSpecSchema } from '../../src/domain/job.ts';
 import type { JobSpecInput } from '../../src/domain/job.ts';
 import { factsByJobKey, jobAfterFact } from '../../src/domain/job-state.ts';
@@ -15,6 +16,8 @@ export interface SlurmGatewayRig {
   startController(): Promise<void>;
   /** `scontrol hold`. */
   hold(jobId: string): Promise<void>;
+  /** As if the job had ended so long ago that the controller has forgotten it. */
+  purge(jobId: string): Promise<void>;
   /** As if the job's time limit had passed. */
   reachTimeLimit(jobId: string): Promise<void>;
   close(): Promise<void>;
@@ -47,10 +50,17 @@ export function describeSlurmGateway(name: string, makeRig: () => Promise<SlurmG
       campaignId = newCampaignId();
       return submitAgain(...jobs);
     };
-    const submitAgain = async (...jobs: JobSpecInput[]) =>
+    const submitAgain = async (...jobs: JobSpecInput[]) => submitWith({}, ...jobs);
+    const submitWith = async (
+      dependencies: Readonly<Record<string, readonly Dependency[]>>,
+      ...jobs: JobSpecInput[]
+    ) =>
       rig.gateway.submit(rig.head, {
         campaignId,
-        jobs: jobs.map((job) => ({ spec: jobSpecSchema.parse(job) })),
+        jobs: jobs.map((job) => ({
+          spec: jobSpecSchema.parse(job),
+          dependencies: dependencies[job.key] ?? [],
+        })),
         defaultQueue: 'debug',
       });
     const viewOf = async (jobKey: string): Promise<JobView> => {
@@ -136,6 +146,71 @@ export function describeSlurmGateway(name: string, makeRig: () => Promise<SlurmG
       await rig.gateway.cancel(rig.head, { campaignId });
       expect((await endOf('ab')).state).toBe('cancelled');
       expect(await rig.gateway.cancel(rig.head, { campaignId })).toEqual({ remaining: 0 });
+    });
+
+    it('starts jobs after those that they depend on, and cancels those that never can', async () => {
+      campaignId = newCampaignId();
+      const first = await submitWith(
+        {
+          second: [{ key: 'first', condition: 'afterok' }],
+          rescue: [{ key: 'first', condition: 'afternotok' }],
+          behind: [{ key: 'rescue', condition: 'afterok' }],
+          always: [
+            { key: 'fails', condition: 'afterany' },
+            { key: 'second', condition: 'afterok' },
+          ],
+        },
+        { key: 'first', command: ['true'] },
+        { key: 'fails', command: ['sh', '-c', 'exit 3'] },
+        { key: 'second', command: ['true'] },
+        { key: 'rescue', command: ['true'] },
+        { key: 'behind', command: ['true'] },
+        { key: 'always', command: ['true'] },
+      );
+      expect(first.map(({ status }) => status)).toEqual(Array(6).fill('submitted'));
+      expect((await endOf('always')).state).toBe('succeeded');
+      const [before, after] = [await viewOf('first'), await viewOf('second')];
+      expect(Date.parse(after.startedAt ?? '')).toBeGreaterThanOrEqual(Date.parse(before.endedAt ?? ''));
+      const never = { state: 'cancelled', reason: 'A job that it depends on did not end as required' };
+      expect(await endOf('rescue')).toMatchObject(never);
+      expect(await endOf('behind')).toMatchObject(never);
+    });
+
+    it('takes a dependency on a job that has ended for met, or cancels, as long as Slurm knows it', async () => {
+      await submit({ key: 'ended', command: ['true'] });
+      await endOf('ended');
+      await submitWith(
+        {
+          runs: [{ key: 'ended', condition: 'afterok' }],
+          never: [{ key: 'ended', condition: 'afternotok' }],
+        },
+        { key: 'runs', command: ['true'] },
+        { key: 'never', command: ['true'] },
+      );
+      expect((await endOf('runs')).state).toBe('succeeded');
+      expect((await endOf('never')).state).toBe('cancelled');
+    });
+
+    it('defers a job whose dependency Slurm has forgotten, and makes it once it is asked without', async () => {
+      const [ended] = await submit({ key: 'ended', command: ['true'] });
+      await endOf('ended');
+      await rig.purge(idOf(ended));
+      const waits = { late: [{ key: 'ended', condition: 'afterok' as const }] };
+      const answers = await submitWith(waits, { key: 'late', command: ['true'] });
+      expect(answers).toMatchObject([{ jobKey: 'late', status: 'deferred' }]);
+      expect((await viewOf('late')).state).toBe('submitting');
+      await submitAgain({ key: 'late', command: ['true'] });
+      expect((await endOf('late')).state).toBe('succeeded');
+      expect((await viewOf('ended')).state).toBe('succeeded');
+    });
+
+    it('cancels the jobs that are named and no others', async () => {
+      const jobs = ['a', 'b', 'c', 'd'].map((key) => ({ key, command: ['sleep', '100'] }));
+      await submit(...jobs);
+      await rig.gateway.cancel(rig.head, { campaignId, jobKeys: ['a', 'c', 'nobody'] });
+      expect([(await endOf('a')).state, (await endOf('c')).state]).toEqual(['cancelled', 'cancelled']);
+      expect(await rig.gateway.cancel(rig.head, { campaignId, jobKeys: [] })).toEqual({ remaining: 0 });
+      for (const key of ['b', 'd']) expect(isTerminal((await viewOf(key)).state)).toBe(false);
     });
 
     it('tells a held job from one that waits for its turn', async () => {

@@ -22,6 +22,16 @@ describeSlurmGateway('over SSH to a real head node', async () => ({
   async hold(jobId) {
     await cluster.asSim('scontrol', 'hold', jobId);
   },
+  async purge(jobId) {
+    // Slurm 24.11 looks for jobs to forget every 30 s; the shortest MinJobAge is 2 s.
+    await cluster.setMinJobAge(2);
+    await expect
+      .poll(async () => cluster.asSim('squeue', '--noheader', '--states=all', '--format=%i'), {
+        timeout: 90_000,
+      })
+      .not.toMatch(new RegExp(`^${jobId}$`, 'm'));
+    await cluster.setMinJobAge(300);
+  },
   async reachTimeLimit(jobId) {
     await cluster.asSim('scontrol', 'update', `JobId=${jobId}`, 'TimeLimit=0');
   },

@@ -12,13 +12,16 @@ import type {
   Submitted,
   UnpinnedHeadNode,
 } from '../../src/clients/slurm-gateway.ts';
+import type { DependencyCondition } from '../../src/domain/dependencies.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { jobComment, parseJobComment } from '../../src/domain/ids.ts';
 import type { JobSpec } from '../../src/domain/job.ts';
 import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
+import { parseLostJobs } from '../../src/domain/slurm-output.ts';
 
 interface FakeJob {
   readonly spec: JobSpec;
+  readonly waitsFor: readonly { readonly job: FakeJob; readonly condition: DependencyCondition }[];
   fact: SlurmJobFact;
   stdout: string;
 }
@@ -36,6 +39,7 @@ export class FakeSlurmGateway implements SlurmGateway {
   outage: KnownFailure | undefined;
   readonly disconnected: string[] = [];
   readonly #jobs = new Map<string, FakeJob>();
+  readonly #lost: SlurmJobFact[] = [];
   #lastId = 0;
   #now = 1_000_000;
 
@@ -55,7 +59,7 @@ export class FakeSlurmGateway implements SlurmGateway {
     options?: CallOptions,
   ): Promise<Submitted[]> {
     this.#reach(head, options);
-    return jobs.map(({ spec }) => {
+    return jobs.map(({ spec, dependencies = [] }) => {
       const comment = jobComment({ epoch: head.epoch, campaignId, jobKey: spec.key });
       const known = this.#jobs.get(comment);
       if (known !== undefined) return { jobKey: spec.key, status: 'adopted', jobId: known.fact.jobId };
@@ -64,8 +68,15 @@ export class FakeSlurmGateway implements SlurmGateway {
         const message = 'Batch job submission failed: Invalid partition name specified';
         return { jobKey: spec.key, status: 'rejected', message };
       }
+      const waitsFor = dependencies.flatMap(({ key, condition }) => {
+        const job = this.#jobs.get(jobComment({ epoch: head.epoch, campaignId, jobKey: key }));
+        return job?.fact.source === 'queue' ? [{ job, condition }] : [];
+      });
+      if (waitsFor.length < dependencies.length)
+        return { jobKey: spec.key, status: 'deferred', message: 'Slurm does not have what it depends on' };
       const jobId = String(++this.#lastId);
-      this.#jobs.set(comment, { spec, fact: this.#newFact(jobId, comment, partition, spec), stdout: '' });
+      const fact = this.#newFact(jobId, comment, partition, spec);
+      this.#jobs.set(comment, { spec, waitsFor, fact, stdout: '' });
       return { jobKey: spec.key, status: 'submitted', jobId };
     });
   }
@@ -78,7 +89,7 @@ export class FakeSlurmGateway implements SlurmGateway {
     this.#reach(head, options);
     for (const job of this.#jobs.values()) this.#advance(job);
     return {
-      facts: [...this.#jobs.values()].map(({ fact }) => fact),
+      facts: [...[...this.#jobs.values()].map(({ fact }) => fact), ...this.#lost],
       interactiveSessions: this.interactiveSessions,
     };
   }
@@ -134,6 +145,21 @@ export class FakeSlurmGateway implements SlurmGateway {
     if (job !== undefined) job.fact = { ...job.fact, ...changes };
   }
 
+  /** As Slurm does some minutes after the end (MinJobAge): only accounting knows the job from then on. */
+  purge(jobId: string): void {
+    this.change(jobId, { source: 'accounting' });
+  }
+
+  /** As a controller that was killed before it had saved the job; the next job gets its id. */
+  lose(jobId: string): void {
+    for (const [comment, { fact }] of this.#jobs) {
+      if (fact.jobId !== jobId) continue;
+      this.#jobs.delete(comment);
+      this.#lost.push(...parseLostJobs(`${comment} ${jobId}`));
+      this.#lastId = Number(jobId) - 1;
+    }
+  }
+
   #reach({ access }: HeadNode, options: CallOptions | undefined): void {
     options?.signal?.throwIfAborted();
     if (access.hostKey !== this.hostKey) throw new KnownFailure('HostKeyMismatch', `shows ${this.hostKey}`);
@@ -161,7 +187,11 @@ export class FakeSlurmGateway implements SlurmGateway {
   #advance(job: FakeJob): void {
     const { fact, spec } = job;
     const [program, ...args] = spec.command ?? [];
-    if (fact.state === 'PENDING' && fact.reason === 'Priority') {
+    if (fact.state === 'PENDING' && isMet(job) === false) {
+      this.#end(job, { state: 'CANCELLED' }, 'DependencyNeverSatisfied');
+    } else if (fact.state === 'PENDING' && isMet(job) === undefined) {
+      job.fact = { ...fact, reason: 'Dependency' };
+    } else if (fact.state === 'PENDING' && ['Priority', 'Dependency'].includes(fact.reason)) {
       job.fact = { ...fact, state: 'RUNNING', reason: '', startTime: this.#now++, nodes: 'n1' };
     } else if (fact.state === 'RUNNING' && program !== 'sleep') {
       const exitCode = Number(/exit (\d+)/.exec(args[1] ?? '')?.[1] ?? 0);
@@ -176,7 +206,16 @@ export class FakeSlurmGateway implements SlurmGateway {
     }
   }
 
-  #end(job: FakeJob, how: Partial<SlurmJobFact>): void {
-    job.fact = { ...job.fact, ...how, reason: '', endTime: this.#now++ };
+  #end(job: FakeJob, how: Partial<SlurmJobFact>, reason = ''): void {
+    job.fact = { ...job.fact, ...how, reason, endTime: this.#now++ };
   }
+}
+
+/** Whether a job may start, as far as what it depends on is concerned; undefined: not yet, false: never. */
+function isMet({ waitsFor }: FakeJob): boolean | undefined {
+  if (waitsFor.some(({ job }) => job.fact.endTime === undefined)) return undefined;
+  return waitsFor.every(
+    ({ job, condition }) =>
+      condition === 'afterany' || (job.fact.state === 'COMPLETED') === (condition === 'afterok'),
+  );
 }

@@ -20,6 +20,8 @@ export interface SlurmCluster {
   openTerminal(): Promise<() => void>;
   /** A gateway of its own, as another worker has. */
   newGateway(): SlurmSsh;
+  /** How long the controller remembers jobs that have ended (`MinJobAge`). */
+  setMinJobAge(seconds: number): Promise<void>;
   /** Ends the controller at once, without a chance to save its state. */
   killController(): Promise<void>;
   startController(): Promise<void>;
@@ -68,8 +70,14 @@ export async function startSlurmCluster(): Promise<SlurmCluster> {
       return () => client.end();
     },
     newGateway,
+    async setMinJobAge(seconds) {
+      await asRoot(
+        `sed -i 's/^MinJobAge=.*/MinJobAge=${seconds}/' /etc/slurm/slurm.conf && scontrol reconfigure`,
+      );
+    },
     async killController() {
-      await asRoot('pkill -KILL -x slurmctld; while pgrep -x slurmctld >/dev/null; do sleep 0.05; done');
+      // Its name after a reconfiguration is that of the file: slurmctld-wlm.
+      await asRoot('pkill -KILL ^slurmctld; while pgrep ^slurmctld >/dev/null; do sleep 0.05; done');
     },
     async startController() {
       const daemon = 'setpriv --reuid slurm --regid slurm --clear-groups slurmctld -D';
