@@ -75,7 +75,6 @@ export class CampaignService {
         campaignId,
         content: reference,
         jobCount: jobs.length,
-        jobKeys: jobs.map(({ key }) => key),
         queues: [...new Set(jobs.flatMap(({ queue }) => queue ?? []))],
         ...(cluster && { spec: resolveClusterSpec(cluster) }),
       },

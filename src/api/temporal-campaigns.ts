@@ -28,11 +28,16 @@ export function createTemporalCampaigns(client: Client): Campaigns {
       return await callTemporal(client, answerBy, async () => handle.query(query, ...args));
     } catch (error) {
       // Temporal's answer while the workflow has not run yet and so has no handlers.
-      if (error instanceof QueryNotRegisteredError) {
-        throw new KnownFailure('WorkerUnavailable', 'The campaign has not begun yet.');
-      }
+      if (error instanceof QueryNotRegisteredError) throw notBegun();
       throw error;
     }
+  };
+
+  const jobs: Campaigns['jobs'] = async (tenant, campaignId, range, answerBy) => {
+    const page = await ask(campaignJobs, tenant, campaignId, [range], answerBy);
+    // Every campaign has jobs; its workflow learns them from the control bucket, a moment after it was started.
+    if (page.total === 0) throw notBegun();
+    return page;
   };
 
   return {
@@ -47,11 +52,13 @@ export function createTemporalCampaigns(client: Client): Campaigns {
       return { view: campaignViewSchema.parse(written), open: status.name === 'RUNNING' };
     },
 
-    jobs: async (tenant, campaignId, range, answerBy) =>
-      ask(campaignJobs, tenant, campaignId, [range], answerBy),
+    jobs,
 
-    job: async (tenant, campaignId, jobKey, answerBy) =>
-      (await ask(campaignJob, tenant, campaignId, [{ jobKey }], answerBy)) ?? undefined,
+    job: async (tenant, campaignId, jobKey, answerBy) => {
+      const job = await ask(campaignJob, tenant, campaignId, [{ jobKey }], answerBy);
+      if (!job) await jobs(tenant, campaignId, { offset: 0, limit: 0 }, answerBy);
+      return job ?? undefined;
+    },
 
     cancel: async (tenant, campaignId, request, answerBy) => {
       const handle = handleOf(tenant, campaignId);
@@ -60,4 +67,8 @@ export function createTemporalCampaigns(client: Client): Campaigns {
       );
     },
   };
+}
+
+function notBegun(): KnownFailure {
+  return new KnownFailure('WorkerUnavailable', 'The campaign has not begun yet.');
 }

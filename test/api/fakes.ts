@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Campaigns, ClusterListRequest, Clusters, Page } from '../../src/api/ports.ts';
 import type {
   JobLog,
@@ -6,8 +7,14 @@ import type {
   JobLogRequest,
   LogReader,
 } from '../../src/clients/log-reader.ts';
-import { type CampaignStore, contentKey, encodeContent } from '../../src/clients/campaign-store.ts';
+import {
+  type CampaignStore,
+  contentKey,
+  decodeContent,
+  encodeContent,
+} from '../../src/clients/campaign-store.ts';
 import { countByState, newCampaignSnapshot, renderCampaignView } from '../../src/domain/campaign.ts';
+import { viewOfJob } from '../../src/domain/campaign-job.ts';
 import type { CampaignManifest, ManifestPartReference } from '../../src/domain/campaign-manifest.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import { type ClusterSpec, diffSpecs } from '../../src/domain/cluster-spec.ts';
@@ -71,14 +78,20 @@ interface FakeCampaign {
   jobs: JobView[];
 }
 
+const keysSchema = z
+  .object({ jobs: z.array(z.object({ key: z.string() })) })
+  .transform(({ jobs }) => jobs.map(({ key }) => key));
+
 /** Campaigns as their workflows would keep them. */
 export class FakeCampaigns implements Campaigns {
   readonly cancellations: CancelCampaignRequest[] = [];
   private readonly campaigns = new Map<string, FakeCampaign>();
   private readonly outage: Outage;
+  private readonly store: FakeStore;
 
-  constructor(outage: Outage) {
+  constructor(outage: Outage, store: FakeStore) {
     this.outage = outage;
+    this.store = store;
   }
 
   /** The campaign, to be changed as its workflow would. */
@@ -88,10 +101,13 @@ export class FakeCampaigns implements Campaigns {
     return found;
   }
 
-  accept(owner: Tenant, { campaignId, content, jobKeys = [] }: SubmitCampaignRequest): void {
-    const snapshot = newCampaignSnapshot(jobKeys, NOW);
+  /** The keys of its jobs are found where the workflow finds them. */
+  accept(owner: Tenant, { campaignId, content }: SubmitCampaignRequest): void {
+    const keys = keysSchema.parse(JSON.parse(this.store.contents.get(content.key) ?? '{}'));
+    const snapshot = newCampaignSnapshot(keys, NOW);
     const view = renderCampaignView(owner, campaignId, content, snapshot, NOW);
-    this.campaigns.set(campaignWorkflowId(owner, campaignId), { view, open: true, jobs: snapshot.jobs });
+    const views = snapshot.jobs.map(viewOfJob);
+    this.campaigns.set(campaignWorkflowId(owner, campaignId), { view, open: true, jobs: views });
   }
 
   /** As after the end of Temporal's retention. */

@@ -161,7 +161,7 @@ describe('a hostile body', () => {
     expect(`${response.body}${api.logged.join('')}`).not.toContain('hunter2');
   });
 
-  it('that is too large is refused, a large campaign is not', async () => {
+  it('that is too large is refused, a large campaign is not', { timeout: 30_000 }, async () => {
     const api = harness();
     api.clusters.views.set(clusterWorkflowId(tenant), clusterView());
     const script = `#!/bin/sh\n#${'x'.repeat(1_000_000)}`;

@@ -12,9 +12,9 @@ export const TOKEN = 'test-token-of-more-than-32-characters';
 /** An API whose every dependency is in this process. */
 export class Harness {
   readonly outage = new Outage();
-  readonly campaigns = new FakeCampaigns(this.outage);
-  readonly clusters = new FakeClusters(this.outage, this.campaigns);
   readonly store = new FakeStore();
+  readonly campaigns = new FakeCampaigns(this.outage, this.store);
+  readonly clusters = new FakeClusters(this.outage, this.campaigns);
   readonly logs = new FakeLogs();
   /** What the readiness probe says is missing. */
   missing: Awaited<ReturnType<ReadinessProbe['check']>>;
