@@ -6,6 +6,7 @@ import type {
   ObserveRequest,
   SubmitOutcome,
 } from '../../src/activities/port.ts';
+import type { CampaignStore } from '../../src/clients/campaign-store.ts';
 import { countByState } from '../../src/domain/campaign.ts';
 import { planOf } from '../../src/domain/campaign-plan.ts';
 import type { JobView } from '../../src/domain/campaign-view.ts';
@@ -14,6 +15,7 @@ import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
 import type { Dependency } from '../../src/domain/dependencies.ts';
 import { type FailureType, failures } from '../../src/domain/failures.ts';
 import { FakeSlurm } from './fake-slurm.ts';
+import { createMemoryCampaignStore } from './memory-campaign-store.ts';
 
 type ActivityName = keyof Activities;
 
@@ -40,6 +42,8 @@ export class FakeWorld {
   readonly stacks = new Map<string, { readonly epoch: string; readonly subnetId: string }>();
   readonly createdStacks: { readonly clusterName: string; readonly epoch: string }[] = [];
   readonly slurm = new Map<string, FakeSlurm>();
+  /** Where contents are that are not in `contents`. */
+  campaignStore: Pick<CampaignStore, 'get'> = createMemoryCampaignStore();
   /** Jobs of campaigns by the key of their content. */
   readonly contents = new Map<string, readonly FakeContentJob[]>();
   readonly manifests = new Map<string, readonly JobView[]>();
@@ -262,9 +266,7 @@ export class FakeWorld {
   private campaignActivities() {
     return {
       loadCampaign: async ({ content }: Parameters<Activities['loadCampaign']>[0]) => {
-        const jobs = this.contents.get(content.key);
-        if (jobs) return planOf(jobs);
-        throw ApplicationFailure.nonRetryable(`no ${content.key}`, 'CampaignContentMissing');
+        return planOf(this.contents.get(content.key) ?? (await this.campaignStore.get(content)).jobs);
       },
       writeManifestPart: async ({ content, part, jobs }: ManifestPartRequest) => {
         const key = `${content.key}-${part}`;

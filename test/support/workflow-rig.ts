@@ -37,6 +37,7 @@ import {
   type SubnetPoolInput,
   teardownCluster,
 } from '../../src/workflows/messages.ts';
+import type { FakeSlurm } from '../fakes/fake-slurm.ts';
 import { type FakeContentJob, FakeWorld } from '../fakes/fake-world.ts';
 import { recordHistories } from './recorded-histories.ts';
 import { continuedRunIds, replayChain } from './replay.ts';
@@ -247,6 +248,13 @@ export class WorkflowRig {
       view = await this.view(tenant);
     }
     throw new Error(`still ${view.state} after ${withinSeconds} s: ${view.message}`);
+  }
+
+  /** Makes a cluster and waits until it is ready; answers its Slurm. */
+  async readyCluster(tenant: Tenant, spec = this.spec()): Promise<FakeSlurm> {
+    await this.ensure(tenant, spec);
+    const { clusterName } = await this.until(tenant, 'ready');
+    return this.world.slurmOf(clusterName);
   }
 
   async untilCampaignEnds(tenant: Tenant, campaignId: string, withinSeconds = 3600): Promise<CampaignView> {
