@@ -7,33 +7,49 @@ import type { CampaignSpecInput } from '../../src/domain/job.ts';
  */
 export const CURRENTS_NANOAMPERES = [0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4] as const;
 
-/** Clusters have no way to the Internet: NEURON comes from a folder of wheels that the head node has. */
-const INSTALL_NEURON = `#!/bin/bash
-set -euo pipefail
-python3 -m venv ~/neuron
-~/neuron/bin/pip install --disable-pip-version-check --no-compile --no-index --find-links /opt/wheels neuron
-~/neuron/bin/python -c 'import neuron; print("NEURON", neuron.__version__, "is ready")'
-`;
+const NEURON_VERSION = '9.0.2';
 
-/** One job that installs NEURON into a virtual environment on the home that all nodes share. */
-export function prepareCampaign(): CampaignSpecInput {
-  return { jobs: [{ key: 'install-neuron', script: INSTALL_NEURON, timeLimitSeconds: 600 }] };
-}
+/** `use.own` makes the modules of the job user's home known; the first job puts NEURON's there. */
+const modules = ['use.own', `neuron/${NEURON_VERSION}`];
 
-/** Eight independent jobs, one for each current. The Python file itself is the job's script. */
-export function sweepCampaign(): CampaignSpecInput {
-  const script = readFileSync(new URL('soma_sweep.py', import.meta.url), 'utf8');
+/** The key of the job that prints the table and draws the curve. */
+export const COLLECT = 'collect';
+
+/** What the last job draws, in its working directory. */
+export const CURVE_FILE = 'f-i-curve.png';
+
+/** Prepare, eight simulations side by side, collect. The files of this folder are the scripts of the jobs. */
+export function neuronCampaign(): CampaignSpecInput {
+  const simulations = CURRENTS_NANOAMPERES.map((current) => ({
+    key: `soma-${current}nA`,
+    script: fileOf('soma_sweep.py'),
+    modules,
+    environment: { CURRENT_NA: String(current) },
+    dependsOn: ['prepare'],
+    timeLimitSeconds: 300,
+  }));
   return {
-    jobs: CURRENTS_NANOAMPERES.map((current) => ({
-      key: `soma-${current}nA`,
-      script,
-      environment: { CURRENT_NA: String(current) },
-      timeLimitSeconds: 300,
-    })),
+    jobs: [
+      {
+        key: 'prepare',
+        script: fileOf('prepare.sh'),
+        environment: { NEURON_VERSION },
+        timeLimitSeconds: 600,
+      },
+      ...simulations,
+      {
+        key: COLLECT,
+        script: fileOf('collect.py'),
+        modules,
+        dependsOn: simulations.map(({ key }) => key),
+        timeLimitSeconds: 300,
+      },
+    ],
   };
 }
 
-if (import.meta.main) {
-  const campaign = process.argv[2] === 'prepare' ? prepareCampaign() : sweepCampaign();
-  process.stdout.write(`${JSON.stringify(campaign, undefined, 2)}\n`);
+function fileOf(name: string): string {
+  return readFileSync(new URL(name, import.meta.url), 'utf8');
 }
+
+if (import.meta.main) process.stdout.write(`${JSON.stringify(neuronCampaign(), undefined, 2)}\n`);

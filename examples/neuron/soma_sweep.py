@@ -1,7 +1,7 @@
-#!/home/sim/neuron/bin/python
-"""Fires a Hodgkin-Huxley soma with a constant current and prints one line of JSON: current, spikes, firing rate.
+#!/usr/bin/env python3
+"""Fires a Hodgkin-Huxley soma with a constant current: current, spikes and firing rate as one line of JSON.
 
-Environment: CURRENT_NA, the injected current in nanoamperes.
+Environment: CURRENT_NA, the injected current in nanoamperes. The line is printed, and written to `rate.json`.
 
 The membrane is that of the squid axon (Hodgkin & Huxley 1952, NEURON's `hh`, 6.3 degrees Celsius). It is a resonator
 (class 2 excitability): well below 2 uA/cm2 it is silent, from there on it answers the onset of the current with one
@@ -11,6 +11,7 @@ more current. So spikes are counted all along, but the rate only after the onset
 
 import json
 import os
+from pathlib import Path
 
 from neuron import n
 
@@ -47,4 +48,6 @@ def soma_sweep(current_na: float) -> dict[str, float]:
     return {"current_nA": current_na, "spikes": len(spike_times), "firing_rate_Hz": round(rate_hz, 1)}
 
 
-print(json.dumps(soma_sweep(float(os.environ["CURRENT_NA"]))))
+line = json.dumps(soma_sweep(float(os.environ["CURRENT_NA"])))
+Path("rate.json").write_text(line)
+print(line)

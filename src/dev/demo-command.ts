@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { logGroupName } from '../domain/cluster-name.ts';
 import type { Tenant } from '../domain/ids.ts';
@@ -48,7 +49,11 @@ async function demonstrate(
   const before = await survey(platform);
   teller.heading('A project of a virtual lab asks for a cluster');
   teller.line(`  … is ${client.path.replace(/\/cluster$/, '')}\n`);
-  const run = await act(story, teller);
+  const { aws, logDirectory } = platform.stack;
+  const run = await act(story, teller, {
+    secretsManager: aws.secretsManager,
+    directory: dirname(logDirectory),
+  });
   teller.heading('Nothing runs any more: the cluster goes by itself');
   await story.untilDeleted();
   return checkWhatIsLeft({ platform, teller, story, run, before });

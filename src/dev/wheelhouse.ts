@@ -10,7 +10,7 @@ import { ensureVenv } from './python-venv.ts';
 export const WHEELS_MOUNT_POINT = '/opt/wheels';
 
 const REQUIREMENTS = join(import.meta.dirname, 'python', 'wheels.txt');
-/** About 40 MB; anything slower than this is stuck. */
+/** About 65 MB; anything slower than this is stuck. */
 const DOWNLOAD_DEADLINE_SECONDS = 600;
 
 /** Which wheels, and where they are kept. */
@@ -26,7 +26,7 @@ export interface WheelhouseOptions {
 }
 
 /**
- * The folder of wheels from which jobs on clusters without Internet install NEURON, downloaded from PyPI when the
+ * The folder of wheels from which jobs on clusters without Internet install NEURON and matplotlib, downloaded from PyPI when the
  * cache has none for these pins and this Python. Complete or absent, and downloaded once, however many ask for it.
  *
  * @throws DevStackError when PyPI has no such wheel or cannot be reached.
@@ -39,7 +39,7 @@ export async function ensureWheelhouse(options: WheelhouseOptions): Promise<stri
     .slice(0, 12);
   const wheels = join(cacheDirectory, 'wheels', `python${pythonVersion}-${process.arch}-${hash}`);
   if (await exists(wheels)) return wheels;
-  onProgress(`downloading the wheels of NEURON for Python ${pythonVersion} from PyPI, once`);
+  onProgress(`downloading the wheels of NEURON and matplotlib for Python ${pythonVersion} from PyPI, once`);
   const venv = await ensureVenv({ ...options, name: 'pip' });
   await withFileLock(`${wheels}.lock`, async () => {
     if (!(await exists(wheels))) await download(options, join(venv, 'bin', 'python'), wheels);

@@ -119,7 +119,7 @@ export class Platform {
   }
 
   async campaign(tenant: Tenant, campaignId: string): Promise<CampaignView & { readonly jobs: JobView[] }> {
-    return this.read(`${this.path(tenant)}/campaigns/${campaignId}`);
+    return this.read(`${this.path(tenant)}/campaigns/${campaignId}?pageSize=500`);
   }
 
   private async read<T>(path: string): Promise<T> {

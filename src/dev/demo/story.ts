@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CampaignPage } from '../../api/view-schemas.ts';
 import type { ClusterSpecInput } from '../../domain/cluster-spec.ts';
-import type { ClusterView } from '../../domain/cluster-view.ts';
+import type { ClusterAccess, ClusterView } from '../../domain/cluster-view.ts';
 import type { CampaignSpecInput } from '../../domain/job.ts';
+import type { LogKind } from '../../domain/log-events.ts';
 import type { ApiClient } from '../api-client.ts';
 import { DevStackError } from '../errors.ts';
 import { changesBetween, type Seen } from './changes.ts';
@@ -72,6 +73,18 @@ export class Story {
   /** What a job printed, read back through the API from CloudWatch Logs. */
   async stdout({ campaignId }: RunCampaign, jobKey: string): Promise<string> {
     return this.#client.log(campaignId, jobKey, 'stdout');
+  }
+
+  /** Any other of the things that are kept of a job. */
+  async log({ campaignId }: RunCampaign, jobKey: string, kind: LogKind): Promise<string> {
+    return this.#client.log(campaignId, jobKey, kind);
+  }
+
+  /** What a login to the head node needs, as the API tells it. */
+  async login(): Promise<{ readonly epoch: string; readonly access: ClusterAccess }> {
+    const { epoch, access, state } = await this.#client.cluster();
+    if (epoch !== undefined && access) return { epoch, access };
+    throw new DevStackError('cluster', `it is ${state} and tells no login`, { nextStep: 'Read worker.log' });
   }
 
   /** Looks until it is done, telling what changed each time. */

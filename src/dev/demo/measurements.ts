@@ -9,9 +9,6 @@ const measurementSchema = z.object({
 
 export type Measurement = z.output<typeof measurementSchema>;
 
-/** Hertz that one block of the bars stands for. */
-const HERTZ_PER_BLOCK = 4;
-
 /**
  * Reads what one job of the sweep wrote.
  *
@@ -23,21 +20,6 @@ export function parseMeasurement(output: string): Measurement {
   } catch (error) {
     throw new Error(`a job of the sweep wrote ${JSON.stringify(output.slice(0, 200))}`, { cause: error });
   }
-}
-
-/** The rates against the currents, as lines of text. */
-export function rateTable(measurements: readonly Measurement[]): readonly string[] {
-  const rows = measurements
-    .toSorted((one, other) => one.current_nA - other.current_nA)
-    .map(({ current_nA: current, spikes, firing_rate_Hz: rate }) => {
-      const figures = [
-        current.toFixed(2).padStart(10),
-        String(spikes).padStart(6),
-        rate.toFixed(1).padStart(9),
-      ];
-      return `${figures.join('  ')}  ${'█'.repeat(Math.round(rate / HERTZ_PER_BLOCK))}`.trimEnd();
-    });
-  return ['current/nA  spikes    rate/Hz', ...rows];
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { implausibility, type Measurement, parseMeasurement, rateTable } from './rate-table.ts';
+import { implausibility, type Measurement, parseMeasurement } from './measurements.ts';
 
 const at = (current: number, rate: number): Measurement => ({
   current_nA: current,
@@ -18,14 +18,6 @@ describe('a sweep of currents', () => {
 
   it.each(['', 'Traceback', '{"current_nA": 0.1}'])('is not read from %j', (output) => {
     expect(() => parseMeasurement(output)).toThrow(JSON.stringify(output));
-  });
-
-  it('is shown by rising current', () => {
-    expect(rateTable([at(0.2, 80), at(0.05, 0)])).toEqual([
-      'current/nA  spikes    rate/Hz',
-      '      0.05       0        0.0',
-      `      0.20      80       80.0  ${'█'.repeat(20)}`,
-    ]);
   });
 
   it('is plausible when silence gives way to rates that never fall', () => {

@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { Tenant } from '../../src/domain/ids.ts';
+import type { CampaignSpecInput } from '../../src/domain/job.ts';
+import { eventually, Platform } from '../support/platform.ts';
+
+const fullTests = inject('fullTests');
+
+/** The pace of the product in these tests, see src/dev/product.ts. */
+const BUSY_TICK_SECONDS = 2;
+
+const tenant: Tenant = { virtualLabId: 'e2e', projectId: 'campaigns' };
+const cluster: CampaignSpecInput['cluster'] = { tier: 'debug', idleTimeoutSeconds: 600 };
+const shell = (key: string, line: string) => ({ key, command: ['bash', '-c', line] });
+
+let platform: Platform;
+beforeAll(async () => {
+  platform = await Platform.start();
+  await platform.ensure(tenant, { ...cluster });
+  await platform.until(tenant, ['ready']);
+});
+afterAll(async () => {
+  await platform?.close();
+});
+
+/** The states of a campaign's jobs by their keys, once it has ended. */
+async function endOf(campaignId: string, withinSeconds?: number): Promise<Record<string, string>> {
+  const { jobs } = await platform.untilCampaign(tenant, campaignId, undefined, withinSeconds);
+  return Object.fromEntries(jobs.map(({ key, state }) => [key, state]));
+}
+
+/** What a job printed. */
+async function outputOf(campaignId: string, key: string): Promise<string> {
+  const { status, body } = await platform.log(tenant, campaignId, key, 'stdout');
+  expect(status).toBe(200);
+  return body;
+}
+
+describe('the jobs of a campaign', () => {
+  it('start when those that they depend on have ended as asked, and never otherwise', async () => {
+    const note = (key: string) => `echo ${key} >> ~/order`;
+    const campaignId = await platform.submit(tenant, 'dependencies', {
+      jobs: [
+        { ...shell('collect', `${note('collect')}; cat ~/order`), dependsOn: ['sim-1', 'sim-2'] },
+        { ...shell('sim-1', note('sim-1')), dependsOn: ['prepare'] },
+        { ...shell('sim-2', `sleep 1; ${note('sim-2')}`), dependsOn: ['prepare'] },
+        shell('prepare', `sleep 1; ${note('prepare')}`),
+        shell('breaks', 'exit 3'),
+        { ...shell('never', note('never')), dependsOn: ['breaks'] },
+        { ...shell('nor-this', note('nor-this')), dependsOn: ['never'] },
+        { ...shell('mends', note('mends')), dependsOn: [{ key: 'breaks', condition: 'afternotok' }] },
+        { ...shell('tidies', 'true'), dependsOn: [{ key: 'breaks', condition: 'afterany' }] },
+      ],
+    });
+    expect(await endOf(campaignId)).toEqual({
+      prepare: 'succeeded',
+      'sim-1': 'succeeded',
+      'sim-2': 'succeeded',
+      collect: 'succeeded',
+      breaks: 'failed',
+      never: 'cancelled',
+      'nor-this': 'cancelled',
+      mends: 'succeeded',
+      tidies: 'succeeded',
+    });
+    const order = (await outputOf(campaignId, 'collect'))
+      .trim()
+      .split('\n')
+      .filter((key) => key !== 'mends');
+    expect(order).toEqual(['prepare', 'sim-1', 'sim-2', 'collect']);
+  });
+
+  it('are cancelled one by one or all together, whether they run or wait', async () => {
+    const campaignId = await platform.submit(tenant, 'cancelled', {
+      jobs: [
+        shell('one', 'sleep 300'),
+        shell('other', 'sleep 300'),
+        { ...shell('after', 'true'), dependsOn: ['other'] },
+      ],
+    });
+    const campaign = `${platform.path(tenant)}/campaigns/${campaignId}`;
+    await platform.untilCampaign(tenant, campaignId, ({ jobsByState }) => jobsByState.running === 2);
+    const one = await platform.persist(async () => platform.request('DELETE', `${campaign}/jobs/one`));
+    expect(one.status).toBe(202);
+    await platform.untilCampaign(tenant, campaignId, ({ jobsByState }) => jobsByState.cancelled === 1);
+    const all = await platform.persist(async () => platform.request('DELETE', campaign));
+    expect(all.status).toBe(202);
+    expect(await endOf(campaignId)).toEqual({ one: 'cancelled', other: 'cancelled', after: 'cancelled' });
+    expect((await platform.campaign(tenant, campaignId)).state).toBe('cancelled');
+    expect((await platform.request('DELETE', campaign)).status).toBe(200);
+  });
+
+  it('show their end within one look at Slurm and two seconds', async () => {
+    const seconds = [3, 4, 5, 6, 7];
+    const campaignId = await platform.submit(tenant, 'ends', {
+      jobs: seconds.map((duration) => shell(`job-${duration}`, `sleep ${duration}`)),
+    });
+    const delays = await Promise.all(
+      seconds.map(async (duration) => {
+        const path = `${platform.path(tenant)}/campaigns/${campaignId}/jobs/job-${duration}`;
+        const { body } = await eventually(
+          async () => platform.request<{ state: string; endedAt?: string }>('GET', path),
+          (answer) => answer.body.state === 'succeeded',
+          60,
+        );
+        return (Date.now() - Date.parse(body.endedAt ?? '')) / 1000;
+      }),
+    );
+    // Slurm counts whole seconds: the end can be almost one second later than it says.
+    expect(Math.max(...delays)).toBeLessThan(BUSY_TICK_SECONDS + 2 + 1);
+  });
+
+  it('can be read while they run', async () => {
+    const campaignId = await platform.submit(tenant, 'live', {
+      jobs: [shell('talks', 'echo first; while [ ! -e ~/enough ]; do sleep 0.2; done; echo last')],
+    });
+    const path = `${platform.path(tenant)}/campaigns/${campaignId}/jobs/talks/logs/stdout`;
+    await eventually(
+      async () => platform.request<string>('GET', path),
+      ({ status, body }) => status === 200 && body.includes('first'),
+      60,
+    );
+    const { state } = (await platform.campaign(tenant, campaignId)).jobs[0] ?? {};
+    expect(state).toBe('running');
+    await endOf(await platform.submit(tenant, 'enough', { jobs: [shell('enough', 'touch ~/enough')] }));
+    expect(await endOf(campaignId)).toEqual({ talks: 'succeeded' });
+    expect(await outputOf(campaignId, 'talks')).toBe('first\nlast\n');
+  });
+});
+
+/** How often each job of a campaign ran, by what it wrote, and how many Slurm jobs accounting knows of each. */
+async function timesRun(campaignId: string, round: number) {
+  const { epoch } = await platform.cluster(tenant);
+  const comments = `pcp/${epoch}/${campaignId}/`;
+  const accounting =
+    'sacct --noheader --allocations --duplicates --parsable2 --starttime=now-1day --format=Comment';
+  const counting = await platform.submit(tenant, `count-${round}`, {
+    jobs: [
+      shell('ran', `cat ~/ran-${round}`),
+      shell('known', `sleep 3; ${accounting} | grep -F ${comments}`),
+    ],
+  });
+  expect(await endOf(counting)).toEqual({ ran: 'succeeded', known: 'succeeded' });
+  const keyOf = (line: string) => line.slice(line.lastIndexOf('/') + 1);
+  const count = (text: string) =>
+    Object.fromEntries(
+      [...Map.groupBy(text.trim().split('\n'), keyOf)].map(([key, all]) => [key, all.length]),
+    );
+  return { ran: count(await outputOf(counting, 'ran')), known: count(await outputOf(counting, 'known')) };
+}
+
+describe('a worker that is killed at random moments while jobs are submitted', () => {
+  const rounds = fullTests ? 20 : 1;
+  const jobCount = fullTests ? 200 : 120;
+  // Milliseconds from one moment to the next: within the submission, which takes some seconds, and soon after it.
+  const pauses = fc.sample(fc.array(fc.integer({ min: 50, max: 1500 }), { minLength: 2, maxLength: 2 }), {
+    seed: 4,
+    numRuns: rounds,
+  });
+
+  it.each(pauses.map((moments, index) => [index + 1, moments] as const))(
+    'leaves every key exactly one job (round %i, after %j ms)',
+    async (round, moments) => {
+      const keys = Array.from({ length: jobCount }, (_, index) => `job-${index}`);
+      const campaignId = await platform.submit(tenant, `round-${round}`, {
+        jobs: keys.map((key) => shell(key, `echo ${key} >> ~/ran-${round}`)),
+      });
+      for (const pauseMilliseconds of moments) {
+        await sleep(pauseMilliseconds);
+        platform.kill('worker');
+        await platform.restart('worker');
+      }
+      const ends = await endOf(campaignId, 240);
+      expect(Object.values(ends).filter((state) => state !== 'succeeded')).toEqual([]);
+      const onceEach = Object.fromEntries(keys.map((key) => [key, 1]));
+      expect(await timesRun(campaignId, round)).toEqual({ ran: onceEach, known: onceEach });
+    },
+  );
+});
