@@ -95,14 +95,14 @@ async function advance(
     }
   }
   const before = copy.end.position;
-  if (content.data.length === 0 && before < sizeBytes) {
-    warnUnreadable(copy, 'it is there and cannot be read');
-    copy.isDone = true;
-    return 0;
-  }
   const written = await append(deps, copy.stream, copy.end, content.data, sizeBytes);
   copy.end = await omit(deps, copy, written, sizeBytes);
-  copy.isDone = copy.end.position >= sizeBytes;
+  if (copy.end.position === before && before < sizeBytes) {
+    // A read of this length always makes a piece, unless it failed: what came before the failure is the end then.
+    warnUnreadable(copy, 'it cannot be read, or not as a whole');
+    copy.sizeBytes = before + content.data.length;
+  }
+  copy.isDone = copy.end.position >= copy.sizeBytes;
   return written.position - before;
 }
 

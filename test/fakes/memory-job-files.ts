@@ -13,8 +13,8 @@ export class MemoryJobFiles implements Pick<SlurmGateway, 'readFiles' | 'listOut
   readonly running = new Set<string>();
   /** Called at every look at the running jobs, before it is answered. */
   onList: () => void = () => undefined;
-  /** There, but it cannot be opened. */
-  readonly unreadable = new Set<string>();
+  /** How much of a file can be read, where that is not all: 0 if it cannot be opened. By `<key>/<file>`. */
+  readonly readableBytes = new Map<string, number>();
 
   readonly #campaignId: string;
 
@@ -42,9 +42,8 @@ export class MemoryJobFiles implements Pick<SlurmGateway, 'readFiles' | 'listOut
       const path = `${jobKey}/${file}`;
       const content = this.#files.get(path);
       if (content === undefined) return { status: this.#files.has(path) ? 'refused' : 'absent' };
-      const data = this.unreadable.has(path)
-        ? Buffer.alloc(0)
-        : content.subarray(offset, offset + lengthBytes);
+      const readableBytes = this.readableBytes.get(path) ?? content.length;
+      const data = content.subarray(0, readableBytes).subarray(offset, offset + lengthBytes);
       return { status: 'ok', sizeBytes: content.length, data };
     });
     this.answeredBytes.push(
