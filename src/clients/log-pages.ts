@@ -1,4 +1,4 @@
-import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import type { CloudWatchLogsClient, OutputLogEvent } from '@aws-sdk/client-cloudwatch-logs';
 import { KnownFailure } from '../domain/failures.ts';
 import { decodePiece, endOf, LogAssembler, type LogPiece } from '../domain/log-events.ts';
 import { isInvalidPageToken } from './aws-errors.ts';
@@ -28,6 +28,12 @@ const PAGE_BYTES = 512 * 1024;
 /** What is read and skipped rather than sought: a few pages of CloudWatch. */
 const NEAR_BYTES = 4 * 1024 * 1024;
 
+/**
+ * How much of the end of a stream is looked at: more than a second writer, who copies 4 MiB at a time, can repeat after
+ * the first one has ended. So the end of the log is among it.
+ */
+const TAIL = { bytes: 6 * 1024 * 1024 } as const;
+
 /** Bisections of the time in which a stream was written: enough for a month in steps of a minute. */
 const MAX_PROBES = 16;
 
@@ -48,7 +54,11 @@ export async function readStreamPage(
     }
   }
   const { position } = place;
-  const since = await timeBefore(logs, stream, position);
+  if (position <= NEAR_BYTES) return assemblePage(logs, stream, { position });
+  const tail = place.since === undefined ? await lastEvents(logs, stream, TAIL) : [];
+  const end = pageOfTail(tail, position);
+  if (end) return end;
+  const since = place.since ?? (await timeBefore(logs, stream, position, tail[0]?.timestamp));
   try {
     return await assemblePage(logs, stream, { position, since });
   } catch (error) {
@@ -56,6 +66,15 @@ export async function readStreamPage(
     if (since === undefined || !isIncomplete(error)) throw error;
     return assemblePage(logs, stream, { position });
   }
+}
+
+/** Everything from a position on, if the end of the stream has it. */
+function pageOfTail(tail: readonly OutputLogEvent[], position: number): StreamPage | undefined {
+  const last = tail.at(-1);
+  const assembler = new LogAssembler(position);
+  const pieces = tail.flatMap(({ message = '' }) => assembler.take(decodePiece(message)));
+  if (!last || assembler.gapAt !== undefined) return undefined;
+  return { pieces, next: { position: assembler.position, since: last.timestamp }, atEnd: true };
 }
 
 async function assemblePage(
@@ -88,26 +107,24 @@ async function assemblePage(
 
 /** How many bytes of the original a stream tells of now. */
 export async function sizeOfStream(logs: CloudWatchLogsClient, stream: LogStream): Promise<number> {
-  const events = await lastEvents(logs, stream);
+  const events = await lastEvents(logs, stream, TAIL);
   return events.reduce((size, { message = '' }) => Math.max(size, endOf(decodePiece(message))), 0);
 }
 
 /**
- * A time (ms since 1970) from which on the events hold what follows a position; undefined for the beginning. Events
- * come in the order of their offsets but where writers overlapped: a good guess, which the reader checks.
+ * A time (ms since 1970) before `lastTime` from which on the events hold what follows a position; undefined for the
+ * beginning. Events come in the order of their offsets but where writers overlapped: a good guess, which the reader
+ * checks.
  */
 async function timeBefore(
   logs: CloudWatchLogsClient,
   stream: LogStream,
   position: number,
+  lastTime = 0,
 ): Promise<number | undefined> {
-  if (position <= NEAR_BYTES) return undefined;
-  const last = await lastEvents(logs, stream);
-  const known = last.findLast(({ message = '' }) => decodePiece(message).offset <= position);
-  if (known) return known.timestamp;
   const [first] = (await readEvents(logs, stream, undefined, { limit: 1 })).events;
   let from = first?.timestamp ?? 0;
-  let until = last[0]?.timestamp ?? 0;
+  let until = lastTime;
   let best: number | undefined;
   for (let probe = 0; probe < MAX_PROBES && until - from > 1; probe++) {
     const startTime = Math.floor((from + until) / 2);
@@ -115,11 +132,11 @@ async function timeBefore(
     const offset = event && decodePiece(event.message ?? '').offset;
     if (offset === undefined || offset > position) {
       until = startTime;
-      continue;
+    } else {
+      best = event?.timestamp;
+      if (position - offset <= NEAR_BYTES) return best;
+      from = Math.max(startTime, best ?? startTime);
     }
-    best = event?.timestamp;
-    if (position - offset <= NEAR_BYTES) break;
-    from = Math.max(startTime, best ?? startTime);
   }
   return best;
 }

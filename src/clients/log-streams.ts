@@ -78,22 +78,34 @@ export async function lastEvent(
   logs: CloudWatchLogsClient,
   stream: LogStream,
 ): Promise<OutputLogEvent | undefined> {
-  return (await lastEvents(logs, stream, 1)).at(-1);
+  return (await lastEvents(logs, stream, { bytes: 1, pageEvents: 1 })).at(-1);
 }
 
-/** At most so many of the latest events of a stream, oldest first; none only if it has none. */
+/**
+ * The latest events of a stream, oldest first: all of them, or so many that their messages have at least so many
+ * bytes.
+ */
 export async function lastEvents(
   logs: CloudWatchLogsClient,
   stream: LogStream,
-  limit = PAGE_EVENTS,
+  { bytes, pageEvents = 1000 }: { readonly bytes: number; readonly pageEvents?: number },
 ): Promise<readonly OutputLogEvent[]> {
+  const pages: (readonly OutputLogEvent[])[] = [];
+  let found = 0;
   let nextToken: string | undefined;
   for (;;) {
     const { events = [], nextBackwardToken } = await logs.send(
-      new GetLogEventsCommand({ ...stream, startFromHead: false, limit, ...(nextToken && { nextToken }) }),
+      new GetLogEventsCommand({
+        ...stream,
+        startFromHead: false,
+        limit: pageEvents,
+        ...(nextToken && { nextToken }),
+      }),
     );
+    pages.unshift(events);
+    found += events.reduce((sum, { message = '' }) => sum + message.length, 0);
     // CloudWatch may answer an empty page although there are events: only a repeated token is the end.
-    if (events.length > 0 || !nextBackwardToken || nextBackwardToken === nextToken) return events;
+    if (found >= bytes || !nextBackwardToken || nextBackwardToken === nextToken) return pages.flat();
     nextToken = nextBackwardToken;
   }
 }

@@ -10,7 +10,6 @@ import type {
 import {
   type CampaignStore,
   contentKey,
-  decodeContent,
   encodeContent,
 } from '../../src/clients/campaign-store.ts';
 import { countByState, newCampaignSnapshot, renderCampaignView } from '../../src/domain/campaign.ts';
