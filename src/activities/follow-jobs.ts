@@ -7,8 +7,11 @@ import { appendBytes, openStream } from './job-log-copy.ts';
 import type { StreamEnd } from './job-log-copy.ts';
 import { pause } from './poll.ts';
 
-/** Seconds without anything new after which following ends: something that writes again is followed again. */
-const QUIET_SECONDS = 300;
+/**
+ * Seconds without anything new after which following ends: it is begun again while jobs run. Not shorter, because each
+ * beginning asks CloudWatch where every stream ends.
+ */
+const QUIET_SECONDS = 600;
 /** The same where no job is marked as running. */
 const EMPTY_SECONDS = 60;
 /** Ends of itself well before the hour that Temporal gives an attempt (policies.ts). */
