@@ -23,8 +23,8 @@ declare module 'fastify' {
 }
 
 /**
- * No request may hold its caller over 2 s. What is left of them is for reading the body, writing the answer, and a
- * process that is busy with others.
+ * No request may hold its caller over 2 s, but for those whose answer is a stream: tails and archives of logs. What is
+ * left of them is for reading the body, writing the answer, and a process that is busy with others.
  */
 const ANSWER_WITHIN_MS = 1_500;
 

@@ -10,6 +10,7 @@ import type {
 import {
   type CampaignStore,
   contentKey,
+  decodeContent,
   encodeContent,
 } from '../../src/clients/campaign-store.ts';
 import { countByState, newCampaignSnapshot, renderCampaignView } from '../../src/domain/campaign.ts';
@@ -239,7 +240,7 @@ export class FakeClusters implements Clusters {
 }
 
 /** The control bucket in memory, with the real hashes. */
-export class FakeStore implements Pick<CampaignStore, 'put' | 'getManifest' | 'getManifestPart'> {
+export class FakeStore implements Pick<CampaignStore, 'put' | 'get' | 'getManifest' | 'getManifestPart'> {
   readonly contents = new Map<string, string>();
   readonly manifests = new Map<string, CampaignManifest>();
   readonly parts = new Map<string, readonly JobView[]>();
@@ -252,6 +253,10 @@ export class FakeStore implements Pick<CampaignStore, 'put' | 'getManifest' | 'g
     const key = contentKey(owner, content.campaignId, sha256);
     this.contents.set(key, text);
     return { bucket: 'control', key, sha256 };
+  }
+
+  async get(reference: CampaignContentReference): Promise<CampaignContent> {
+    return decodeContent(reference, this.contents.get(reference.key) ?? '');
   }
 
   async getManifest(owner: Tenant, campaignId: string): Promise<CampaignManifest | undefined> {

@@ -28,6 +28,7 @@ import { replayServer } from '../support/replay-server.ts';
 const TASK_QUEUE = 'facade';
 const TOKEN = 'facade-token-of-more-than-32-characters';
 
+const store = new FakeStore();
 let folder: string;
 let temporal: TemporalServer;
 let connection: Connection;
@@ -61,6 +62,7 @@ async function besideWorker(
   body: () => Promise<void>,
   world = new FakeWorld(async () => Date.now()),
 ): Promise<void> {
+  world.campaignStore = store;
   const client = new Client({ connection });
   const lease = createSubnetLeaseActivities({ client, taskQueue: TASK_QUEUE, vpcId: 'vpc-facade' });
   const worker = await Worker.create({
@@ -93,7 +95,7 @@ beforeAll(async () => {
       policy: { ...defaultClusterPolicy, busyTickSeconds: 1 },
     }),
     campaigns: createTemporalCampaigns(client),
-    store: new FakeStore(),
+    store,
     logs: new FakeLogs(),
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,
@@ -185,6 +187,16 @@ describe('with a worker', () => {
       expect(campaign).toMatchObject({ status: 200, body: { jobCount: 2, jobs: [{ key: 'one' }] } });
       expect((await request('GET', `${url}/jobs/two`)).body).toMatchObject({ key: 'two' });
       expect((await request('GET', `${url}/jobs/three`)).status).toBe(404);
+
+      const cancelled = await request('DELETE', `${url}/jobs/two`, { reason: 'Not needed.' });
+      expect(cancelled).toMatchObject({ status: 202, body: { key: 'two' } });
+      expect((await request('DELETE', `${url}/jobs/three`)).status).toBe(404);
+      expect(await request('DELETE', url)).toMatchObject({ status: 202, body: { jobCount: 2 } });
+      const ended = await eventually(
+        async () => request('DELETE', url),
+        ({ status }) => status === 200,
+      );
+      expect(ended.body).toMatchObject({ state: 'cancelled', jobsByState: { cancelled: 2 } });
 
       const live = await eventually(
         async () => request('GET', cluster('c')),
