@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { expectAlways } from '../../test/support/properties.ts';
 import {
   countByState,
+  describeProgress,
   isComplete,
   loseJobs,
   newCampaignSnapshot,
@@ -11,6 +12,7 @@ import {
   renderCampaignView,
   unsubmitted,
 } from './campaign.ts';
+import type { CampaignJob } from './campaign-job.ts';
 import type { CampaignSnapshot } from './campaign-snapshot.ts';
 import type { JobView } from './campaign-view.ts';
 import { failureOf } from './failures.ts';
@@ -89,6 +91,56 @@ describe('the outcome of a campaign', () => {
   ])('of jobs that are %j is %s', (states, expected) => {
     expect(outcome(jobsIn(...states))).toBe(expected);
     expect(outcome(jobsIn(...states.toReversed()))).toBe(expected);
+  });
+});
+
+it('a campaign that was cancelled as a whole is cancelled, unless its jobs had all ended by themselves', () => {
+  expect(outcome(jobsIn('failed', 'cancelled', 'succeeded'), true)).toBe('cancelled');
+  expect(outcome(jobsIn('failed', 'succeeded'), true)).toBe('failed');
+  expect(outcome(jobsIn('succeeded'), true)).toBe('succeeded');
+});
+
+describe('what a campaign says that it is doing', () => {
+  const target = {
+    deployment: { ...tenant, epoch: 'e1', clusterName: 'pcluster-lab-cortex' },
+    access: { address: '10.0.0.1', port: 22, user: 'sim', hostKey: 'k', privateKeySecretArn: 'arn:secret' },
+    logs: { logGroupName: '/pcp/lab/cortex', epoch: 'e1' },
+    defaultQueue: 'debug',
+  };
+  const accepted = newCampaignSnapshot([], NOW);
+
+  it('is waiting until there is a cluster', () => {
+    expect(describeProgress(accepted)).toEqual({
+      state: 'waiting-for-cluster',
+      message: 'Accepted; waiting until the cluster is ready.',
+    });
+  });
+
+  it.each<[JobState[], string, string]>([
+    [['waiting', 'submitting', 'running'], 'submitting', 'Being handed to Slurm: 2 jobs.'],
+    [['pending', 'succeeded'], 'running', 'All jobs were handed to Slurm.'],
+    [['rejected', 'running'], 'running', 'Not all jobs could be handed to Slurm.'],
+  ])('follows from its jobs: %j', (states, state, message) => {
+    expect(describeProgress({ ...accepted, target, jobs: jobsIn(...states) })).toEqual({ state, message });
+  });
+
+  it('names how many jobs wait for others, and how many are being cancelled and why', () => {
+    const cancellation = { reason: 'wrong parameters', isAsked: true };
+    const jobs: CampaignJob[] = [
+      { key: 'a', state: 'running', reason: '', logsComplete: false, cancellation },
+      {
+        key: 'b',
+        state: 'pending',
+        reason: '',
+        logsComplete: false,
+        dependsOn: [{ key: 'a', condition: 'afterany' }],
+      },
+    ];
+    expect(describeProgress({ ...accepted, target, jobs }).message).toBe(
+      'All jobs were handed to Slurm. Waiting for others to end: 1 job. Being cancelled: 1 job (wrong parameters).',
+    );
+    const whole = { ...accepted, target, jobs, cancellation: { reason: 'wrong parameters' } };
+    expect(describeProgress(whole).message).toContain('The campaign as a whole was cancelled.');
   });
 });
 

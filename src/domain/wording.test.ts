@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { counted } from './wording.ts';
+import { clipped, counted } from './wording.ts';
 
 it.each([
   [0, '0 jobs'],
@@ -7,4 +7,9 @@ it.each([
   [2, '2 jobs'],
 ])('%i is counted as "%s"', (count, text) => {
   expect(counted(count, 'job')).toBe(text);
+});
+
+test('a text that is too long ends where it was cut', () => {
+  expect(clipped('abcdef', 6)).toBe('abcdef');
+  expect(clipped('abcdefg', 6)).toBe('abcde…');
 });

@@ -78,7 +78,9 @@ export class FakeSlurm {
 
   observe({ campaigns }: ObserveRequest, now: number): Observation {
     this.advance(now);
-    const running = this.jobs.filter((job) => job.startMs !== undefined && now < (job.endMs ?? 0)).length;
+    const running = this.jobs.filter(
+      ({ startMs, endMs = 0, isStrange }) => startMs !== undefined && (isStrange || now < endMs),
+    ).length;
     const pending = this.jobs.filter((job) => job.endMs === undefined).length;
     let room = this.maxFactsPerLook;
     let more = false;

@@ -1,4 +1,4 @@
-import { type Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
+import { Client, Connection, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { inject } from 'vitest';
@@ -226,7 +226,7 @@ export class WorkflowRig {
 
   /** How often a workflow continued as new. */
   async continuedRuns(workflowId: string): Promise<number> {
-    return (await continuedRunIds(this.client, workflowId)).length;
+    return this.readingHistories(async (client) => (await continuedRunIds(client, workflowId)).length);
   }
 
   /** Lets virtual time pass. */
@@ -299,8 +299,21 @@ export class WorkflowRig {
   private async replayAll(): Promise<void> {
     const { recordAs } = this;
     const save = recordAs && inject('recordHistories') ? recordHistories(recordAs) : undefined;
-    for (const workflowId of this.allWorkflowIds()) {
-      await replayChain(this.client, workflowId, inject('workflowBundlePath'), save);
+    await this.readingHistories(async (client) => {
+      for (const workflowId of this.allWorkflowIds()) {
+        await replayChain(client, workflowId, inject('workflowBundlePath'), save);
+      }
+    });
+  }
+
+  /** The test server answers a history as a whole, also one of more than gRPC's 4 MB. */
+  private async readingHistories<Answer>(read: (client: Client) => Promise<Answer>): Promise<Answer> {
+    const channelArgs = { 'grpc.max_receive_message_length': -1 };
+    const connection = await Connection.connect({ address: this.env.address, channelArgs });
+    try {
+      return await read(new Client({ connection }));
+    } finally {
+      await connection.close();
     }
   }
 }

@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type CampaignJob,
+  cancelJob,
+  jobAfterNews,
+  jobAfterSubmission,
+  MAX_REASON_CHARACTERS,
+  mustBeCancelled,
+  newJobs,
+  viewOfJob,
+} from './campaign-job.ts';
+import type { SlurmJobFact } from './slurm-facts.ts';
+import { jobStates } from './slurm-states.ts';
+
+const NOW = '2026-01-15T12:00:00.000Z';
+const dependsOn = [{ key: 'first', condition: 'afterok' } as const];
+const [waiting = expect.unreachable()] = newJobs([{ key: 'a', dependsOn }]);
+const submitting: CampaignJob = { ...waiting, state: 'submitting', reason: 'Being handed to Slurm.' };
+const pending = jobAfterSubmission(submitting, { status: 'submitted', jobId: '7' }, NOW);
+const cancellation = { reason: 'wrong', isAsked: true };
+
+function fact(values: Partial<SlurmJobFact>): SlurmJobFact {
+  return {
+    jobId: '7',
+    comment: '',
+    user: 'sim',
+    name: '',
+    partition: 'debug',
+    state: 'RUNNING',
+    flags: [],
+    reason: 'None',
+    startTime: 1,
+    nodes: 'n1',
+    restarts: 0,
+    source: 'queue',
+    ...values,
+  };
+}
+
+describe('the answer to a submission', () => {
+  it('is what the job becomes', () => {
+    expect(pending).toEqual({
+      key: 'a',
+      state: 'pending',
+      reason: 'Slurm has it.',
+      slurmJobId: '7',
+      submittedAt: NOW,
+      logsComplete: false,
+      dependsOn,
+    });
+    const refused = jobAfterSubmission(submitting, { status: 'rejected', message: 'too big' }, NOW);
+    expect(refused).toMatchObject({ state: 'rejected', reason: 'Slurm refused it: too big', endedAt: NOW });
+    const deferred = jobAfterSubmission(submitting, { status: 'deferred', message: 'no first' }, NOW);
+    expect(deferred).toMatchObject({ state: 'waiting', reason: 'Not in Slurm yet: no first', dependsOn });
+  });
+
+  it('changes nothing when newer facts about the same Slurm job are there', () => {
+    const running = jobAfterNews(submitting, fact({}), NOW);
+    expect(running).toMatchObject({ state: 'running', slurmJobId: '7' });
+    expect(jobAfterSubmission(running, { status: 'adopted', jobId: '7' }, NOW)).toBe(running);
+  });
+
+  it('replaces facts about an earlier Slurm job, which was lost in between', () => {
+    const running = jobAfterNews(submitting, fact({ jobId: '6' }), NOW);
+    const again = jobAfterSubmission(running, { status: 'submitted', jobId: '7' }, NOW);
+    expect(again).toEqual(pending);
+  });
+
+  it('ends a job that was cancelled meanwhile and that Slurm does not have', () => {
+    const cancelled = cancelJob(submitting, 'wrong', NOW);
+    const deferred = jobAfterSubmission(cancelled, { status: 'deferred', message: 'no first' }, NOW);
+    expect(deferred).toMatchObject({ state: 'cancelled', logsComplete: true });
+  });
+
+  it('is kept short', () => {
+    const message = 'x'.repeat(5000);
+    const { reason } = jobAfterSubmission(submitting, { status: 'rejected', message }, NOW);
+    expect(reason.length).toBeLessThan(MAX_REASON_CHARACTERS + 20);
+  });
+});
+
+describe('news of a job', () => {
+  it('keep what is to be done about it', () => {
+    const job = { ...pending, cancellation };
+    expect(jobAfterNews(job, fact({}), NOW)).toMatchObject({ state: 'running', dependsOn, cancellation });
+  });
+
+  it('change nothing when they are of an older Slurm job, whether it ended or was lost', () => {
+    for (const old of [
+      fact({ jobId: '6', state: 'FAILED' }),
+      fact({ jobId: '8', state: 'COMPLETED' }),
+      fact({ jobId: '6', source: 'ledger' }),
+    ])
+      expect(jobAfterNews(pending, old, NOW)).toBe(pending);
+  });
+
+  it('that Slurm lost it let it wait again, as if it had never been there', () => {
+    const running = jobAfterNews(pending, fact({}), NOW);
+    expect(jobAfterNews(running, fact({ source: 'ledger' }), NOW)).toEqual({
+      key: 'a',
+      state: 'waiting',
+      reason: 'Slurm lost it (job 7) when its controller stopped: it is submitted again.',
+      logsComplete: false,
+      dependsOn,
+    });
+  });
+
+  it('that Slurm lost it end it if it was cancelled', () => {
+    const lost = jobAfterNews({ ...pending, cancellation }, fact({ source: 'ledger' }), NOW);
+    expect(lost).toMatchObject({ state: 'cancelled', endedAt: NOW, logsComplete: true });
+    expect(lost).not.toHaveProperty('slurmJobId');
+  });
+
+  it('that Slurm lost it change nothing once it has ended', () => {
+    const ended = jobAfterNews(pending, fact({ state: 'COMPLETED', exitCode: 0 }), NOW);
+    expect(jobAfterNews(ended, fact({ source: 'ledger' }), NOW)).toBe(ended);
+  });
+
+  it('of a state that nobody knows end nothing', () => {
+    expect(jobAfterNews(pending, fact({ state: undefined }), NOW).state).toBe('unknown');
+  });
+});
+
+describe('a job that is to end', () => {
+  it.each(jobStates)('ends at once only if it waits, and stays as it is if it has ended: %s', (state) => {
+    const job: CampaignJob = { ...pending, state };
+    const cancelled = cancelJob(job, 'wrong', NOW);
+    const hasEnded = ['succeeded', 'failed', 'cancelled', 'timed-out', 'rejected'].includes(state);
+    if (hasEnded) expect(cancelled).toBe(job);
+    else expect(cancelled.state).toBe(state === 'waiting' ? 'cancelled' : state);
+    expect(mustBeCancelled(cancelled)).toBe(!hasEnded && state !== 'waiting');
+  });
+
+  it('is no matter for Slurm before Slurm has it, nor after Slurm was told', () => {
+    expect(mustBeCancelled(cancelJob(submitting, 'wrong', NOW))).toBe(false);
+    expect(mustBeCancelled({ ...pending, cancellation })).toBe(false);
+    expect(mustBeCancelled(cancelJob({ ...pending, cancellation }, 'again', NOW))).toBe(true);
+  });
+});
+
+it('shows of a job only what concerns everybody', () => {
+  const view = viewOfJob({ ...pending, cancellation });
+  expect(view).not.toHaveProperty('dependsOn');
+  expect(view).not.toHaveProperty('cancellation');
+});

@@ -1,0 +1,66 @@
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { campaignWorkflowId } from '../../src/domain/ids.ts';
+import { startTimeSkipping, WorkflowRig } from '../support/workflow-rig.ts';
+
+let env: TestWorkflowEnvironment;
+// One server for each test: see `endOf` in continue-as-new.test.ts.
+beforeEach(async () => {
+  env = await startTimeSkipping();
+});
+afterEach(async () => {
+  await env?.teardown();
+});
+
+const campaignId = 'ssssssssssssssssssssssssss';
+
+function keysOf(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `simulation-${String(index).padStart(5, '0')}`);
+}
+
+describe('a campaign of ten thousand jobs', () => {
+  it('hands each to Slurm once, continues as new in the middle, and ends with a manifest of all', async () => {
+    const keys = keysOf(10_000);
+    await WorkflowRig.run(env, { policy: { historyEventLimit: 1000 } }, async (rig) => {
+      const tenant = rig.tenant('large');
+      await rig.readyCluster(tenant);
+      await rig.submit(tenant, campaignId, keys);
+      await rig.campaignHandle(tenant, campaignId).result();
+      expect(await rig.campaign(tenant, campaignId)).toMatchObject({
+        state: 'succeeded',
+        jobCount: 10_000,
+        jobsByState: { succeeded: 10_000 },
+      });
+      expect(rig.world.handedOver).toEqual(keys);
+      expect(await rig.continuedRuns(campaignWorkflowId(tenant, campaignId))).toBeGreaterThanOrEqual(1);
+      expect(rig.world.copiedLogs.size).toBe(10_000);
+      expect(rig.world.manifests.get(campaignId)?.map(({ key }) => key)).toEqual(keys);
+    });
+  }, 60_000);
+});
+
+describe('a campaign of many jobs that continues as new', () => {
+  it('keeps dependencies and wishes to cancel over its runs', async () => {
+    const options = { policy: { historyEventLimit: 40 }, recordAs: 'continued-chunks' };
+    await WorkflowRig.run(env, options, async (rig) => {
+      const tenant = rig.tenant('chunks');
+      const slurm = await rig.readyCluster(tenant);
+      const keys = keysOf(1100);
+      rig.world.jobDurationSeconds = 300;
+      slurm.purgedKeys.add('first');
+      const last = { key: 'last', dependsOn: [{ key: 'first', condition: 'afterok' } as const] };
+      await rig.submit(tenant, campaignId, [last, 'first', ...keys]);
+      await rig.pass(60);
+      expect(await rig.continuedRuns(campaignWorkflowId(tenant, campaignId))).toBeGreaterThanOrEqual(1);
+      expect((await rig.campaign(tenant, campaignId)).jobsByState).toEqual({ running: 1101, waiting: 1 });
+      await rig.cancel(tenant, campaignId, { jobKeys: [keys.at(-1) ?? ''], reason: 'one too many' });
+      await rig.campaignHandle(tenant, campaignId).result();
+      expect(await rig.campaign(tenant, campaignId)).toMatchObject({
+        state: 'cancelled',
+        jobsByState: { succeeded: 1101, cancelled: 1 },
+      });
+      expect(slurm.jobs).toHaveLength(1102);
+      expect(rig.world.manifests.get(campaignId)).toHaveLength(1102);
+    });
+  }, 60_000);
+});
