@@ -10,7 +10,7 @@ import {
   viewOfJob,
 } from './campaign-job.ts';
 import type { SlurmJobFact } from './slurm-facts.ts';
-import { jobStates } from './slurm-states.ts';
+import { isTerminal, jobStates } from './slurm-states.ts';
 
 const NOW = '2026-01-15T12:00:00.000Z';
 const dependsOn = [{ key: 'first', condition: 'afterok' } as const];
@@ -125,9 +125,9 @@ describe('a job that is to end', () => {
   it.each(jobStates)('ends at once only if it waits, and stays as it is if it has ended: %s', (state) => {
     const job: CampaignJob = { ...pending, state };
     const cancelled = cancelJob(job, 'wrong', NOW);
-    const hasEnded = ['succeeded', 'failed', 'cancelled', 'timed-out', 'rejected'].includes(state);
-    if (hasEnded) expect(cancelled).toBe(job);
-    else expect(cancelled.state).toBe(state === 'waiting' ? 'cancelled' : state);
+    const hasEnded = isTerminal(state);
+    expect(cancelled === job).toBe(hasEnded);
+    expect(cancelled.state).toBe(state === 'waiting' ? 'cancelled' : state);
     expect(mustBeCancelled(cancelled)).toBe(!hasEnded && state !== 'waiting');
   });
 

@@ -9,7 +9,7 @@ it.each([
   expect(counted(count, 'job')).toBe(text);
 });
 
-test('a text that is too long ends where it was cut', () => {
+it('cuts off a text that is too long, and shows that it did', () => {
   expect(clipped('abcdef', 6)).toBe('abcdef');
   expect(clipped('abcdefg', 6)).toBe('abcde…');
 });

@@ -16,12 +16,17 @@ export async function replayChain(
   bundlePath: string,
   save?: HistorySink,
 ): Promise<void> {
-  const oldestFirst: History[] = [];
-  for await (const history of histories(client, workflowId)) oldestFirst.unshift(history);
-  for (const [index, history] of oldestFirst.entries()) {
+  for (const [index, history] of (await historiesOf(client, workflowId)).entries()) {
     await Worker.runReplayHistory({ workflowBundle: { codePath: bundlePath } }, history, workflowId);
     await save?.(index + 1, history);
   }
+}
+
+/** The histories of a workflow's latest run and of those that it continues, oldest first. */
+export async function historiesOf(client: Client, workflowId: string): Promise<History[]> {
+  const oldestFirst: History[] = [];
+  for await (const history of histories(client, workflowId)) oldestFirst.unshift(history);
+  return oldestFirst;
 }
 
 /** Run ids of the runs that the latest one continues, newest first. */

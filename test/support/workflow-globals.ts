@@ -16,17 +16,32 @@ declare module 'vitest' {
   }
 }
 
-/** Global set-up of the workflow tests: finds the time-skipping server and bundles the workflows once. */
+/** What workflows are tested with. */
+export interface WorkflowTestPlaces {
+  readonly bundlePath: string;
+  readonly testServerPath: string;
+}
+
+/** Global set-up of the workflow tests. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { places, close } = await prepareWorkflowTests();
+  project.provide('workflowBundlePath', places.bundlePath);
+  project.provide('temporalTestServerPath', places.testServerPath);
+  return close;
+}
+
+/** Finds the time-skipping server and bundles the workflows once. */
+export async function prepareWorkflowTests(): Promise<{
+  readonly places: WorkflowTestPlaces;
+  readonly close: () => Promise<void>;
+}> {
   const directory = await mkdtemp(join(tmpdir(), 'pcp-workflows-'));
   const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
   const { code } = await bundleWorkflowCode({ workflowsPath, logger: silent });
   const bundlePath = join(directory, 'workflows.js');
   await writeFile(bundlePath, code);
-  project.provide('workflowBundlePath', bundlePath);
-  const program = await findTemporalProgram('temporal-test-server', readDevEnvironment(), () => {});
-  project.provide('temporalTestServerPath', program);
-  return async () => rm(directory, { recursive: true });
+  const testServerPath = await findTemporalProgram('temporal-test-server', readDevEnvironment(), () => {});
+  return { places: { bundlePath, testServerPath }, close: async () => rm(directory, { recursive: true }) };
 }
 
 const nothing = (): void => {};

@@ -40,16 +40,18 @@ import {
 import type { FakeSlurm } from '../fakes/fake-slurm.ts';
 import { type FakeContentJob, FakeWorld } from '../fakes/fake-world.ts';
 import { recordHistories } from './recorded-histories.ts';
-import { continuedRunIds, replayChain } from './replay.ts';
+import { continuedRunIds, historiesOf, replayChain } from './replay.ts';
 
 let runtimeInstalled = false;
 
 /** A time-skipping Temporal, shared by the tests of one file. */
-export async function startTimeSkipping(): Promise<TestWorkflowEnvironment> {
+export async function startTimeSkipping(
+  testServerPath = inject('temporalTestServerPath'),
+): Promise<TestWorkflowEnvironment> {
   if (!runtimeInstalled) Runtime.install({ logger: new DefaultLogger('ERROR') });
   runtimeInstalled = true;
   const env = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: inject('temporalTestServerPath') } },
+    server: { executable: { type: 'existing-path', path: testServerPath } },
   });
   await addSearchAttributes(env.connection, env.namespace ?? 'default');
   return env;
@@ -60,6 +62,8 @@ export interface RigOptions {
   readonly policy?: Partial<ClusterPolicy>;
   /** Name of a scenario whose histories are kept, for later releases to replay, when histories are recorded. */
   readonly recordAs?: string;
+  /** Of the workflows, outside of Vitest. */
+  readonly bundlePath?: string;
 }
 
 let taskQueueCounter = 0;
@@ -76,6 +80,7 @@ export class WorkflowRig {
   readonly vpcId: string;
   private readonly workflowIds = new Set<string>();
   private readonly recordAs: string | undefined;
+  private readonly bundlePath: string;
 
   private constructor(env: TestWorkflowEnvironment, options: RigOptions) {
     const number = ++taskQueueCounter;
@@ -85,6 +90,7 @@ export class WorkflowRig {
     this.taskQueue = `test-${number}`;
     this.vpcId = `vpc-${number}`;
     this.recordAs = options.recordAs;
+    this.bundlePath = options.bundlePath ?? inject('workflowBundlePath');
   }
 
   /** Runs a test body beside a worker, then replays everything that it started. */
@@ -118,7 +124,7 @@ export class WorkflowRig {
     return Worker.create({
       connection: this.env.nativeConnection,
       taskQueue: this.taskQueue,
-      workflowBundle: { codePath: inject('workflowBundlePath') },
+      workflowBundle: { codePath: this.bundlePath },
       activities: this.world.activities(lease),
       maxConcurrentActivityTaskExecutions: 50,
     });
@@ -224,6 +230,14 @@ export class WorkflowRig {
     return listLeases(this.client, this.vpcId);
   }
 
+  /** Events in the histories of all runs of a workflow. */
+  async eventCount(workflowId: string): Promise<number> {
+    return this.readingHistories(async (client) => {
+      const runs = await historiesOf(client, workflowId);
+      return runs.reduce((sum, { events }) => sum + (events?.length ?? 0), 0);
+    });
+  }
+
   /** How often a workflow continued as new. */
   async continuedRuns(workflowId: string): Promise<number> {
     return this.readingHistories(async (client) => (await continuedRunIds(client, workflowId)).length);
@@ -301,7 +315,7 @@ export class WorkflowRig {
     const save = recordAs && inject('recordHistories') ? recordHistories(recordAs) : undefined;
     await this.readingHistories(async (client) => {
       for (const workflowId of this.allWorkflowIds()) {
-        await replayChain(client, workflowId, inject('workflowBundlePath'), save);
+        await replayChain(client, workflowId, this.bundlePath, save);
       }
     });
   }
