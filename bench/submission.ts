@@ -77,8 +77,10 @@ async function setUp(cluster: SlurmCluster, folder: string): Promise<Bench> {
   }
   await cluster.asRoot('scontrol update PartitionName=debug State=DOWN');
   const sshOptions = [
-    ...['-i', join(folder, 'key'), '-o', `UserKnownHostsFile=${join(folder, 'known_hosts')}`],
-    ...['-o', `ControlPath=${join(folder, 'control')}`, '-o', 'BatchMode=yes'],
+    `-i${join(folder, 'key')}`,
+    `-oUserKnownHostsFile=${join(folder, 'known_hosts')}`,
+    `-oControlPath=${join(folder, 'control')}`,
+    '-oBatchMode=yes',
   ];
   const host = `${cluster.head.access.user}@${address}`;
   await execa('ssh', ['-M', '-N', '-f', ...sshOptions, host]);
@@ -127,12 +129,15 @@ const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[v
 
 function report(seconds: Readonly<Record<Way, readonly number[]>>): void {
   const rateOf = (way: Way) => JOBS / median(seconds[way]);
-  console.log(`${JOBS} jobs a round, median of ${ROUNDS} rounds`);
-  for (const way of ways) console.log(`${way.padEnd(30)} ${rateOf(way).toFixed(0).padStart(5)} jobs/s`);
   const toLoop = rateOf('ours') / rateOf('sbatch loop on the head node');
   const toSsh = rateOf('ours') / rateOf('OpenSSH with ControlMaster');
-  console.log(`ours / sbatch loop   ${toLoop.toFixed(2)} (target 0.8)`);
-  console.log(`ours / ControlMaster ${toSsh.toFixed(2)} (target 1.5)`);
+  const lines = [
+    `${JOBS} jobs a round, median of ${ROUNDS} rounds`,
+    ...ways.map((way) => `${way.padEnd(30)} ${rateOf(way).toFixed(0).padStart(5)} jobs/s`),
+    `ours / sbatch loop   ${toLoop.toFixed(2)} (target 0.8)`,
+    `ours / ControlMaster ${toSsh.toFixed(2)} (target 1.5)`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
 }
 
 await main();

@@ -79,7 +79,15 @@ describe('the reason', () => {
     [{ state: 'TIMEOUT' }, 'Its time limit was reached'],
     [{ state: 'OUT_OF_MEMORY', signal: 125 }, 'It used more memory than it had asked for and was killed'],
     [{ state: 'CANCELLED', startTime: undefined }, 'Cancelled before it started'],
+    [
+      { state: 'CANCELLED', reason: 'DependencyNeverSatisfied' },
+      'A job that it depends on did not end as required',
+    ],
     [{ state: 'PENDING', reason: 'Resources' }, 'Waiting for free nodes (Resources)'],
+    [
+      { state: 'PENDING', reason: 'launch failed requeued held' },
+      'It could not be launched, was requeued and is held (launch failed requeued held)',
+    ],
     [
       { state: 'PENDING', reason: 'ReqNodeNotAvail, UnavailableNodes:n[1-2]' },
       'Nodes that it needs are not available (ReqNodeNotAvail, UnavailableNodes:n[1-2])',
@@ -129,6 +137,31 @@ describe('the view after a look', () => {
     expect(jobAfterFact({ ...previous, state: 'pending' }, stale, now).state).toBe('pending');
   });
 
+  it('keeps the reason that the queue gave for an end when accounting has forgotten it', () => {
+    const cancelled = fact({ state: 'CANCELLED', reason: 'DependencyNeverSatisfied', startTime: undefined });
+    const ended = jobAfterFact(previous, cancelled, now);
+    const later = jobAfterFact(ended, { ...cancelled, source: 'accounting', reason: '' }, now);
+    expect(later.reason).toBe('A job that it depends on did not end as required');
+    const requeued = fact({ source: 'accounting', state: 'COMPLETED', exitCode: 0, endTime: 1 });
+    expect(jobAfterFact(ended, requeued, now)).toMatchObject({ state: 'succeeded', reason: 'Exit code 0' });
+  });
+
+  it('is waiting again when Slurm lost the job, unless it is another job by now, or has ended', () => {
+    const lost = fact({ source: 'ledger', state: undefined, submitTime: undefined });
+    const waiting = jobAfterFact({ ...previous, startedAt: now, nodes: 'n1' }, lost, now);
+    expect(waiting).toEqual({
+      key: 'k1',
+      state: 'waiting',
+      reason: 'Slurm lost the job 7, which it had accepted: it is submitted again',
+      logsComplete: false,
+    });
+    expect(jobAfterFact(waiting, lost, now)).toBe(waiting);
+    const another: JobView = { ...previous, slurmJobId: '8' };
+    expect(jobAfterFact(another, lost, now)).toBe(another);
+    const ended: JobView = { ...previous, state: 'succeeded' };
+    expect(jobAfterFact(ended, lost, now)).toBe(ended);
+  });
+
   it('leaves a job that has ended as it is when nothing shows it any more', () => {
     const ended: JobView = { ...previous, state: 'succeeded', reason: 'Exit code 0' };
     expect(jobAfterFact(ended, undefined, now)).toBe(ended);
@@ -168,6 +201,19 @@ describe('the facts of a campaign', () => {
       ['k1', '1'],
       ['k2', '2'],
     ]);
+  });
+
+  it('say that a job was lost only while nothing else is known of its key', () => {
+    const lost = fact({ source: 'ledger', state: undefined, submitTime: undefined });
+    const campaign = { epoch: 'e1', campaignId: 'c1' };
+    expect(factsByJobKey([lost], campaign).get('k1')).toBe(lost);
+    const ended = fact({ jobId: '8', source: 'accounting', state: 'FAILED', submitTime: undefined });
+    for (const facts of [
+      [lost, ended],
+      [ended, lost],
+    ]) {
+      expect(factsByJobKey(facts, campaign).get('k1')?.jobId).toBe('8');
+    }
   });
 
   it('join queue and accounting', () => {

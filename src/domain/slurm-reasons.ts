@@ -57,9 +57,13 @@ const LIMIT = /^(Assoc|QOS)\w+$/;
 /** A limit on one job alone does not change by waiting; a limit on all jobs together does. */
 const LIMIT_OF_ONE_JOB = /^(Assoc|QOS)\w*PerJob/;
 
-/** Reasons that carry a list of nodes, and a sentence that Slurm writes out in place of a word. */
+/**
+ * Reasons that carry a list of nodes, and those that Slurm writes out in place of a word: `launch failed requeued held`
+ * (seen with 24.11, where slurmd refused an id that had been used again).
+ */
 function wordOf(reason: string): string {
   if (reason.startsWith('Nodes required for job are DOWN')) return 'ReqNodeNotAvail';
+  if (/^[a-z]+( [a-z]+)+$/.test(reason)) return reason.replaceAll(' ', '_');
   return /^[A-Za-z_]*/.exec(reason)?.[0] ?? '';
 }
 

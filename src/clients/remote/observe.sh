@@ -35,15 +35,19 @@ done <<<"$processes"
 printf 'sessions %s\n' "$sessions"
 
 # What programs print as errors, in a file that needs no removal.
-errors_file=$(mktemp) && exec 5<>"$errors_file" && rm -f -- "$errors_file" || fail 'mktemp'
+errors_file=$(mktemp) || fail mktemp
+exec 5<>"$errors_file" || fail "$errors_file"
+rm -f -- "$errors_file"
 
 # Runs a program whose standard output, then in `output`, is the section of this name, and vouches for it. A program
 # that succeeds and yet names a problem has not told everything.
 section() {
   local name=$1 problem
   shift
-  output=$("$@" 2>&5) && problem=$(</dev/fd/5) && [[ -z $problem ]] ||
-    fail "$name: $(</dev/fd/5)"
+  if ! output=$("$@" 2>&5) || [[ -s /dev/fd/5 ]]; then
+    problem=$(</dev/fd/5)
+    fail "$name: ${problem:-no message}"
+  fi
   printf '%s%s\n%s\n%s%s ok\n' "$RS" "$name" "$output" "$RS" "$name"
 }
 
@@ -76,16 +80,21 @@ missing_of() {
     }' <(printf '%s\n' "$1") <(printf '%s\n' "$2") "$ledger"
 }
 
+# Entries in $1 without a job in $2.
+lost_of() {
+  awk -F "$US" '
+    NR == FNR { found[$NF]; next }
+    { split($0, entry, " "); if (!(entry[1] in found)) print entry[1], entry[2] }
+  ' <(printf '%s\n' "$2") <(printf '%s\n' "$1")
+}
+
 if [[ $since != - ]]; then
   queue=$output
   section accounting accounting_since "$since" --allusers
   missing=$(missing_of "$queue" "$output")
   if [[ -n $missing ]] && accounting_is_whole; then
     section found ended_of "$missing"
-    section lost awk -F "$US" '
-      NR == FNR { found[$NF]; next }
-      { split($0, entry, " "); if (!(entry[1] in found)) print entry[1], entry[2] }
-    ' <(printf '%s\n' "$output") <(printf '%s\n' "$missing")
+    section lost lost_of "$missing" "$output"
   fi
 fi
 printf '%sdone\n' "$RS"
