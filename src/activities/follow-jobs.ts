@@ -3,7 +3,7 @@ import type { FileContent, HeadNode, JobOutput, SlurmGateway } from '../clients/
 import { wholeTextLength } from '../domain/log-events.ts';
 import { MAX_FILES_AT_A_TIME, ROUND_BYTES } from './job-files.ts';
 import type { JobFile, JobFilesDeps } from './job-files.ts';
-import { appendBytes, openStream } from './job-log-copy.ts';
+import { append, appendixOf, openStream } from './job-log-copy.ts';
 import type { StreamEnd } from './job-log-copy.ts';
 import { pause } from './poll.ts';
 
@@ -152,7 +152,9 @@ async function appendGrowth(
   const isMore = readUntil < Math.min(file.sizeBytes, logLimits.headBytes);
   const bytes = isMore || readUntil === logLimits.headBytes ? content.data : ripe(content.data, file);
   const end = { position, notBefore: Math.max(notBefore, now()) };
-  file.end = await appendBytes(logs, file.stream, end, bytes, !isMore);
+  const appendix = appendixOf(end, bytes, !isMore);
+  await append(logs, file.stream, appendix);
+  file.end = appendix.end;
   return file.end.position - position;
 }
 

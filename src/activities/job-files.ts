@@ -5,8 +5,8 @@ import type { FileContent, HeadNode, SlurmGateway } from '../clients/slurm-gatew
 import { MAX_PIECE_BYTES } from '../domain/log-events.ts';
 import { nextSpan } from '../domain/log-limits.ts';
 import type { LogLimits } from '../domain/log-limits.ts';
-import { appendBytes, appendOmission, openStream } from './job-log-copy.ts';
-import type { StreamEnd } from './job-log-copy.ts';
+import { append, appendixOf, openStream, withOmission } from './job-log-copy.ts';
+import type { Appendix, StreamEnd } from './job-log-copy.ts';
 
 /** What is read at a time, all files together: this bounds the memory of a copy, whatever the number of jobs. */
 export const ROUND_BYTES = 4 * 1024 * 1024;
@@ -38,8 +38,8 @@ interface FileCopy extends JobFile {
 
 /**
  * Copies the output of jobs that have ended, as far as their streams do not hold it yet, and returns how many bytes
- * that were. Files are read side by side, through one SSH channel a round. A file that does not exist is no failure:
- * its job never ran.
+ * that were. Files are read side by side, through one SSH channel a round; while a round is written, the next one is
+ * read. A file that does not exist is no failure: its job never ran.
  */
 export async function copyFiles(
   deps: JobFilesDeps,
@@ -54,80 +54,89 @@ export async function copyFiles(
     isDone: false,
   }));
   let copiedBytes = 0;
-  for (;;) {
-    signal.throwIfAborted();
-    const open = copies.filter(({ isDone }) => !isDone).slice(0, MAX_FILES_AT_A_TIME);
-    if (open.length === 0) return copiedBytes;
-    const lengthBytes = Math.floor(ROUND_BYTES / open.length);
-    const parts = open.map(({ campaignId, jobKey, file, end }) => ({
-      campaignId,
-      jobKey,
-      file,
-      offset: end?.position ?? 0,
-      lengthBytes,
-    }));
-    const contents = await deps.gateway.readFiles(head, parts, { signal });
-    const written = await Promise.all(open.map(async (copy, index) => advance(deps, copy, contents[index])));
-    copiedBytes += written.reduce((sum, bytes) => sum + bytes, 0);
+  let writing: Promise<unknown> = Promise.resolve();
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const open = copies.filter(({ isDone }) => !isDone).slice(0, MAX_FILES_AT_A_TIME);
+      if (open.length === 0) break;
+      const [contents] = await Promise.all([readRound(deps, head, open, signal), writing]);
+      const next = await Promise.all(open.map(async (copy, index) => advance(deps, copy, contents[index])));
+      copiedBytes += next.reduce((sum, appendix) => sum + writtenBytes(appendix), 0);
+      writing = Promise.all(
+        open.map(async ({ stream }, index) => {
+          const appendix = next[index];
+          if (appendix) await append(deps.logs, stream, appendix);
+        }),
+      );
+    }
+  } finally {
+    // Nothing is left running when this ends, however it does.
+    await writing;
   }
+  return copiedBytes;
 }
 
-/** Writes what was read and returns how many bytes of it the stream did not have. */
+async function readRound(
+  { gateway }: JobFilesDeps,
+  head: HeadNode,
+  open: readonly FileCopy[],
+  signal: AbortSignal,
+): Promise<FileContent[]> {
+  const lengthBytes = Math.floor(ROUND_BYTES / open.length);
+  const parts = open.map(({ campaignId, jobKey, file, end }) => ({
+    campaignId,
+    jobKey,
+    file,
+    offset: end?.position ?? 0,
+    lengthBytes,
+  }));
+  return gateway.readFiles(head, parts, { signal });
+}
+
+/** What is to be written of what was read, if anything. The copy goes on behind it. */
 async function advance(
   deps: JobFilesDeps,
   copy: FileCopy,
   content: FileContent | undefined,
-): Promise<number> {
+): Promise<Appendix | undefined> {
   if (content?.status !== 'ok') {
     if (content?.status === 'refused') warnUnreadable(copy, 'no plain file stands in its place');
     copy.isDone = true;
-    return 0;
+    return undefined;
   }
   const sizeBytes = Math.min(copy.sizeBytes ?? Infinity, content.sizeBytes);
   copy.sizeBytes = sizeBytes;
   if (!copy.end) {
     copy.end = await openStream(deps.logs, copy.stream, deps.now());
+    copy.isDone = copy.end.position >= sizeBytes;
     // The stream has the beginning already: what was read from there is dropped, and read on from its end.
-    if (copy.end.position > 0) {
-      copy.isDone = copy.end.position >= sizeBytes;
-      copy.end = await omit(deps, copy, copy.end, sizeBytes);
-      return 0;
-    }
+    if (copy.end.position > 0) return undefined;
   }
   const before = copy.end.position;
-  const written = await append(deps, copy.stream, copy.end, content.data, sizeBytes);
-  copy.end = await omit(deps, copy, written, sizeBytes);
-  if (copy.end.position === before && before < sizeBytes) {
+  const appendix = appendixFor(copy.end, content.data, sizeBytes, deps.logLimits);
+  if (appendix.pieces.length === 0 && before < sizeBytes) {
     // A read of this length always makes a piece, unless it failed: what came before the failure is the end then.
     warnUnreadable(copy, 'it cannot be read, or not as a whole');
     copy.sizeBytes = before + content.data.length;
   }
+  copy.end = appendix.end;
   copy.isDone = copy.end.position >= copy.sizeBytes;
-  return written.position - before;
+  return appendix;
 }
 
-async function append(
-  { logs, logLimits }: JobFilesDeps,
-  stream: LogStream,
-  end: StreamEnd,
-  data: Buffer,
-  sizeBytes: number,
-): Promise<StreamEnd> {
-  const span = nextSpan(end.position, sizeBytes, logLimits);
-  if ('omittedBytes' in span) return end;
+/** What the limits let through, with a note of what they do not. */
+function appendixFor(end: StreamEnd, data: Buffer, sizeBytes: number, limits: LogLimits): Appendix {
+  const span = nextSpan(end.position, sizeBytes, limits);
+  if ('omittedBytes' in span) return withOmission(appendixOf(end, Buffer.alloc(0), true), span.omittedBytes);
   const fresh = data.subarray(0, span.copyUntil - end.position);
-  return appendBytes(logs, stream, end, fresh, end.position + fresh.length >= span.copyUntil);
+  const appendix = appendixOf(end, fresh, end.position + fresh.length >= span.copyUntil);
+  const following = nextSpan(appendix.end.position, sizeBytes, limits);
+  return 'omittedBytes' in following ? withOmission(appendix, following.omittedBytes) : appendix;
 }
 
-/** Leaves out what is to be left out at this place, if anything. */
-async function omit(
-  { logs, logLimits }: JobFilesDeps,
-  { stream }: JobFile,
-  end: StreamEnd,
-  sizeBytes: number,
-): Promise<StreamEnd> {
-  const span = nextSpan(end.position, sizeBytes, logLimits);
-  return 'omittedBytes' in span ? appendOmission(logs, stream, end, span.omittedBytes) : end;
+function writtenBytes(appendix: Appendix | undefined): number {
+  return appendix?.pieces.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0) ?? 0;
 }
 
 function warnUnreadable({ jobKey, file }: JobFile, cause: string): void {

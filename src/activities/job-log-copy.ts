@@ -28,37 +28,37 @@ export async function openStream(
   return { position, notBefore: afterEvent(last.timestamp, nowMs) };
 }
 
-/** Appends what can be cut into pieces, and says where the stream ends then. `isEnd`: nothing follows `bytes`. */
-export async function appendBytes(
-  logs: CloudWatchLogsClient,
-  stream: LogStream,
-  end: StreamEnd,
-  bytes: Uint8Array,
-  isEnd: boolean,
-): Promise<StreamEnd> {
-  return appendPieces(logs, stream, end, cutIntoPieces(bytes, end.position, isEnd));
+/** Pieces that are to be appended at a place, and where the stream ends then. */
+export interface Appendix {
+  readonly at: StreamEnd;
+  readonly pieces: readonly LogPiece[];
+  readonly end: StreamEnd;
 }
 
-/** Notes that so many bytes are left out here. */
-export async function appendOmission(
-  logs: CloudWatchLogsClient,
-  stream: LogStream,
-  end: StreamEnd,
-  omittedBytes: number,
-): Promise<StreamEnd> {
-  return appendPieces(logs, stream, end, [{ offset: end.position, omittedBytes }]);
+/** Cuts bytes into pieces for the end of a stream. `isEnd`: nothing follows `bytes`; otherwise a rest may be left. */
+export function appendixOf(at: StreamEnd, bytes: Uint8Array, isEnd: boolean): Appendix {
+  const pieces = cutIntoPieces(bytes, at.position, isEnd);
+  return { at, pieces, end: endAfter(at, pieces) };
 }
 
-async function appendPieces(
-  logs: CloudWatchLogsClient,
-  stream: LogStream,
-  end: StreamEnd,
-  pieces: readonly LogPiece[],
-): Promise<StreamEnd> {
+/** The same, followed by the note that so many bytes are left out. */
+export function withOmission({ at, pieces, end }: Appendix, omittedBytes: number): Appendix {
+  const all = [...pieces, { offset: end.position, omittedBytes }];
+  return { at, pieces: all, end: endAfter(at, all) };
+}
+
+/** Every event has a time of its own (see {@link appendMessages}). */
+function endAfter({ position, notBefore }: StreamEnd, pieces: readonly LogPiece[]): StreamEnd {
   const last = pieces.at(-1);
-  if (!last) return end;
-  const notBefore = await appendMessages(logs, stream, pieces.map(encodePiece), end.notBefore);
-  return { position: endOf(last), notBefore };
+  return { position: last ? endOf(last) : position, notBefore: notBefore + pieces.length };
+}
+
+export async function append(
+  logs: CloudWatchLogsClient,
+  stream: LogStream,
+  { at, pieces }: Appendix,
+): Promise<void> {
+  if (pieces.length > 0) await appendMessages(logs, stream, pieces.map(encodePiece), at.notBefore);
 }
 
 /** Writes a document, unless it is what the stream holds already. Answers how many bytes were written. */
@@ -73,7 +73,7 @@ export async function writeDocument(
     if ((await storedDocument(logs, stream))?.equals(document)) return 0;
     notBefore = afterEvent((await lastEvent(logs, stream))?.timestamp, nowMs);
   }
-  await appendBytes(logs, stream, { position: 0, notBefore }, document, true);
+  await append(logs, stream, appendixOf({ position: 0, notBefore }, document, true));
   return document.length;
 }
 
