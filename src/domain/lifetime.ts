@@ -13,7 +13,8 @@ export const holdNameSchema = z
     'must be 1 to 64 letters, digits, dots, underscores or hyphens, beginning and ending with a letter or digit',
   );
 
-const sentenceSchema = z
+/** Why something is done, in one line. */
+export const sentenceSchema = z
   .string()
   .regex(/^(?=.*\S)[^\p{Cc}]{1,200}$/u, 'must be 1 to 200 printable characters, not only spaces');
 

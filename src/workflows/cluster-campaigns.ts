@@ -1,4 +1,6 @@
 import {
+  CancellationScope,
+  condition,
   getExternalWorkflowHandle,
   ParentClosePolicy,
   startChild,
@@ -22,6 +24,16 @@ import {
   type SubmitCampaignRequest,
 } from './messages.ts';
 
+/** Nothing new begins in a workflow that an operator has cancelled: it ends when the cluster is gone. */
+export function refuseWhenCancelled(entity: ClusterEntity): void {
+  if (entity.isCancelled()) {
+    throw rejection(
+      'ClusterDeleting',
+      'An operator cancelled the workflow; it ends when the cluster is gone.',
+    );
+  }
+}
+
 /** Refuses a campaign that this cluster cannot take; changes nothing. */
 export function checkCampaign(entity: ClusterEntity, request: SubmitCampaignRequest): void {
   const { campaignId, content, spec } = request;
@@ -30,6 +42,7 @@ export function checkCampaign(entity: ClusterEntity, request: SubmitCampaignRequ
     if (known.content.sha256 === content.sha256) return;
     throw rejection('CampaignConflict', `Campaign ${campaignId} was accepted with another body.`);
   }
+  refuseWhenCancelled(entity);
   const current = entity.currentSpec();
   if (current && spec && !coversSpec(current, spec)) {
     throw rejection(
@@ -95,19 +108,26 @@ async function startCampaign(
   entity: ClusterEntity,
   input: CampaignInput & { readonly jobCount: number },
 ): Promise<'accepted' | 'repeated'> {
+  const { tenant, startingCampaigns } = entity;
+  startingCampaigns.add(input.campaignId);
   try {
-    await startChild('campaign', {
-      workflowId: campaignWorkflowId(entity.tenant, input.campaignId),
-      args: [input],
-      workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
-      // The campaign reports, copies logs and writes its manifest on its own feet, whatever becomes of the cluster.
-      parentClosePolicy: ParentClosePolicy.ABANDON,
-      staticSummary: `${counted(input.jobCount, 'job')} of ${entity.tenant.virtualLabId}/${entity.tenant.projectId}`,
-    });
+    // An operator who cancels the cluster's workflow does not cancel its campaigns: they hear that the cluster goes.
+    await CancellationScope.nonCancellable(async () =>
+      startChild('campaign', {
+        workflowId: campaignWorkflowId(tenant, input.campaignId),
+        args: [input],
+        workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+        // The campaign reports, copies logs and writes its manifest on its own feet, whatever becomes of the cluster.
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        staticSummary: `${counted(input.jobCount, 'job')} of ${tenant.virtualLabId}/${tenant.projectId}`,
+      }),
+    );
     return 'accepted';
   } catch (error) {
     if (error instanceof Error && error.name === 'WorkflowExecutionAlreadyStartedError') return 'repeated';
     throw error;
+  } finally {
+    startingCampaigns.delete(input.campaignId);
   }
 }
 
@@ -166,6 +186,9 @@ async function tell(
   campaignId: string,
   send: (handle: ReturnType<typeof getExternalWorkflowHandle>) => Promise<void>,
 ): Promise<void> {
+  const { startingCampaigns } = entity;
+  // Until it is started it cannot be told anything: the signal would find nobody, and the campaign be forgotten.
+  if (startingCampaigns.has(campaignId)) await condition(() => !startingCampaigns.has(campaignId));
   try {
     await send(getExternalWorkflowHandle(campaignWorkflowId(entity.tenant, campaignId)));
   } catch {

@@ -32,6 +32,8 @@ export class ClusterEntity {
   readonly tenant: Tenant;
   readonly policy: ClusterPolicy;
   readonly snapshot: ClusterSnapshot;
+  /** Campaigns whose workflow is being started; none when a run continues as new, which waits for all handlers. */
+  readonly startingCampaigns = new Set<string>();
   /** Set by messages that make the main loop look at once. */
   private awake = false;
   private stopProvisioning: () => void = () => {};

@@ -1,6 +1,12 @@
 import { setHandler } from '@temporalio/workflow';
 import { diffSpecs } from '../domain/cluster-spec.ts';
 import {
+  ensureRequestSchema,
+  releaseRequestSchema,
+  submitRequestSchema,
+  teardownRequestSchema,
+} from '../domain/entity-requests.ts';
+import {
   extensionRequestSchema,
   holdRequestSchema,
   MAX_HOLDS,
@@ -9,7 +15,7 @@ import {
   resolutionSchema,
 } from '../domain/lifetime.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
-import { checkCampaign, takeCampaign } from './cluster-campaigns.ts';
+import { checkCampaign, refuseWhenCancelled, takeCampaign } from './cluster-campaigns.ts';
 import { rejection } from './failure.ts';
 import {
   campaignProgress,
@@ -33,12 +39,18 @@ export function registerClusterHandlers(entity: ClusterEntity): void {
   setHandler(clusterView, () => entity.view(), { description: 'What the cluster is doing' });
 
   setHandler(ensureCluster, (request) => ensure(entity, request), {
-    validator: (request) => checkEnsure(entity, request),
+    validator: (request) => {
+      refuse(problemWith(ensureRequestSchema, request));
+      checkEnsure(entity, request);
+    },
     description: 'Make the cluster exist with a specification',
   });
 
   setHandler(submitCampaign, (request) => takeCampaign(entity, request), {
-    validator: (request) => checkCampaign(entity, request),
+    validator: (request) => {
+      refuse(problemWith(submitRequestSchema, request));
+      checkCampaign(entity, request);
+    },
     description: 'Run a campaign on the cluster',
   });
 
@@ -48,7 +60,10 @@ export function registerClusterHandlers(entity: ClusterEntity): void {
       entity.teardown(reason);
       return entity.view();
     },
-    { description: 'Give the cluster back: jobs are cancelled, logs copied, everything deleted' },
+    {
+      validator: (request) => refuse(problemWith(teardownRequestSchema, request)),
+      description: 'Give the cluster back: jobs are cancelled, logs copied, everything deleted',
+    },
   );
 
   registerLifetimeHandlers(entity);
@@ -121,7 +136,10 @@ function registerLifetimeHandlers(entity: ClusterEntity): void {
       entity.wake();
       return entity.view();
     },
-    { description: 'Take a hold back' },
+    {
+      validator: (request) => refuse(problemWith(releaseRequestSchema, request)),
+      description: 'Take a hold back',
+    },
   );
 
   setHandler(
@@ -154,6 +172,7 @@ function refuse(problem: string | undefined): void {
 }
 
 function checkEnsure(entity: ClusterEntity, { spec }: EnsureRequest): void {
+  refuseWhenCancelled(entity);
   const current = entity.currentSpec();
   const differences = current ? diffSpecs(current, spec) : [];
   if (differences.length > 0) {

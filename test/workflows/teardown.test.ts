@@ -115,6 +115,50 @@ describe('a teardown', () => {
   });
 });
 
+describe('the campaign of a cluster whose workflow an operator cancels', () => {
+  it('ends with its logs copied and its manifest written', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('cancelled-busy');
+      const campaignId = 'mmmmmmmmmmmmmmmmmmmmmmmmmm';
+      await rig.readyCluster(tenant);
+      rig.world.jobDurationSeconds = 3600;
+      await rig.submit(tenant, campaignId, ['long']);
+      await rig.pass(60);
+      await rig.cluster(tenant).cancel();
+      const campaign = await rig.untilCampaignEnds(tenant, campaignId);
+      expect(campaign).toMatchObject({ state: 'cancelled', jobsByState: { cancelled: 1 } });
+      expect([...rig.world.copiedLogs]).toEqual(['long']);
+      expect(rig.world.manifests.get(campaignId)).toHaveLength(1);
+      await rig.cluster(tenant).result();
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+});
+
+describe('an update that an operator types', () => {
+  it.each([
+    ['ensure', { spec: { tier: 'debug' } }, 'spec.queues'],
+    ['ensure', null, 'the request'],
+    ['submit', { campaignId: 'a' }, 'campaignId'],
+    ['teardown', null, 'the request'],
+    ['teardown', {}, 'reason'],
+    ['release', null, 'the request'],
+    ['hold', {}, 'name'],
+    ['extend', { until: 'tomorrow' }, 'until'],
+    ['resolve', { choice: 'ignore' }, 'choice'],
+  ])('is refused as a request when it is wrong, naming the field: %s %j', async (update, request, field) => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('typed');
+      await rig.readyCluster(tenant);
+      const typed = rig.cluster(tenant).executeUpdate(update, { args: [request] });
+      await expect(typed).rejects.toMatchObject({
+        cause: { type: 'InvalidRequest', message: expect.stringContaining(`${field}: `) },
+      });
+      expect((await rig.view(tenant)).state).toBe('ready');
+    });
+  });
+});
+
 describe('a campaign', () => {
   it('is one campaign however often it is sent, and refused with another body', async () => {
     await WorkflowRig.run(env, {}, async (rig) => {

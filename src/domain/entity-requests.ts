@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { campaignIdSchema } from './ids.ts';
+import { holdNameSchema, sentenceSchema } from './lifetime.ts';
+import { queueSchema } from './queue.ts';
+import { tierNames } from './tiers.ts';
+
+/*
+ * What the updates of the cluster entity must look like. The API sends nothing else; operators type them into the
+ * Temporal UI, and what is wrong must be refused there too, before a handler sees it.
+ */
+
+/** A specification with every default filled in, as the API resolves it. */
+const clusterSpecSchema = z.strictObject({
+  tier: z.enum([...tierNames, 'custom']),
+  queues: z.array(queueSchema).min(1),
+  idleTimeoutSeconds: z.int().min(1),
+  maxLifetimeSeconds: z.int().min(1),
+});
+
+export const ensureRequestSchema = z.strictObject({ spec: clusterSpecSchema });
+
+export const teardownRequestSchema = z.strictObject({ reason: sentenceSchema });
+
+export const releaseRequestSchema = z.strictObject({ name: holdNameSchema });
+
+/** `jobKeys` stood in place of `jobCount` before campaigns read their content themselves. */
+export const submitRequestSchema = z.strictObject({
+  campaignId: campaignIdSchema,
+  content: z.strictObject({ bucket: z.string().min(1), key: z.string().min(1), sha256: z.string().min(1) }),
+  jobCount: z.int().min(1).optional(),
+  jobKeys: z.array(z.string()).min(1).optional(),
+  queues: z.array(z.string()),
+  spec: clusterSpecSchema.optional(),
+});
