@@ -1,0 +1,178 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { pino } from 'pino';
+import { createSubnetLeaseActivities } from '../src/activities/subnet-lease.ts';
+import { buildApp } from '../src/api/app.ts';
+import { campaignIdFor } from '../src/api/campaign-id.ts';
+import { createTemporalCampaigns } from '../src/api/temporal-campaigns.ts';
+import { createTemporalClusters } from '../src/api/temporal-facade.ts';
+import { createReadinessProbe } from '../src/api/temporal-readiness.ts';
+import { readDevEnvironment } from '../src/dev/environment.ts';
+import { findTemporalProgram } from '../src/dev/temporal-binaries.ts';
+import { startTemporalServer } from '../src/dev/temporal-server.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from '../src/domain/cluster-spec.ts';
+import { defaultClusterPolicy } from '../src/domain/cluster-snapshot.ts';
+import { clusterWorkflowId, type Tenant } from '../src/domain/ids.ts';
+import { campaignContentSchema } from '../src/domain/job.ts';
+import { submitCampaign } from '../src/workflows/messages.ts';
+import { registerSearchAttributes } from '../src/runtime/search-attributes.ts';
+import { clusterUrl, FakeLogs, FakeStore } from '../test/api/fakes.ts';
+import { FakeWorld } from '../test/fakes/fake-world.ts';
+
+/**
+ * How long a campaign takes to be accepted through the API, beside the bare update-with-start that makes it durable:
+ * the same request to the same workflows, on one Temporal server and worker. The ways take turns. The world behind the
+ * worker and the control bucket are in memory, so that what is measured is the API's own part.
+ */
+const ROUNDS = 100;
+const WARM_UPS = 20;
+const TASK_QUEUE = 'bench';
+const TOKEN = 'bench-token-of-more-than-32-characters';
+const policy = defaultClusterPolicy;
+const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ tier: 'debug' }));
+const jobs = Array.from({ length: 8 }, (_, index) => ({
+  key: `sim-${index}`,
+  script: `#!/bin/bash\n${'# parameters\n'.repeat(20)}srun special ${index}\n`,
+  environment: { CURRENT_NA: String(index / 10) },
+}));
+
+type Way = 'bare update-with-start' | 'POST …/campaigns';
+const ways: readonly Way[] = ['bare update-with-start', 'POST …/campaigns'];
+const tenants: Readonly<Record<Way, Tenant>> = {
+  'bare update-with-start': { virtualLabId: 'bench', projectId: 'bare' },
+  'POST …/campaigns': { virtualLabId: 'bench', projectId: 'api' },
+};
+
+/** Hands a campaign to the cluster entity as the API does; resolves to the milliseconds that it took. */
+async function bare(client: Client, store: FakeStore, tenant: Tenant): Promise<number> {
+  const campaignId = campaignIdFor(tenant, randomUUID());
+  const content = await store.put(tenant, campaignContentSchema.parse({ version: 1, campaignId, jobs }));
+  const started = performance.now();
+  await client.workflow.executeUpdateWithStart(submitCampaign, {
+    args: [{ campaignId, content, jobCount: jobs.length, queues: [], spec }],
+    startWorkflowOperation: new WithStartWorkflowOperation('cluster', {
+      workflowId: clusterWorkflowId(tenant),
+      taskQueue: TASK_QUEUE,
+      args: [{ ...tenant, policy }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    }),
+  });
+  return performance.now() - started;
+}
+
+/** Sends it over HTTP, on a connection that is kept; resolves to the milliseconds until the whole answer is there. */
+async function post(address: string, agent: Agent, tenant: Tenant): Promise<number> {
+  const body = JSON.stringify({ jobs, cluster: { tier: 'debug' } });
+  const started = performance.now();
+  const answer = await new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
+    const sent = request(`${address}${clusterUrl(tenant)}/campaigns`, {
+      agent,
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${TOKEN}`,
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+        'idempotency-key': randomUUID(),
+      },
+    });
+    sent.once('error', reject).once('response', (response) => {
+      text(response).then((body) => resolve({ status: response.statusCode, body }), reject);
+    });
+    sent.end(body);
+  });
+  if (answer.status !== 202) throw new Error(`${String(answer.status)}: ${answer.body}`);
+  return performance.now() - started;
+}
+
+async function measure(connection: Connection, native: NativeConnection): Promise<void> {
+  const client = new Client({ connection });
+  const store = new FakeStore();
+  const world = new FakeWorld(async () => Date.now());
+  world.campaignStore = store;
+  // Clusters are being made all the while: what was accepted waits, and takes no time from what follows.
+  const finishStacks = world.holdBack('createStack');
+  const lease = createSubnetLeaseActivities({ client, taskQueue: TASK_QUEUE, vpcId: 'vpc-bench' });
+  const worker = await Worker.create({
+    connection: native,
+    taskQueue: TASK_QUEUE,
+    workflowsPath: new URL('../src/workflows/index.ts', import.meta.url).pathname,
+    activities: world.activities(lease),
+  });
+  const app = await buildApp({
+    clusters: createTemporalClusters({ client, taskQueue: TASK_QUEUE, policy }),
+    campaigns: createTemporalCampaigns(client),
+    store,
+    logs: new FakeLogs(),
+    readiness: createReadinessProbe(client, TASK_QUEUE),
+    token: TOKEN,
+    logger: pino({ level: 'silent' }),
+    version: '0.0.0',
+  });
+  const agent = new Agent({ keepAlive: true });
+  await worker.runUntil(async () => {
+    const address = await app.listen({ host: '127.0.0.1', port: 0 });
+    const run: Record<Way, (tenant: Tenant) => Promise<number>> = {
+      'bare update-with-start': async (tenant) => bare(client, store, tenant),
+      'POST …/campaigns': async (tenant) => post(address, agent, tenant),
+    };
+    const taken: Record<Way, number[]> = { 'bare update-with-start': [], 'POST …/campaigns': [] };
+    for (let round = -WARM_UPS; round < ROUNDS; round++) {
+      for (const way of round % 2 === 0 ? ways : ways.toReversed()) {
+        const ms = await run[way](tenants[way]);
+        if (round >= 0) taken[way].push(ms);
+      }
+    }
+    report(taken);
+    agent.destroy();
+    await app.close();
+    finishStacks();
+  });
+}
+
+function report(taken: Readonly<Record<Way, readonly number[]>>): void {
+  const quantile = (way: Way, part: number) =>
+    taken[way].toSorted((a, b) => a - b)[Math.floor(taken[way].length * part)] ?? NaN;
+  console.log(`a campaign of ${jobs.length} jobs is accepted, ${ROUNDS} times each way`);
+  for (const way of ways) {
+    const [p50, p95] = [quantile(way, 0.5), quantile(way, 0.95)].map(
+      (ms) => `${ms.toFixed(1).padStart(6)} ms`,
+    );
+    console.log(`${way.padEnd(24)} p50 ${p50}   p95 ${p95}`);
+  }
+  const ratio = (part: number) =>
+    quantile('POST …/campaigns', part) / quantile('bare update-with-start', part);
+  console.log(
+    `API / bare update        p50 ${ratio(0.5).toFixed(2)} (target 1.3)   p95 ${ratio(0.95).toFixed(2)}`,
+  );
+}
+
+async function main(): Promise<void> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const folder = await mkdtemp(join(tmpdir(), 'bench-api-'));
+  const environment = readDevEnvironment();
+  const temporal = await startTemporalServer({
+    executable: await findTemporalProgram('temporal', environment, () => {}),
+    databaseFile: join(folder, 'temporal.db'),
+    logDirectory: folder,
+    env: environment.inherited,
+  });
+  const connection = await Connection.connect({ address: temporal.address, interceptors: [] });
+  const native = await NativeConnection.connect({ address: temporal.address });
+  try {
+    await registerSearchAttributes(connection, 'default');
+    await measure(connection, native);
+  } finally {
+    await native.close();
+    await connection.close();
+    await temporal.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+await main();
