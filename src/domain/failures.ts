@@ -144,7 +144,7 @@ export const failures = {
     httpStatus: 409,
     title: 'The workflow of the cluster was ended from outside: nothing looks after the cluster',
     nextStep:
-      'Operators: look for its stack in CloudFormation; ask for the cluster again to have it looked after.',
+      'Operators: delete its stack, key pairs, secrets and lease as the operations guide says, then ask for it again.',
   },
   CampaignContentMissing: {
     retryable: false,

@@ -30,6 +30,7 @@ describe('a job', () => {
     ['a script and a command', { script: '#!/bin/sh\n' }, ['script']],
     ['neither script nor command', { command: undefined }, ['script']],
     ['an empty command', { command: [] }, ['command']],
+    ['a command without a program', { command: [''] }, ['command']],
     ['NUL in an argument', { command: ['a', 'b\0'] }, ['command.1']],
     ['an unknown field', { partition: 'debug' }, ['']],
     ['no key', { key: '' }, ['key']],

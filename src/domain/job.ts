@@ -63,6 +63,7 @@ export const jobSpecSchema = z
       .array(z.string().max(131_072).refine(noNul, 'must not contain NUL'))
       .min(1)
       .max(1000)
+      .refine(([program]) => program !== '', 'must begin with a program')
       .optional(),
     queue: z.string().max(25).optional(),
     nodes: z.int().min(1).max(1000).default(1),

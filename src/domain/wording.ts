@@ -7,3 +7,8 @@ export function counted(count: number, noun: string): string {
 export function clipped(text: string, maxCharacters: number): string {
   return text.length <= maxCharacters ? text : `${text.slice(0, maxCharacters - 1)}…`;
 }
+
+/** A text that others follow: with a full stop if it has no end of its own. */
+export function sentence(text: string): string {
+  return text === '' || /[.!?…]$/.test(text) ? text : `${text}.`;
+}

@@ -2,6 +2,7 @@ import { CancellationScope, ContinueAsNew, isCancellation } from '@temporalio/wo
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import type { KeyRole } from '../domain/deployment.ts';
 import { activityOptions } from './policies.ts';
+import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { type ClusterEntity, nowIso } from './cluster-entity.ts';
 import { failureFrom } from './failure.ts';
@@ -35,7 +36,7 @@ export async function provision(entity: ClusterEntity): Promise<void> {
   }
   const { teardown } = entity.snapshot;
   if (teardown)
-    entity.enter('deleting', `Provisioning ends: ${teardown.reason} Everything made so far is deleted.`);
+    entity.enter('deleting', `Provisioning ends: ${sentence(teardown.reason)} Everything made so far is deleted.`);
 }
 
 async function provisionSteps(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {

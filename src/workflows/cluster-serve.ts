@@ -2,6 +2,7 @@ import { decideIdle, type IdleVerdict, nextLookInMs } from '../domain/idle.ts';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import type { ClusterActivity } from '../domain/slurm-facts.ts';
 import type { Observation } from '../activities/port.ts';
+import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { announceReady, passFacts } from './cluster-campaigns.ts';
 import { type ClusterEntity, nowIso } from './cluster-entity.ts';
@@ -25,7 +26,7 @@ export async function serve(entity: ClusterEntity): Promise<void> {
     // A teardown that was asked for while we looked wins over what we saw.
     const { teardown } = entity.snapshot;
     if (teardown) {
-      entity.enter('draining', `${teardown.reason} No new jobs; what is left in Slurm is cancelled.`);
+      entity.enter('draining', `${sentence(teardown.reason)} No new jobs; what is left in Slurm is cancelled.`);
       return;
     }
     entity.publish();

@@ -1,5 +1,6 @@
 import type { DeploymentRecord, OpenCampaign } from '../domain/cluster-snapshot.ts';
 import { failureOf } from '../domain/failures.ts';
+import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { announceGone } from './cluster-campaigns.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
@@ -93,11 +94,11 @@ async function finish(entity: ClusterEntity): Promise<void> {
   const { teardown } = entity.snapshot;
   if (teardown?.failure) {
     entity.snapshot.failure = teardown.failure;
-    entity.endDeployment('failed', `${teardown.reason} Everything that was made is gone.`);
+    entity.endDeployment('failed', `${sentence(teardown.reason)} Everything that this deployment made is gone.`);
   } else {
     // A deletion that was blocked on the way and then succeeded leaves no failure behind.
     delete entity.snapshot.failure;
-    entity.endDeployment('deleted', `${teardown?.reason ?? ''} Nothing is left but the logs.`.trim());
+    entity.endDeployment('deleted', `${sentence(teardown?.reason ?? '')} Nothing is left but the logs.`.trim());
   }
   await dismissWaitingCampaigns(entity);
 }
