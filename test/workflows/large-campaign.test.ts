@@ -39,28 +39,38 @@ describe('a campaign of ten thousand jobs', () => {
   }, 60_000);
 });
 
-describe('a campaign of many jobs that continues as new', () => {
-  it('keeps dependencies and wishes to cancel over its runs', async () => {
-    const options = { policy: { historyEventLimit: 40 }, recordAs: 'continued-chunks' };
-    await WorkflowRig.run(env, options, async (rig) => {
-      const tenant = rig.tenant('chunks');
-      const slurm = await rig.readyCluster(tenant);
-      const keys = keysOf(1100);
-      rig.world.jobDurationSeconds = 300;
-      slurm.purgedKeys.add('first');
-      const last = { key: 'last', dependsOn: [{ key: 'first', condition: 'afterok' } as const] };
-      await rig.submit(tenant, campaignId, [last, 'first', ...keys]);
-      await rig.pass(60);
-      expect(await rig.continuedRuns(campaignWorkflowId(tenant, campaignId))).toBeGreaterThanOrEqual(1);
-      expect((await rig.campaign(tenant, campaignId)).jobsByState).toEqual({ running: 1101, waiting: 1 });
-      await rig.cancel(tenant, campaignId, { jobKeys: [keys.at(-1) ?? ''], reason: 'one too many' });
-      await rig.campaignHandle(tenant, campaignId).result();
-      expect(await rig.campaign(tenant, campaignId)).toMatchObject({
-        state: 'cancelled',
-        jobsByState: { succeeded: 1101, cancelled: 1 },
+describe('a campaign that continues as new again and again', () => {
+  it.each([
+    ['more jobs than one chunk holds', 1100, {}],
+    ['few jobs', 20, { recordAs: 'continued-chunks' }],
+  ])(
+    'keeps dependencies and wishes to cancel over its runs: %s',
+    async (_name, count, recording) => {
+      const options = { policy: { historyEventLimit: 40 }, ...recording };
+      await WorkflowRig.run(env, options, async (rig) => {
+        const tenant = rig.tenant('chunks');
+        const slurm = await rig.readyCluster(tenant);
+        const keys = keysOf(count);
+        rig.world.jobDurationSeconds = 300;
+        slurm.purgedKeys.add('first');
+        const last = { key: 'last', dependsOn: [{ key: 'first', condition: 'afterok' } as const] };
+        await rig.submit(tenant, campaignId, [last, 'first', ...keys]);
+        await rig.pass(100);
+        const { jobsByState } = await rig.campaign(tenant, campaignId);
+        expect(jobsByState).toEqual({ running: count + 1, waiting: 1 });
+        const runsBefore = await rig.continuedRuns(campaignWorkflowId(tenant, campaignId));
+        expect(runsBefore).toBeGreaterThanOrEqual(1);
+        await rig.cancel(tenant, campaignId, { jobKeys: [keys.at(-1) ?? ''], reason: 'one too many' });
+        await rig.campaignHandle(tenant, campaignId).result();
+        expect(await rig.campaign(tenant, campaignId)).toMatchObject({
+          state: 'cancelled',
+          jobsByState: { succeeded: count + 1, cancelled: 1 },
+        });
+        expect(await rig.continuedRuns(campaignWorkflowId(tenant, campaignId))).toBeGreaterThan(runsBefore);
+        expect(slurm.jobs).toHaveLength(count + 2);
+        expect(rig.world.manifests.get(campaignId)).toHaveLength(count + 2);
       });
-      expect(slurm.jobs).toHaveLength(1102);
-      expect(rig.world.manifests.get(campaignId)).toHaveLength(1102);
-    });
-  }, 60_000);
+    },
+    60_000,
+  );
 });
