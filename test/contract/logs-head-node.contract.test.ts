@@ -1,159 +1,22 @@
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLogActivities } from '../../src/activities/logs.ts';
-import type { LogCopyRequest } from '../../src/activities/port.ts';
-import { createLogReader } from '../../src/clients/log-reader.ts';
-import { lastEvent } from '../../src/clients/log-streams.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { logGroupName } from '../../src/domain/cluster-name.ts';
-import { campaignContentSchema } from '../../src/domain/job.ts';
-import type { CampaignContent, JobSpecInput } from '../../src/domain/job.ts';
-import { decodePiece, endOf, logStreamName as logStreamNameOf } from '../../src/domain/log-events.ts';
-import type { LogKind } from '../../src/domain/log-events.ts';
 import { REDACTED } from '../../src/domain/redact.ts';
-import { jobPaths } from '../../src/domain/sbatch.ts';
 import { activityContext, runActivity } from '../support/activity.ts';
-import { useEmulatedAws } from '../support/aws.ts';
-import { awkwardOutput, randomNumbers, writeJobOutput } from '../support/job-output.ts';
-import { LogCopyProcess } from '../support/log-copy.ts';
-import { atScale } from '../support/scale.ts';
-import { startSlurmCluster } from '../support/slurm-cluster.ts';
-import type { SlurmCluster } from '../support/slurm-cluster.ts';
-
-const SEED = 20_261_122;
-const tenant = { virtualLabId: 'lab', projectId: 'logs' };
-/** Nothing is left out. */
-const unlimited = { headBytes: 2 ** 40, tailBytes: 0 };
-
-const aws = useEmulatedAws();
-let cluster: SlurmCluster;
-
-beforeAll(async () => {
-  cluster = await startSlurmCluster();
-  await activitiesOf(campaign()).ensureLogGroup({ ...tenant, ...deployment() });
-});
-afterAll(async () => cluster?.close());
-
-const deployment = () => ({ epoch: cluster.head.epoch, clusterName: 'pcluster-logs' });
-
-let campaignCount = 0;
-
-function campaign(...jobs: JobSpecInput[]): CampaignContent {
-  campaignCount += 1;
-  const campaignId = `logs${'abcdefghijklmnopqrstuvwxyz'.charAt(campaignCount)}`.padEnd(26, 'x');
-  return campaignContentSchema.parse({ version: 1, campaignId, jobs });
-}
-
-function activitiesOf(content: CampaignContent, logLimits = unlimited) {
-  return createLogActivities({
-    logs: aws().clients.logs,
-    gateway: cluster.gateway,
-    campaignStore: { get: async () => Promise.resolve(content) },
-    logRetentionDays: 1,
-    logFollowSeconds: 0.2,
-    logLimits,
-  });
-}
-
-function requestOf({ campaignId, jobs }: CampaignContent): LogCopyRequest {
-  return {
-    ...tenant,
-    ...deployment(),
-    access: cluster.head.access,
-    campaignId,
-    content: { bucket: 'b', key: 'k', sha256: 's' },
-    jobs: jobs.map(({ key }) => ({
-      jobKey: key,
-      view: { key, state: 'succeeded', reason: 'It ended with exit code 0.', logsComplete: false },
-    })),
-  };
-}
-
-async function copy(content: CampaignContent, logLimits = unlimited): Promise<number> {
-  const { copyJobLogs } = activitiesOf(content, logLimits);
-  return (await runActivity(copyJobLogs, requestOf(content))).copiedBytes;
-}
-
-async function* stored({ campaignId }: CampaignContent, jobKey: string, kind: LogKind = 'stdout') {
-  const location = { logGroupName: logGroupName(tenant), epoch: cluster.head.epoch };
-  const reader = createLogReader(aws().clients.logs);
-  yield* reader.readAll({ location, campaignId, jobKey, kind });
-}
-
-async function read(content: CampaignContent, jobKey: string, kind: LogKind = 'stdout'): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stored(content, jobKey, kind)) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
-}
-
-/** Compares byte by byte, without holding either of both as a whole. */
-async function expectStored(
-  content: CampaignContent,
-  jobKey: string,
-  expected: Generator<Buffer, undefined>,
-) {
-  let chunk: Uint8Array = new Uint8Array();
-  let position = 0;
-  let isEqual = true;
-  for await (const bytes of stored(content, jobKey)) {
-    let rest: Uint8Array = bytes;
-    while (isEqual && rest.length > 0) {
-      if (chunk.length === 0) chunk = expected.next().value ?? new Uint8Array();
-      const length = Math.min(rest.length, chunk.length);
-      isEqual = length > 0 && Buffer.compare(rest.subarray(0, length), chunk.subarray(0, length)) === 0;
-      [rest, chunk] = [rest.subarray(length), chunk.subarray(length)];
-      position += length;
-    }
-  }
-  expect({ isEqual, left: chunk.length, isWhole: expected.next().done }, `up to byte ${position}`).toEqual({
-    isEqual: true,
-    left: 0,
-    isWhole: true,
-  });
-}
-
-function* whole(bytes: Buffer): Generator<Buffer, undefined> {
-  yield bytes;
-  return undefined;
-}
-
-/** Where the stream of an output ends. */
-async function endOfStream({ campaignId }: CampaignContent, jobKey: string): Promise<number> {
-  const logStreamName = logStreamNameOf({ epoch: cluster.head.epoch, campaignId, jobKey }, 'stdout');
-  const stream = { logGroupName: logGroupName(tenant), logStreamName };
-  const event = await lastEvent(aws().clients.logs, stream).catch(() => undefined);
-  return event?.message === undefined ? 0 : endOf(decodePiece(event.message));
-}
-
-async function submit({ campaignId, jobs }: CampaignContent): Promise<void> {
-  const submission = { campaignId, jobs: jobs.map((spec) => ({ spec })), defaultQueue: 'debug' };
-  const answers = await cluster.gateway.submit(cluster.head, submission);
-  expect(answers.map(({ status }) => status)).toEqual(jobs.map(() => 'submitted'));
-}
-
-/** Waits until Slurm says that the job has ended, and how. */
-async function waitForEnd({ campaignId }: CampaignContent, jobKey: string): Promise<string> {
-  let state: string | undefined;
-  await expect
-    .poll(
-      async () => {
-        const { facts } = await cluster.gateway.observe(cluster.head, {});
-        state = facts.find(({ comment }) => comment.endsWith(`${campaignId}/${jobKey}`))?.state;
-        return state;
-      },
-      { timeout: 30_000 },
-    )
-    .toMatch(/COMPLETED|FAILED|CANCELLED|TIMEOUT/);
-  return state ?? '';
-}
-
-const directoryOf = ({ campaignId }: CampaignContent, jobKey: string) =>
-  jobPaths('/home/sim', { epoch: cluster.head.epoch, campaignId, jobKey }).jobDirectory;
-
-async function asRoot(script: string): Promise<string> {
-  const { code, stdout, stderr } = await cluster.asRoot(script);
-  if (code !== 0) throw new Error(`${script} answered ${code}: ${stderr}`);
-  return stdout;
-}
+import {
+  activitiesOf,
+  asRoot,
+  aws,
+  campaign,
+  cluster,
+  copy,
+  directoryOf,
+  read,
+  requestOf,
+  submit,
+  tenant,
+  waitForEnd,
+} from '../support/log-node-rig.ts';
 
 describe('the environment of a job', () => {
   beforeAll(async () => {
@@ -317,77 +180,4 @@ echo; echo two
     context.cancel();
     await following;
   });
-});
-
-describe('many small jobs', () => {
-  const count = atScale(100, 1000);
-
-  it(`are copied and read back byte by byte: ${count} of them`, async () => {
-    const keys = Array.from({ length: count }, (_, index) => `job-${index}`);
-    const content = campaign(...keys.map((key) => ({ key, command: ['true'] })));
-    // As their wrappers leave them.
-    const folder = directoryOf(content, 'KEY').replace(/\/KEY$/, '');
-    const script = `mkdir -p "$1" "$2" && cd "$1" && for ((i = 0; i < $3; i++)); do
-      mkdir job-$i && printf 'I am %s\\0\\377\\n' $i >job-$i/stdout && : >job-$i/stderr && : >"$2/$4:job-$i" || exit 1
-    done`;
-    const running = directoryOf(content, 'KEY').replace(/\/jobs\/.*$/, '/running');
-    await cluster.asSim('bash', '-c', script, 'bash', folder, running, String(count), content.campaignId);
-    const ours = async () =>
-      (await cluster.gateway.listOutputs(cluster.head)).filter(
-        ({ campaignId }) => campaignId === content.campaignId,
-      );
-    expect(await ours()).toHaveLength(count);
-    await copy(content);
-    for (const [index, key] of keys.entries()) {
-      await expectStored(content, key, whole(Buffer.from(`I am ${index}\0\u00FF\n`, 'latin1')));
-    }
-    expect(await ours()).toEqual([]);
-  }, 600_000);
-});
-
-describe('a process that dies while it copies', () => {
-  const sizeBytes = atScale(8_000_000, 200_000_000);
-  const kills = atScale(4, 12);
-  const longestMs = atScale(100, 1_500);
-
-  it(`leaves a log of ${sizeBytes} bytes that the next ones complete byte by byte`, async () => {
-    const content = campaign({ key: 'a', command: ['true'] });
-    await writeJobOutput(
-      cluster,
-      { campaignId: content.campaignId, jobKey: 'a' },
-      awkwardOutput(sizeBytes, SEED),
-    );
-    const { privateKey } = cluster;
-    const order = { request: requestOf(content), content, privateKey, logLimits: unlimited };
-    const random = randomNumbers(SEED);
-    const stops: number[] = [];
-    for (let stop = 0; stops.length < kills && stop < sizeBytes; stops.push(stop)) {
-      const before = stop;
-      const copying = new LogCopyProcess(order);
-      const hasWritten = async () => (await endOfStream(content, 'a')) > before;
-      await expect.poll(hasWritten, { timeout: 60_000, interval: 10 }).toBe(true);
-      await new Promise((resolve) => setTimeout(resolve, random() * longestMs));
-      await copying.kill();
-      stop = await endOfStream(content, 'a');
-    }
-    // Some died in the middle, each further than the one before.
-    expect(stops).toEqual(stops.toSorted((a, b) => a - b));
-    expect(stops.filter((stop) => stop < sizeBytes).length).toBeGreaterThan(1);
-    await new LogCopyProcess(order).report();
-    await expectStored(content, 'a', awkwardOutput(sizeBytes, SEED));
-  }, 900_000);
-
-  it('needs little memory, whatever it copies', async () => {
-    const content = campaign({ key: 'a', command: ['true'] });
-    const job = { campaignId: content.campaignId, jobKey: 'a' };
-    await writeJobOutput(cluster, job, awkwardOutput(sizeBytes, SEED + 1));
-    const order = { request: requestOf(content), content, privateKey: cluster.privateKey };
-    const { copiedBytes, baseBytes, peakBytes } = await new LogCopyProcess({
-      ...order,
-      logLimits: unlimited,
-    }).report();
-    expect(copiedBytes).toBeGreaterThanOrEqual(sizeBytes);
-    // Seen: 53 MB for 8 MB, 125 MB for 200 MB: the garbage collector takes its time.
-    expect(peakBytes - baseBytes).toBeLessThan(200_000_000);
-  }, 300_000);
 });

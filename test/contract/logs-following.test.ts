@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { activityContext, runActivity } from '../support/activity.ts';
+import {
+  activitiesWith,
+  awkward,
+  aws,
+  copy,
+  eventsOf,
+  files,
+  logLimits,
+  losingAnswer,
+  read,
+  request,
+  setClock,
+} from '../support/log-rig.ts';
+
+describe('an output over the limits', () => {
+  const { headBytes, tailBytes } = logLimits;
+  const long = randomBytes(headBytes + tailBytes + 12_345);
+  const expected = Buffer.concat([
+    long.subarray(0, headBytes),
+    Buffer.from('[… 12345 bytes left out …]\n'),
+    long.subarray(-tailBytes),
+  ]);
+
+  test('is kept up to the limit', async () => {
+    const whole = long.subarray(0, headBytes + tailBytes);
+    files.write('a', 'stdout', whole);
+    await copy();
+    expect((await read('stdout')).equals(whole)).toBe(true);
+  });
+
+  test('loses, to the byte, what lies between head and tail, and says how much', async () => {
+    files.write('a', 'stdout', long);
+    expect(await copy()).toBeGreaterThan(headBytes + tailBytes);
+    expect((await read('stdout')).equals(expected)).toBe(true);
+    expect(await copy()).toBe(0);
+  });
+
+  test.each([1, 5, 9, 10, 11, 12])('also when an attempt dies after its write number %i', async (nth) => {
+    files.write('a', 'stdout', long);
+    await expect(copy(request.jobs, losingAnswer(nth))).rejects.toThrow('the answer was lost');
+    await copy();
+    expect((await read('stdout')).equals(expected)).toBe(true);
+  });
+});
+
+describe('followJobLogs', () => {
+  /** Follows a job whose output grows in steps, one a look, until it is no longer marked as running. */
+  async function follow(...steps: readonly (() => void | Promise<void>)[]): Promise<number> {
+    let look = 0;
+    let seconds = 0;
+    const started = Date.now();
+    setClock(() => started + seconds * 1000);
+    files.running.add('a');
+    const listOutputs = files.listOutputs.bind(files);
+    files.listOutputs = async () => {
+      seconds += 10;
+      await steps[look]?.();
+      if (look === steps.length) files.running.delete('a');
+      look += 1;
+      return listOutputs();
+    };
+    const { followJobLogs } = activitiesWith(aws().clients.logs);
+    return (await runActivity(followJobLogs, request)).copiedBytes;
+  }
+  const write = (text: string | Buffer) => () => files.append('a', 'stdout', text);
+  const expectShown = (expected: string) => async () =>
+    expect((await read('stdout')).toString()).toBe(expected);
+
+  test('copies what a running job writes, line by line, and ends when no job runs any more', async () => {
+    const copied = await follow(write('one\n'), write('two\n'), expectShown('one\ntwo\n'));
+    expect(copied).toBe(8);
+    expect(await copy()).toBeGreaterThan(0);
+    await expectShown('one\ntwo\n')();
+  });
+
+  test('shows a line without an end in the second round that sees it', async () => {
+    await follow(
+      write('one\n 10%'),
+      expectShown('one\n'),
+      expectShown('one\n 10%'),
+      write('\r 20%\n'),
+      () => {},
+      () => {},
+    );
+    await expectShown('one\n 10%\r 20%\n')();
+  });
+
+  test('shows progress that is written in every round', async () => {
+    const steps = Array.from({ length: 6 }, (_, index) => write(`\r${index}0%`));
+    await follow(...steps, expectShown('\r00%\r10%\r20%\r30%\r40%\r50%'));
+  });
+
+  test('does not cut a character that the job is about to finish', async () => {
+    const [first, rest] = [Buffer.from('é').subarray(0, 1), Buffer.from('é').subarray(1)];
+    await follow(
+      write(Buffer.concat([Buffer.from('caf'), first])),
+      () => {},
+      expectShown('caf'),
+      write(rest),
+    );
+    await copy();
+    await expectShown('café')();
+    expect(await eventsOf('stdout')).toBe(2);
+  });
+
+  test('copies megabytes of anything, in which the job is not waited for', async () => {
+    await follow(
+      write(awkward),
+      () => {},
+      write(awkward),
+      () => {},
+    );
+    expect((await read('stdout')).equals(Buffer.concat([awkward, awkward]))).toBe(true);
+  });
+
+  test('stops at the head, to which the final copy adds the tail', async () => {
+    const long = randomBytes(logLimits.headBytes + logLimits.tailBytes + 5);
+    await follow(write(long), async () => {
+      expect((await read('stdout')).equals(long.subarray(0, logLimits.headBytes))).toBe(true);
+    });
+    await copy();
+    const tail = Buffer.concat([
+      Buffer.from('[… 5 bytes left out …]\n'),
+      long.subarray(-logLimits.tailBytes),
+    ]);
+    expect((await read('stdout')).subarray(logLimits.headBytes).equals(tail)).toBe(true);
+  });
+
+  test('leaves a log without gaps when the final copy writes at the same time', async () => {
+    await follow(
+      write(awkward),
+      async () => void (await copy()),
+      write('and more\n'),
+      () => {},
+    );
+    await copy();
+    expect((await read('stdout')).equals(Buffer.concat([awkward, Buffer.from('and more\n')]))).toBe(true);
+  });
+
+  test('is continued by another attempt from where the stream ends', async () => {
+    files.write('a', 'stdout', 'one\n');
+    await follow(() => {});
+    await follow(write('two\n'));
+    expect(await eventsOf('stdout')).toBe(2);
+  });
+
+  test('ends after ten minutes in which nothing grew', async () => {
+    files.write('a', 'stdout', 'one\n');
+    let looks = 0;
+    const stillRunning = Array.from({ length: 80 }, () => () => void (looks += 1));
+    await follow(...stillRunning);
+    // A look every ten seconds: the first brought something.
+    expect(looks).toBe(61);
+  });
+
+  test('ends when it is cancelled', async () => {
+    const context = activityContext();
+    files.onList = () => context.cancel();
+    files.running.add('a');
+    const { followJobLogs } = activitiesWith(aws().clients.logs);
+    await expect(runActivity(followJobLogs, request, context)).rejects.toThrow('CANCELLED');
+  });
+});
