@@ -36,7 +36,10 @@ export async function provision(entity: ClusterEntity): Promise<void> {
   }
   const { teardown } = entity.snapshot;
   if (teardown)
-    entity.enter('deleting', `Provisioning ends: ${sentence(teardown.reason)} Everything made so far is deleted.`);
+    entity.enter(
+      'deleting',
+      `Provisioning ends: ${sentence(teardown.reason)} Everything made so far is deleted.`,
+    );
 }
 
 async function provisionSteps(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {

@@ -26,7 +26,10 @@ export async function serve(entity: ClusterEntity): Promise<void> {
     // A teardown that was asked for while we looked wins over what we saw.
     const { teardown } = entity.snapshot;
     if (teardown) {
-      entity.enter('draining', `${sentence(teardown.reason)} No new jobs; what is left in Slurm is cancelled.`);
+      entity.enter(
+        'draining',
+        `${sentence(teardown.reason)} No new jobs; what is left in Slurm is cancelled.`,
+      );
       return;
     }
     entity.publish();

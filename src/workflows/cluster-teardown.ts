@@ -94,11 +94,17 @@ async function finish(entity: ClusterEntity): Promise<void> {
   const { teardown } = entity.snapshot;
   if (teardown?.failure) {
     entity.snapshot.failure = teardown.failure;
-    entity.endDeployment('failed', `${sentence(teardown.reason)} Everything that this deployment made is gone.`);
+    entity.endDeployment(
+      'failed',
+      `${sentence(teardown.reason)} Everything that this deployment made is gone.`,
+    );
   } else {
     // A deletion that was blocked on the way and then succeeded leaves no failure behind.
     delete entity.snapshot.failure;
-    entity.endDeployment('deleted', `${sentence(teardown?.reason ?? '')} Nothing is left but the logs.`.trim());
+    entity.endDeployment(
+      'deleted',
+      `${sentence(teardown?.reason ?? '')} Nothing is left but the logs.`.trim(),
+    );
   }
   await dismissWaitingCampaigns(entity);
 }
