@@ -21,7 +21,10 @@ beforeEach(async () => {
   await home.program('sacct', 'echo "$@" >>"$HOME/asked"; cat "$HOME/accounting" 2>/dev/null || true');
   await home.program('sdiag', 'echo "DBD Agent queue size: 0"');
   // The id is the character code of the key: several may run at once.
-  await home.program('sbatch', 'echo "$@" >>"$HOME/sbatch"; key=${2##*/}; printf "%d\\n" "\'$key"');
+  await home.program(
+    'sbatch',
+    'echo "$@" >>"$HOME/sbatch"; key=${2##*/}; cat >"$HOME/batch-of-$key"; printf "%d\\n" "\'$key"',
+  );
 });
 afterEach(async () => home.remove());
 
@@ -59,9 +62,12 @@ describe('submission', () => {
       { jobKey: 'a', status: 'submitted', jobId: '97' },
       { jobKey: 'b', status: 'submitted', jobId: '98' },
     ]);
-    const folder = `${home.path}/.parallelcluster-provisioner/${epoch}/jobs/${campaignId}`;
     expect((await home.linesOf('sbatch')).toSorted()).toEqual(
-      ['a', 'b'].map((key) => `--parsable --comment=${commentOf(key)} ${folder}/${key}/batch`),
+      ['a', 'b'].map((key) => `--parsable --comment=${commentOf(key)}`),
+    );
+    const folder = `${home.path}/.parallelcluster-provisioner/${epoch}/jobs/${campaignId}`;
+    expect(await home.linesOf('batch-of-b')).toEqual(
+      expect.arrayContaining(['#!/bin/bash -l', '#SBATCH --job-name=b', `exec '${folder}/b/script'`]),
     );
     expect((await stat(`${folder}/a`)).mode & 0o777).toBe(0o700);
     expect((await stat(`${folder}/a/exports`)).mode & 0o777).toBe(0o600);
@@ -126,7 +132,7 @@ describe('submission', () => {
   it('reports Slurm’s refusal and goes on with the next job', async () => {
     await home.program(
       'sbatch',
-      'case $* in */a/batch) echo "sbatch: error: Invalid partition name" >&2; exit 1;; esac; echo 5',
+      'case $* in */a) echo "sbatch: error: Invalid partition name" >&2; exit 1;; esac; echo 5',
     );
     expect(await submit('a', 'b')).toEqual([
       { jobKey: 'a', status: 'rejected', message: 'Invalid partition name' },
@@ -169,7 +175,7 @@ describe('submission', () => {
       `[ -s "$HOME/sbatch" ] && echo "9${US}${commentOf('a')}${US}1000${US}"; true`,
     );
     expect((await submit('a')).map(({ status }) => status)).toEqual(['adopted']);
-    expect((await home.linesOf('sbatch')).filter((line) => line.includes('/a/'))).toHaveLength(1);
+    expect((await home.linesOf('sbatch')).filter((line) => line.endsWith('/a'))).toHaveLength(1);
   });
 
   it('fails when the request was cut off, without a job from half a script', async () => {
@@ -262,7 +268,7 @@ describe('dependencies', () => {
       { job: 'd', on: 'c', condition: 'afternotok' },
     );
     expect(answers.map(({ status }) => status)).toEqual(Array(4).fill('submitted'));
-    const calls = (await home.linesOf('sbatch')).map((line) => line.split(' ').slice(1, -1).join(' '));
+    const calls = (await home.linesOf('sbatch')).map((line) => line.split(' ').slice(1).join(' '));
     expect(calls.toSorted()).toEqual([
       `--comment=${commentOf('a')}`,
       `--comment=${commentOf('b')} --dependency=afterok:97 --kill-on-invalid-dep=yes`,

@@ -27,7 +27,9 @@ let campaigns = 0;
 /** A campaign of its own for each test, so that nothing of another is adopted. */
 export function newCampaignId(): string {
   campaigns += 1;
-  return `c${campaigns}`.padEnd(26, 'x');
+  return String(campaigns)
+    .replaceAll(/\d/g, (digit) => 'abcdefghij'.charAt(Number(digit)))
+    .padEnd(26, 'x');
 }
 
 /** What every `SlurmGateway` must do, on whatever it stands. */

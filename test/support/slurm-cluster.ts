@@ -25,6 +25,13 @@ export interface SlurmCluster {
   /** Ends the controller at once, without a chance to save its state. */
   killController(): Promise<void>;
   startController(): Promise<void>;
+  /** Keeps what the controller has saved, once that names a job of this comment, for {@link forgetSince}. */
+  rememberState(comment: string): Promise<void>;
+  /**
+   * Kills the controller and starts it with the state that was kept: it has forgotten the jobs that it accepted since
+   * and uses their ids again, as after a crash it forgets those of its last 5 s.
+   */
+  forgetSince(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -54,6 +61,19 @@ export async function startSlurmCluster(): Promise<SlurmCluster> {
   const access = { address, port: 22, user: 'sim', privateKeySecretArn: 'arn:of-the-key' };
   const hostKey = await gateway.readHostKey({ epoch, access });
   const asRoot = async (script: string) => rig.headNodes.exec(CLUSTER, ['bash', '-c', script]);
+  const killController = async () => {
+    // Its name after a reconfiguration is that of the file: slurmctld-wlm.
+    await asRoot('pkill -KILL ^slurmctld; while pgrep ^slurmctld >/dev/null; do sleep 0.05; done');
+  };
+  const startController = async () => {
+    const daemon = 'setpriv --reuid slurm --regid slurm --clear-groups slurmctld -D';
+    const { code, stderr } = await asRoot(
+      `setsid ${daemon} </dev/null >>/var/log/slurm/slurmctld.out 2>&1 &
+      for i in {1..100}; do scontrol ping | grep -q 'is UP' && sinfo -h -o %T | grep -qE 'idle|mixed|allocated' && exit 0; sleep 0.1; done
+      exit 1`,
+    );
+    if (code !== 0) throw new Error(`the controller did not come back: ${stderr}`);
+  };
   return {
     gateway,
     head: { epoch, access: { ...access, hostKey } },
@@ -75,18 +95,19 @@ export async function startSlurmCluster(): Promise<SlurmCluster> {
         `sed -i 's/^MinJobAge=.*/MinJobAge=${seconds}/' /etc/slurm/slurm.conf && scontrol reconfigure`,
       );
     },
-    async killController() {
-      // Its name after a reconfiguration is that of the file: slurmctld-wlm.
-      await asRoot('pkill -KILL ^slurmctld; while pgrep ^slurmctld >/dev/null; do sleep 0.05; done');
-    },
-    async startController() {
-      const daemon = 'setpriv --reuid slurm --regid slurm --clear-groups slurmctld -D';
-      const { code, stderr } = await asRoot(
-        `setsid ${daemon} </dev/null >>/var/log/slurm/slurmctld.out 2>&1 &
-        for i in {1..100}; do scontrol ping | grep -q 'is UP' && sinfo -h -o %T | grep -q idle && exit 0; sleep 0.1; done
-        exit 1`,
+    killController,
+    startController,
+    async rememberState(comment) {
+      const { code } = await asRoot(
+        `for i in {1..200}; do grep -qaF '${comment}' /var/spool/slurmctld/job_state && break; sleep 0.1; done
+         rm -rf /var/spool/kept; cp -a /var/spool/slurmctld /var/spool/kept && grep -qaF '${comment}' /var/spool/kept/job_state`,
       );
-      if (code !== 0) throw new Error(`the controller did not come back: ${stderr}`);
+      if (code !== 0) throw new Error(`the controller has not saved ${comment}`);
+    },
+    async forgetSince() {
+      await killController();
+      await asRoot('rm -rf /var/spool/slurmctld; cp -a /var/spool/kept /var/spool/slurmctld');
+      await startController();
     },
     async close() {
       for (const each of gateways) each.close();

@@ -39,7 +39,7 @@ is_unavailable() {
       *'Message send failure'* | *'Message receive failure'* | *'emporarily un'* | *'No route to host'* | \
       *'standby mode'* | *'Protocol authentication error'* | *'onfiguration source'* | *'munge'* | *'Munge'* | \
       *'Unable to connect to database'* | *'job queue full'* | *'Unspecified error'* | \
-      *'error writing script/environment to file'*) return 0 ;;
+      *'error writing script/environment to file'* | 'cannot write below '*) return 0 ;;
   esac
   return 1
 }
@@ -167,24 +167,16 @@ for ((i = 0; i < job_count; i++)); do
   fi
 done
 
-# Files and `try` lines of all new jobs first: one process instead of one for each. The ledger must be on the disk
+# Folders and `try` lines of all new jobs first: one process instead of one for each. The ledger must be on the disk
 # before Slurm has a job: a head node that loses its power keeps both or neither.
-write_files() {
-  local i job tries='' folders=()
+begin() {
+  local i tries='' folders=()
   for i in "${new_jobs[@]}"; do
     folders+=("$root/jobs/${campaigns[i]}/${keys[i]}")
     if [[ -n ${directories[i]-} ]]; then folders+=("${directories[i]}"); fi
     tries+="try ${comments[i]}"$'\n'
   done
-  mkdir -p -- "${folders[@]}" || return
-  for i in "${new_jobs[@]}"; do
-    job="$root/jobs/${campaigns[i]}/${keys[i]}"
-    printf %s "${scripts[i]-}" >"$job/script" || return
-    printf %s "${exports[i]-}" >"$job/exports" || return
-    printf %s "${batches[i]-}" >"$job/batch" || return
-  done
-  exec 8>>"$ledger" || return
-  printf %s "$tries" >&8 && sync --data "$ledger"
+  mkdir -p -- "${folders[@]}" && exec 8>>"$ledger" && printf %s "$tries" >&8 && sync --data "$ledger"
 }
 
 # sbatches that run: number of the job, file descriptor of the answer. The oldest first.
@@ -192,11 +184,24 @@ running=()
 declare -A is_running=()
 outage=''
 
+# Writes what the job reads when it starts, then becomes its sbatch. The home is a network file system, where a file
+# takes some milliseconds: so jobs that are submitted at once write at once.
+run_sbatch() {
+  local i=$1 folder="$root/jobs/${campaigns[$1]}/${keys[$1]}"
+  shift
+  if ! printf %s "${scripts[i]-}" >"$folder/script" || ! printf %s "${exports[i]-}" >"$folder/exports"; then
+    say "cannot write below $folder"
+    exit
+  fi
+  umask "$login_umask"
+  exec sbatch "$@" 8>&- <<<"${batches[i]%$'\n'}"
+}
+
 start_job() {
   local i=$1 answer_fd options=(--parsable --comment="${comments[$1]}")
   # Without this, Slurm would keep a job for ever that waits for what cannot happen any more.
   if [[ -n $dependency ]]; then options+=(--dependency="$dependency" --kill-on-invalid-dep=yes); fi
-  exec {answer_fd}< <(exec sbatch "${options[@]}" "$root/jobs/${campaigns[i]}/${keys[i]}/batch" 2>&1 </dev/null 8>&-)
+  exec {answer_fd}< <(run_sbatch "$i" "${options[@]}" 2>&1)
   running+=("$i $answer_fd") is_running[${comments[i]}]=1
 }
 
@@ -238,8 +243,7 @@ resolve_dependencies() {
 }
 
 if ((${#new_jobs[@]} > 0)); then
-  write_files || give_up "cannot write below $root"
-  umask "$login_umask"
+  begin || give_up "cannot write below $root"
   for i in "${new_jobs[@]}"; do
     if ! resolve_dependencies "$i"; then
       say "deferred ${campaigns[i]} ${keys[i]} Slurm does not have the job $missing, which this one depends on"
