@@ -1,6 +1,8 @@
 import { campaignWorkflowId, clusterWorkflowId } from '../src/domain/ids.ts';
+import { historiesOf, readingHistories } from '../test/support/replay.ts';
 import { prepareWorkflowTests } from '../test/support/workflow-globals.ts';
-import { startTimeSkipping, WorkflowRig } from '../test/support/workflow-rig.ts';
+import { startTimeSkipping } from '../test/support/time-skipping.ts';
+import { WorkflowRig } from '../test/support/workflow-rig.ts';
 
 /*
  * How much Temporal history a campaign costs, per job: on the real workflows, with everything else in memory. Jobs end
@@ -19,6 +21,13 @@ interface Measured {
   readonly looks: number;
 }
 
+async function eventCount(rig: WorkflowRig, workflowId: string): Promise<number> {
+  return readingHistories(rig.env.address, async (client) => {
+    const runs = await historiesOf(client, workflowId);
+    return runs.reduce((sum, { events }) => sum + (events?.length ?? 0), 0);
+  });
+}
+
 async function measure(jobCount: number, bundlePath: string, testServerPath: string): Promise<Measured> {
   const env = await startTimeSkipping(testServerPath);
   let measured: Measured | undefined;
@@ -26,7 +35,7 @@ async function measure(jobCount: number, bundlePath: string, testServerPath: str
     await WorkflowRig.run(env, { bundlePath }, async (rig) => {
       const tenant = rig.tenant(`jobs-${jobCount}`);
       await rig.readyCluster(tenant);
-      const eventsBefore = await rig.eventCount(clusterWorkflowId(tenant));
+      const eventsBefore = await eventCount(rig, clusterWorkflowId(tenant));
       const looksBefore = rig.world.calls.get('observeSlurm') ?? 0;
       const keys = Array.from({ length: jobCount }, (_, index) => `job-${index}`);
       for (const [index, key] of keys.entries()) {
@@ -36,8 +45,8 @@ async function measure(jobCount: number, bundlePath: string, testServerPath: str
       await rig.campaignHandle(tenant, CAMPAIGN_ID).result();
       measured = {
         jobCount,
-        campaignEvents: await rig.eventCount(campaignWorkflowId(tenant, CAMPAIGN_ID)),
-        clusterEvents: (await rig.eventCount(clusterWorkflowId(tenant))) - eventsBefore,
+        campaignEvents: await eventCount(rig, campaignWorkflowId(tenant, CAMPAIGN_ID)),
+        clusterEvents: (await eventCount(rig, clusterWorkflowId(tenant))) - eventsBefore,
         looks: (rig.world.calls.get('observeSlurm') ?? 0) - looksBefore,
       };
     });

@@ -1,4 +1,4 @@
-import { type Client, isGrpcServiceError, type WorkflowHandle } from '@temporalio/client';
+import { Client, Connection, isGrpcServiceError, type WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
@@ -8,6 +8,25 @@ const NOT_FOUND = 5;
 
 /** Receives each history that a test made, e.g. to keep it as a recorded one. The first run of a workflow is 1. */
 export type HistorySink = (run: number, history: History) => Promise<void>;
+
+/**
+ * Calls with a client that can read any history: the test server answers one as a whole, also where that is more than
+ * the 4 MB that gRPC takes otherwise.
+ */
+export async function readingHistories<Answer>(
+  address: string,
+  read: (client: Client) => Promise<Answer>,
+): Promise<Answer> {
+  const connection = await Connection.connect({
+    address,
+    channelArgs: { 'grpc.max_receive_message_length': -1 },
+  });
+  try {
+    return await read(new Client({ connection }));
+  } finally {
+    await connection.close();
+  }
+}
 
 /** Replays a workflow's latest run and every run that it continues. A workflow that never started is fine. */
 export async function replayChain(

@@ -1,6 +1,6 @@
-import { Client, Connection, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { type Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
+import { Worker } from '@temporalio/worker';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { inject } from 'vitest';
 import { createSubnetLeaseActivities } from '../../src/activities/subnet-lease.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
@@ -22,7 +22,6 @@ import {
   type Tenant,
 } from '../../src/domain/ids.ts';
 import { listLeases } from '../../src/dev/leftovers.ts';
-import { addSearchAttributes } from '../../src/runtime/search-attributes.ts';
 import {
   campaignJob,
   campaignView,
@@ -40,22 +39,7 @@ import {
 import type { FakeSlurm } from '../fakes/fake-slurm.ts';
 import { type FakeContentJob, FakeWorld } from '../fakes/fake-world.ts';
 import { recordHistories } from './recorded-histories.ts';
-import { continuedRunIds, historiesOf, replayChain } from './replay.ts';
-
-let runtimeInstalled = false;
-
-/** A time-skipping Temporal, shared by the tests of one file. */
-export async function startTimeSkipping(
-  testServerPath = inject('temporalTestServerPath'),
-): Promise<TestWorkflowEnvironment> {
-  if (!runtimeInstalled) Runtime.install({ logger: new DefaultLogger('ERROR') });
-  runtimeInstalled = true;
-  const env = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: testServerPath } },
-  });
-  await addSearchAttributes(env.connection, env.namespace ?? 'default');
-  return env;
-}
+import { continuedRunIds, readingHistories, replayChain } from './replay.ts';
 
 export interface RigOptions {
   readonly subnets?: number;
@@ -230,17 +214,12 @@ export class WorkflowRig {
     return listLeases(this.client, this.vpcId);
   }
 
-  /** Events in the histories of all runs of a workflow. */
-  async eventCount(workflowId: string): Promise<number> {
-    return this.readingHistories(async (client) => {
-      const runs = await historiesOf(client, workflowId);
-      return runs.reduce((sum, { events }) => sum + (events?.length ?? 0), 0);
-    });
-  }
-
   /** How often a workflow continued as new. */
   async continuedRuns(workflowId: string): Promise<number> {
-    return this.readingHistories(async (client) => (await continuedRunIds(client, workflowId)).length);
+    return readingHistories(
+      this.env.address,
+      async (client) => (await continuedRunIds(client, workflowId)).length,
+    );
   }
 
   /** Lets virtual time pass. */
@@ -313,21 +292,10 @@ export class WorkflowRig {
   private async replayAll(): Promise<void> {
     const { recordAs } = this;
     const save = recordAs && inject('recordHistories') ? recordHistories(recordAs) : undefined;
-    await this.readingHistories(async (client) => {
+    await readingHistories(this.env.address, async (client) => {
       for (const workflowId of this.allWorkflowIds()) {
         await replayChain(client, workflowId, this.bundlePath, save);
       }
     });
-  }
-
-  /** The test server answers a history as a whole, also one of more than gRPC's 4 MB. */
-  private async readingHistories<Answer>(read: (client: Client) => Promise<Answer>): Promise<Answer> {
-    const channelArgs = { 'grpc.max_receive_message_length': -1 };
-    const connection = await Connection.connect({ address: this.env.address, channelArgs });
-    try {
-      return await read(new Client({ connection }));
-    } finally {
-      await connection.close();
-    }
   }
 }

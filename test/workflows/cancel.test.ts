@@ -1,6 +1,7 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTimeSkipping, WorkflowRig } from '../support/workflow-rig.ts';
+import { startTimeSkipping } from '../support/time-skipping.ts';
+import { WorkflowRig } from '../support/workflow-rig.ts';
 
 let env: TestWorkflowEnvironment;
 beforeAll(async () => {

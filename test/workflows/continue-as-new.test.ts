@@ -11,7 +11,8 @@ import {
   poolLeases,
   releaseLease,
 } from '../../src/workflows/messages.ts';
-import { startTimeSkipping, WorkflowRig } from '../support/workflow-rig.ts';
+import { startTimeSkipping } from '../support/time-skipping.ts';
+import { WorkflowRig } from '../support/workflow-rig.ts';
 
 let env: TestWorkflowEnvironment;
 // One server for each test, for the reason given at `endOf`.

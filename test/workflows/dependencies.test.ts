@@ -2,7 +2,8 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DependencyCondition } from '../../src/domain/dependencies.ts';
 import { campaignJobs } from '../../src/workflows/messages.ts';
-import { startTimeSkipping, WorkflowRig } from '../support/workflow-rig.ts';
+import { startTimeSkipping } from '../support/time-skipping.ts';
+import { WorkflowRig } from '../support/workflow-rig.ts';
 
 let env: TestWorkflowEnvironment;
 beforeAll(async () => {

@@ -1,7 +1,8 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { campaignWorkflowId } from '../../src/domain/ids.ts';
-import { startTimeSkipping, WorkflowRig } from '../support/workflow-rig.ts';
+import { startTimeSkipping } from '../support/time-skipping.ts';
+import { WorkflowRig } from '../support/workflow-rig.ts';
 
 let env: TestWorkflowEnvironment;
 // One server for each test: see `endOf` in continue-as-new.test.ts.

@@ -2,7 +2,8 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Activities } from '../../src/activities/port.ts';
 import type { FailureType } from '../../src/domain/failures.ts';
-import { startTimeSkipping, WorkflowRig } from '../support/workflow-rig.ts';
+import { startTimeSkipping } from '../support/time-skipping.ts';
+import { WorkflowRig } from '../support/workflow-rig.ts';
 
 let env: TestWorkflowEnvironment;
 beforeAll(async () => {
