@@ -28,7 +28,7 @@ import { FakeWorld } from '../test/fakes/fake-world.ts';
 /**
  * How long a campaign takes to be accepted through the API, beside the bare update-with-start that makes it durable:
  * the same request to the same workflows, on one Temporal server and worker. The ways take turns. The world behind the
- * worker and the control bucket are in memory, so that what is measured is the API's own part.
+ * worker and the control bucket are in memory, so that what is measured is the API's own part. Run by `node bench/api.ts`.
  */
 const ROUNDS = 100;
 const WARM_UPS = 20;
@@ -66,11 +66,28 @@ async function bare(client: Client, store: FakeStore, tenant: Tenant): Promise<n
   return performance.now() - started;
 }
 
-/** Sends it over HTTP, on a connection that is kept; resolves to the milliseconds until the whole answer is there. */
+/**
+ * Sends it over HTTP, on a connection that is kept; resolves to the milliseconds until the whole answer is there. What is
+ * answered by 503, because the machine was busy, is repeated at once: its time counts.
+ */
 async function post(address: string, agent: Agent, tenant: Tenant): Promise<number> {
-  const body = JSON.stringify({ jobs, cluster: { tier: 'debug' } });
+  const key = randomUUID();
   const started = performance.now();
-  const answer = await new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
+  for (;;) {
+    const { status, body } = await postOnce(address, agent, tenant, key);
+    if (status === 202) return performance.now() - started;
+    if (status !== 503) throw new Error(`${String(status)}: ${body}`);
+  }
+}
+
+async function postOnce(
+  address: string,
+  agent: Agent,
+  tenant: Tenant,
+  key: string,
+): Promise<{ readonly status: number | undefined; readonly body: string }> {
+  const body = JSON.stringify({ jobs, cluster: { tier: 'debug' } });
+  return new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
     const sent = request(`${address}${clusterUrl(tenant)}/campaigns`, {
       agent,
       method: 'POST',
@@ -78,7 +95,7 @@ async function post(address: string, agent: Agent, tenant: Tenant): Promise<numb
         authorization: `Bearer ${TOKEN}`,
         'content-type': 'application/json',
         'content-length': Buffer.byteLength(body),
-        'idempotency-key': randomUUID(),
+        'idempotency-key': key,
       },
     });
     sent.once('error', reject).once('response', (response) => {
@@ -86,8 +103,6 @@ async function post(address: string, agent: Agent, tenant: Tenant): Promise<numb
     });
     sent.end(body);
   });
-  if (answer.status !== 202) throw new Error(`${String(answer.status)}: ${answer.body}`);
-  return performance.now() - started;
 }
 
 async function measure(connection: Connection, native: NativeConnection): Promise<void> {
@@ -116,40 +131,53 @@ async function measure(connection: Connection, native: NativeConnection): Promis
   });
   const agent = new Agent({ keepAlive: true });
   await worker.runUntil(async () => {
-    const address = await app.listen({ host: '127.0.0.1', port: 0 });
-    const run: Record<Way, (tenant: Tenant) => Promise<number>> = {
-      'bare update-with-start': async (tenant) => bare(client, store, tenant),
-      'POST …/campaigns': async (tenant) => post(address, agent, tenant),
-    };
-    const taken: Record<Way, number[]> = { 'bare update-with-start': [], 'POST …/campaigns': [] };
-    for (let round = -WARM_UPS; round < ROUNDS; round++) {
-      for (const way of round % 2 === 0 ? ways : ways.toReversed()) {
-        const ms = await run[way](tenants[way]);
-        if (round >= 0) taken[way].push(ms);
-      }
+    try {
+      const address = await app.listen({ host: '127.0.0.1', port: 0 });
+      report(
+        await takeTurns({
+          'bare update-with-start': async (tenant) => bare(client, store, tenant),
+          'POST …/campaigns': async (tenant) => post(address, agent, tenant),
+        }),
+      );
+    } finally {
+      // The worker waits for its activities when it stops.
+      finishStacks();
+      agent.destroy();
+      await app.close();
     }
-    report(taken);
-    agent.destroy();
-    await app.close();
-    finishStacks();
   });
+}
+
+async function takeTurns(
+  run: Readonly<Record<Way, (tenant: Tenant) => Promise<number>>>,
+): Promise<Record<Way, number[]>> {
+  const taken: Record<Way, number[]> = { 'bare update-with-start': [], 'POST …/campaigns': [] };
+  for (let round = -WARM_UPS; round < ROUNDS; round++) {
+    for (const way of round % 2 === 0 ? ways : ways.toReversed()) {
+      const ms = await run[way](tenants[way]);
+      if (round >= 0) taken[way].push(ms);
+    }
+  }
+  return taken;
 }
 
 function report(taken: Readonly<Record<Way, readonly number[]>>): void {
   const quantile = (way: Way, part: number) =>
     taken[way].toSorted((a, b) => a - b)[Math.floor(taken[way].length * part)] ?? NaN;
-  console.log(`a campaign of ${jobs.length} jobs is accepted, ${ROUNDS} times each way`);
+  print(`a campaign of ${jobs.length} jobs is accepted, ${ROUNDS} times each way`);
   for (const way of ways) {
     const [p50, p95] = [quantile(way, 0.5), quantile(way, 0.95)].map(
       (ms) => `${ms.toFixed(1).padStart(6)} ms`,
     );
-    console.log(`${way.padEnd(24)} p50 ${p50}   p95 ${p95}`);
+    print(`${way.padEnd(24)} p50 ${p50}   p95 ${p95}`);
   }
   const ratio = (part: number) =>
     quantile('POST …/campaigns', part) / quantile('bare update-with-start', part);
-  console.log(
-    `API / bare update        p50 ${ratio(0.5).toFixed(2)} (target 1.3)   p95 ${ratio(0.95).toFixed(2)}`,
-  );
+  print(`API / bare update        p50 ${ratio(0.5).toFixed(2)} (target 1.3)   p95 ${ratio(0.95).toFixed(2)}`);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 async function main(): Promise<void> {
