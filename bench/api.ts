@@ -22,7 +22,8 @@ import { clusterWorkflowId, type Tenant } from '../src/domain/ids.ts';
 import { campaignContentSchema } from '../src/domain/job.ts';
 import { submitCampaign } from '../src/workflows/messages.ts';
 import { registerSearchAttributes } from '../src/runtime/search-attributes.ts';
-import { clusterUrl, FakeLogs, FakeStore } from '../test/api/fakes.ts';
+import { FakeLogs } from '../test/api/fake-logs.ts';
+import { clusterUrl, FakeStore } from '../test/api/fakes.ts';
 import { FakeWorld } from '../test/fakes/fake-world.ts';
 
 /**

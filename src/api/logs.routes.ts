@@ -120,7 +120,7 @@ function acceptsEvents(accept = ''): boolean {
 }
 
 /** A job that Slurm refused has no id, and nothing of it was ever run. */
-export function wasSubmitted(job: JobView): boolean {
+function wasSubmitted(job: JobView): boolean {
   return job.slurmJobId !== undefined;
 }
 

@@ -5,7 +5,8 @@ import { buildApp } from '../../src/api/app.ts';
 import type { ReadinessProbe } from '../../src/api/ports.ts';
 import { type Problem, problemSchema, type ProblemType } from '../../src/api/problem.ts';
 import type { Server } from '../../src/api/server.ts';
-import { FakeCampaigns, FakeClusters, FakeLogs, FakeStore, Outage } from './fakes.ts';
+import { FakeLogs } from './fake-logs.ts';
+import { FakeCampaigns, FakeClusters, FakeStore, Outage } from './fakes.ts';
 
 export const TOKEN = 'test-token-of-more-than-32-characters';
 

@@ -17,7 +17,8 @@ import { readDevEnvironment } from '../../src/dev/environment.ts';
 import { findTemporalProgram } from '../../src/dev/temporal-binaries.ts';
 import { startTemporalServer, type TemporalServer } from '../../src/dev/temporal-server.ts';
 import { registerSearchAttributes } from '../../src/runtime/search-attributes.ts';
-import { FakeLogs, FakeStore } from '../api/fakes.ts';
+import { FakeLogs } from '../api/fake-logs.ts';
+import { FakeStore } from '../api/fakes.ts';
 import { FakeWorld } from '../fakes/fake-world.ts';
 import { replayServer } from '../support/replay-server.ts';
 
