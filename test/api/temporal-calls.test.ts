@@ -10,7 +10,8 @@ import { createTemporalCampaigns } from '../../src/api/temporal-campaigns.ts';
 import { createTemporalClusters } from '../../src/api/temporal-facade.ts';
 import { createReadinessProbe } from '../../src/api/temporal-readiness.ts';
 import { defaultClusterPolicy } from '../../src/domain/cluster-snapshot.ts';
-import { clusterUrl, FakeLogs, FakeStore } from './fakes.ts';
+import { FakeLogs } from './fake-logs.ts';
+import { clusterUrl, FakeStore } from './fakes.ts';
 import { TOKEN } from './support.ts';
 
 const closers: (() => Promise<unknown>)[] = [];
