@@ -149,7 +149,7 @@ describe('a job that is cancelled', () => {
   });
 
   it('ends at once while it waits for others to be known to Slurm', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await WorkflowRig.run(env, { policy: { busyTickSeconds: 14 } }, async (rig) => {
       const tenant = rig.tenant('waiting');
       const slurm = await rig.readyCluster(tenant);
       slurm.purgedKeys.add('first');

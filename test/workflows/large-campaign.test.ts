@@ -47,12 +47,12 @@ describe('a campaign that continues as new again and again', () => {
   ])(
     'keeps dependencies and wishes to cancel over its runs: %s',
     async (_name, count, recording) => {
-      const options = { policy: { historyEventLimit: 40 }, ...recording };
+      const options = { policy: { historyEventLimit: 60, busyTickSeconds: 14 }, ...recording };
       await WorkflowRig.run(env, options, async (rig) => {
         const tenant = rig.tenant('chunks');
         const slurm = await rig.readyCluster(tenant);
         const keys = keysOf(count);
-        rig.world.jobDurationSeconds = 300;
+        rig.world.jobDurationSeconds = 150;
         slurm.purgedKeys.add('first');
         const last = { key: 'last', dependsOn: [{ key: 'first', condition: 'afterok' } as const] };
         await rig.submit(tenant, campaignId, [last, 'first', ...keys]);
