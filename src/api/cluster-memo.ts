@@ -18,7 +18,8 @@ export function viewInMemo(
   return endedFromOutside(status) && !isOver(view) ? unattended(view) : view;
 }
 
-function endedFromOutside(status: RunStatus): boolean {
+/** Whether a run did not come to its own end. */
+export function endedFromOutside(status: RunStatus): boolean {
   return status === 'TERMINATED' || status === 'FAILED' || status === 'TIMED_OUT' || status === 'CANCELLED';
 }
 

@@ -1,9 +1,11 @@
 import { type Client, QueryNotRegisteredError } from '@temporalio/client';
 import type { QueryDefinition } from '@temporalio/common';
 import { CAMPAIGN_VIEW_MEMO } from '../domain/cluster-view.ts';
-import { KnownFailure } from '../domain/failures.ts';
+import type { CampaignView } from '../domain/campaign-view.ts';
+import { failureOf, KnownFailure } from '../domain/failures.ts';
 import { campaignWorkflowId, type Tenant } from '../domain/ids.ts';
 import { campaignJob, campaignJobs, campaignView, cancelCampaign } from '../workflows/messages.ts';
+import { endedFromOutside } from './cluster-memo.ts';
 import type { Campaigns } from './ports.ts';
 import { callTemporal, unlessUnknown } from './temporal-calls.ts';
 import { campaignViewSchema } from './view-schemas.ts';
@@ -49,7 +51,11 @@ export function createTemporalCampaigns(client: Client): Campaigns {
       // A campaign that was accepted a moment ago can be without a memo.
       const written: unknown =
         memo?.[CAMPAIGN_VIEW_MEMO] ?? (await ask(campaignView, tenant, campaignId, [], answerBy));
-      return { view: campaignViewSchema.parse(written), open: status.name === 'RUNNING' };
+      const view = campaignViewSchema.parse(written);
+      return {
+        view: endedFromOutside(status.name) ? unattended(view) : view,
+        open: status.name === 'RUNNING',
+      };
     },
 
     jobs,
@@ -67,6 +73,13 @@ export function createTemporalCampaigns(client: Client): Campaigns {
       );
     },
   };
+}
+
+/** The last view of a campaign that nobody writes any more must not pass for the present. */
+function unattended(view: CampaignView): CampaignView {
+  if (view.endedAt !== undefined) return view;
+  const message = `The workflow ended when the campaign was ${view.state} (seen at ${view.observedAt}).`;
+  return { ...view, message, failure: failureOf('CampaignUnattended', message) };
 }
 
 function notBegun(): KnownFailure {

@@ -146,6 +146,13 @@ export const failures = {
     nextStep:
       'Operators: delete its stack, key pairs, secrets and lease as the operations guide says, then ask for it again.',
   },
+  CampaignUnattended: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'The workflow of the campaign was ended from outside: nothing follows its jobs',
+    nextStep:
+      'Operators: cancel its jobs on the head node, or tear the cluster down; then submit what is missing anew.',
+  },
   CampaignContentMissing: {
     retryable: false,
     httpStatus: 502,

@@ -26,11 +26,19 @@ import {
 
 /**
  * One submission: hands its jobs to Slurm once each, follows them, copies their logs, writes the manifest. A continued
- * run has its jobs in `chunks`.
+ * run has its jobs in `chunks`. Cancelling the workflow cancels its jobs and then ends it, as the update does.
  */
 export async function campaign(input: CampaignInput, ...chunks: JobChunk[]): Promise<void> {
   const run = new CampaignRun(input, chunks);
   registerHandlers(run);
+  CancellationScope.current().cancelRequested.catch(async () => {
+    await CancellationScope.nonCancellable(async () => run.untilPlanIsKnown());
+    run.cancel({ reason: 'An operator cancelled the workflow.' });
+  });
+  await CancellationScope.nonCancellable(async () => live(run));
+}
+
+async function live(run: CampaignRun): Promise<void> {
   await run.publish();
   await loadPlan(run);
   registerJobQueries(run);

@@ -275,6 +275,21 @@ describe('with a worker', () => {
     expect((await request('DELETE', cluster('l3'))).status).toBe(409);
   });
 
+  it('says that nobody follows a campaign whose workflow was terminated', async () => {
+    await besideWorker(async () => {
+      const jobs = [{ key: 'one', command: ['x'] }];
+      const { response } = await eventually(
+        async () => request('POST', `${cluster('l2')}/campaigns`, { jobs }, 'terminated'),
+        ({ status }) => status === 202,
+      );
+      const url = String(response.headers.location);
+      expect((await request('GET', url)).body.failure).toBeUndefined();
+      const workflowId = `campaign/facade/l2/${url.slice(url.lastIndexOf('/') + 1)}`;
+      await new Client({ connection }).workflow.getHandle(workflowId).terminate('by a test');
+      expect((await request('GET', url)).body).toMatchObject({ failure: { type: 'CampaignUnattended' } });
+    });
+  });
+
   it('shows the view and the end of it when the worker has gone', async () => {
     expect((await request('GET', cluster('l1'))).body).toMatchObject({ state: 'ready' });
     const { status, ms, body } = await request('DELETE', cluster('l1'));
