@@ -17,8 +17,12 @@ afterAll(async () => cluster?.close());
 const jobsOf = (count: number, ...command: string[]) =>
   Array.from({ length: count }, (_, index) => ({ key: `k${index}`, command }));
 
+/** Also for a controller that starts anew: it takes the state of a queue from its configuration. */
 const setQueue = async (state: 'UP' | 'DOWN') =>
-  cluster.asRoot(`scontrol update PartitionName=debug State=${state}`);
+  cluster.asRoot(
+    `sed -i '/^PartitionName=debug /s/State=[A-Z]*/State=${state}/' /etc/slurm/slurm.conf
+     scontrol update PartitionName=debug State=${state}`,
+  );
 
 afterEach(async () => setQueue('UP'));
 
