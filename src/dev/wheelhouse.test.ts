@@ -65,7 +65,9 @@ describe('the wheelhouse', () => {
     const [call] = await calls();
     expect(call).toContain('--only-binary=:all: --no-deps');
     expect(call).toContain('--python-version 3.12');
-    expect(announced).toContain('downloading the wheels of NEURON and matplotlib for Python 3.12 from PyPI, once');
+    expect(announced).toContain(
+      'downloading the wheels of NEURON and matplotlib for Python 3.12 from PyPI, once',
+    );
   });
 
   it('is another one for another Python', async () => {
