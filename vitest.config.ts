@@ -24,7 +24,7 @@ export default defineConfig({
           include: ['test/workflows/**/*.test.ts', 'test/replay/**/*.test.ts'],
           globalSetup: ['test/support/workflow-globals.ts'],
           // `npm run histories:record` keeps the histories of the scenarios that are named for it.
-          provide: { recordHistories: process.env['RECORD_HISTORIES'] === 'yes' },
+          provide: { fullTests, recordHistories: process.env['RECORD_HISTORIES'] === 'yes' },
           testTimeout: 30_000,
           hookTimeout: 120_000,
         },

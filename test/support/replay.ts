@@ -35,30 +35,35 @@ export async function replayChain(
   bundlePath: string,
   save?: HistorySink,
 ): Promise<void> {
-  for (const [index, history] of (await historiesOf(client, workflowId)).entries()) {
-    await Worker.runReplayHistory({ workflowBundle: { codePath: bundlePath } }, history, workflowId);
-    await save?.(index + 1, history);
+  const histories = await historiesOf(client, workflowId);
+  const chain = histories.map((history) => ({ workflowId, history }));
+  for await (const { error } of Worker.runReplayHistories(
+    { workflowBundle: { codePath: bundlePath } },
+    chain,
+  )) {
+    if (error) throw error;
   }
+  for (const [index, history] of histories.entries()) await save?.(index + 1, history);
 }
 
 /** The histories of a workflow's latest run and of those that it continues, oldest first. */
 export async function historiesOf(client: Client, workflowId: string): Promise<History[]> {
   const oldestFirst: History[] = [];
-  for await (const history of histories(client, workflowId)) oldestFirst.unshift(history);
+  for await (const history of runsOf(client, workflowId)) oldestFirst.unshift(history);
   return oldestFirst;
 }
 
 /** Run ids of the runs that the latest one continues, newest first. */
 export async function continuedRunIds(client: Client, workflowId: string): Promise<string[]> {
   const runIds: string[] = [];
-  for await (const history of histories(client, workflowId)) {
+  for await (const history of runsOf(client, workflowId)) {
     const runId = continues(history);
     if (runId) runIds.push(runId);
   }
   return runIds;
 }
 
-async function* histories(client: Client, workflowId: string): AsyncGenerator<History> {
+async function* runsOf(client: Client, workflowId: string): AsyncGenerator<History> {
   let runId: string | undefined;
   do {
     const history = await fetchHistory(client, workflowId, runId);
