@@ -56,8 +56,8 @@ afterAll(async () => {
 });
 
 const SPEC = resolveClusterSpec(clusterSpecInputSchema.parse({ tier: 'debug' }));
-const BUSY_TICK_SECONDS = 3;
-const policy = { ...defaultClusterPolicy, busyTickSeconds: BUSY_TICK_SECONDS };
+const TICK_SECONDS = 3;
+const policy = { ...defaultClusterPolicy, busyTickSeconds: TICK_SECONDS, idleTickSeconds: TICK_SECONDS };
 
 /** Workflows only: activities go on while it is away. */
 async function besideWorkflowWorker(body: () => Promise<void>): Promise<void> {
@@ -131,9 +131,6 @@ describe('a campaign', () => {
         await besideWorkflowWorker(async () => {
           await entity.executeUpdate(ensureCluster, { args: [{ spec: SPEC }] });
           await untilState(entity, 'ready');
-          // A job of somebody else keeps the looks frequent.
-          const { clusterName } = await entity.query(clusterView);
-          world.slurmOf(clusterName).foreignUntilMs = Date.now() + 3_600_000;
           world.jobDurationSeconds = 1;
           const looks = world.calls.get('observeSlurm') ?? 0;
           await expect
@@ -146,7 +143,7 @@ describe('a campaign', () => {
         world.contents.set(content.key, [{ key: 'a' }]);
         const request = { campaignId, content, jobCount: 1, queues: [] };
         const sent = entity.executeUpdate(submitCampaign, { args: [request] });
-        await sleep((BUSY_TICK_SECONDS + 1) * 1000);
+        await sleep((TICK_SECONDS + 1) * 1000);
         await besideWorkflowWorker(async () => {
           expect(await sent).toMatchObject({ outcome: 'accepted' });
           const campaign = new Client({ connection }).workflow.getHandle(
