@@ -6,109 +6,131 @@ import { startSlurmCluster } from '../support/slurm-cluster.ts';
 import type { SlurmCluster } from '../support/slurm-cluster.ts';
 import { newCampaignId } from './slurm-gateway.contract.ts';
 
-/** After whatever was killed, every key has exactly one Slurm job that counts. */
-let cluster: SlurmCluster;
+/*
+ * After whatever was killed, every key has exactly one Slurm job that counts. Most of the time is waiting until a job
+ * counts as lost, so the suites run side by side, each on a cluster of its own.
+ */
+const test = it.sequential;
 
-beforeAll(async () => {
-  cluster = await startSlurmCluster();
-});
-afterAll(async () => cluster?.close());
+/** The cluster of a suite, and its queue. */
+class Rig {
+  private started: SlurmCluster | undefined;
 
-const jobsOf = (count: number, ...command: string[]) =>
-  Array.from({ length: count }, (_, index) => ({ key: `k${index}`, command }));
+  /** Registers the hooks of the suite that calls it. */
+  constructor() {
+    beforeAll(async () => {
+      this.started = await startSlurmCluster();
+    });
+    afterEach(async () => this.setQueue('UP'));
+    afterAll(async () => this.started?.close());
+  }
 
-/** Also for a controller that starts anew: it takes the state of a queue from its configuration. */
-const setQueue = async (state: 'UP' | 'DOWN') =>
-  cluster.asRoot(
-    `sed -i '/^PartitionName=debug /s/State=[A-Z]*/State=${state}/' /etc/slurm/slurm.conf
-     scontrol update PartitionName=debug State=${state}`,
-  );
+  get cluster(): SlurmCluster {
+    if (!this.started) throw new Error('the cluster did not start');
+    return this.started;
+  }
 
-afterEach(async () => setQueue('UP'));
+  async campaign(count: number, id = newCampaignId()): Promise<SlurmCampaign> {
+    const jobs = Array.from({ length: count }, (_, index) => ({ key: `k${index}`, command: ['true'] }));
+    return SlurmCampaign.make(this.cluster, id, jobs);
+  }
+
+  /** Also for a controller that starts anew: it takes the state of a queue from its configuration. */
+  async setQueue(state: 'UP' | 'DOWN'): Promise<void> {
+    await this.cluster.asRoot(
+      `sed -i '/^PartitionName=debug /s/State=[A-Z]*/State=${state}/' /etc/slurm/slurm.conf
+       scontrol update PartitionName=debug State=${state}`,
+    );
+  }
+
+  /** The one job of each key is the one that the campaign shows, and it succeeded. */
+  async expectOneJobPerKey(campaign: SlurmCampaign): Promise<void> {
+    const ended = await endedJobs(this.cluster, campaign.id);
+    for (const [key, view] of campaign.views) {
+      expect(view).toMatchObject({ key, state: 'succeeded' });
+      expect(ended.get(key)?.map((job) => job.split(' ')[0])).toEqual([view.slurmJobId]);
+    }
+    expect(ended.size).toBe(campaign.views.size);
+  }
+}
 
 const idsOf = ({ views }: SlurmCampaign) => [...views.values()].map(({ slurmJobId }) => slurmJobId ?? '');
 
-/** The one job of each key is the one that the campaign shows, and it succeeded. */
-async function expectOneJobPerKey(campaign: SlurmCampaign): Promise<void> {
-  const ended = await endedJobs(cluster, campaign.id);
-  for (const [key, view] of campaign.views) {
-    expect(view).toMatchObject({ key, state: 'succeeded' });
-    expect(ended.get(key)?.map((job) => job.split(' ')[0])).toEqual([view.slurmJobId]);
-  }
-  expect(ended.size).toBe(campaign.views.size);
-}
+describe.concurrent('a controller that forgot jobs and uses their ids again', () => {
+  const rig = new Rig();
 
-describe('a controller that forgot jobs and uses their ids again', () => {
-  it('gets the forgotten jobs once more, and no others', async () => {
-    const [kept, forgotten, other] = await Promise.all([
-      SlurmCampaign.make(cluster, newCampaignId(), jobsOf(10, 'true')),
-      SlurmCampaign.make(cluster, newCampaignId(), jobsOf(10, 'true')),
-      SlurmCampaign.make(cluster, newCampaignId(), jobsOf(5, 'true')),
-    ]);
-    await setQueue('DOWN');
+  test('gets the forgotten jobs once more, and no others', async () => {
+    const [kept, forgotten, other] = await Promise.all([rig.campaign(10), rig.campaign(10), rig.campaign(5)]);
+    await rig.setQueue('DOWN');
     await kept.submit();
-    await cluster.rememberState(`${kept.id}/k9`);
+    await rig.cluster.rememberState(`${kept.id}/k9`);
     await forgotten.submit();
     const forgottenIds = idsOf(forgotten);
-    await cluster.forgetSince();
+    await rig.cluster.forgetSince();
     await other.submit();
     expect(forgottenIds).toEqual(expect.arrayContaining(idsOf(other)));
-    await setQueue('UP');
+    await rig.setQueue('UP');
     await Promise.all([kept, forgotten, other].map(async (campaign) => campaign.untilEnded(90)));
     expect(forgotten.lost.toSorted()).toEqual(forgottenIds.toSorted());
     expect([...kept.lost, ...other.lost]).toEqual([]);
-    for (const campaign of [kept, forgotten, other]) await expectOneJobPerKey(campaign);
+    for (const campaign of [kept, forgotten, other]) await rig.expectOneJobPerKey(campaign);
   });
+});
 
-  it('does not get a job again that had ended before the controller forgot it', async () => {
-    const before = await SlurmCampaign.make(cluster, newCampaignId(), jobsOf(1, 'true'));
-    const ended = await SlurmCampaign.make(cluster, newCampaignId(), jobsOf(1, 'true'));
-    const other = await SlurmCampaign.make(cluster, newCampaignId(), jobsOf(1, 'true'));
+describe.concurrent('a job that had ended before the controller forgot it', () => {
+  const rig = new Rig();
+
+  test('is not made again', async () => {
+    const before = await rig.campaign(1);
+    const ended = await rig.campaign(1);
+    const other = await rig.campaign(1);
     await before.submit();
-    await cluster.rememberState(before.id);
+    await rig.cluster.rememberState(before.id);
     await ended.submit();
     const ids = idsOf(ended);
-    await expect.poll(async () => (await endedJobs(cluster, ended.id)).size, { timeout: 20_000 }).toBe(1);
+    await expect.poll(async () => (await endedJobs(rig.cluster, ended.id)).size, { timeout: 20_000 }).toBe(1);
     // slurmd refuses another job of an id for as long as a credential lives (cred_expire, 5 s in the stand-in).
     await sleep(6000);
-    await cluster.forgetSince();
+    await rig.cluster.forgetSince();
     await other.submit();
     expect(idsOf(other)).toEqual(ids);
     await Promise.all([ended, other].map(async (campaign) => campaign.untilEnded(90)));
     expect(ended.lost).toEqual([]);
-    for (const campaign of [ended, other]) await expectOneJobPerKey(campaign);
+    for (const campaign of [ended, other]) await rig.expectOneJobPerKey(campaign);
   });
 });
 
-describe('an accounting database that is away', () => {
+describe.concurrent('an accounting database that is away', () => {
+  const rig = new Rig();
+
   const stopAccounting = async () =>
-    cluster.asRoot('pkill -KILL ^slurmdbd; while pgrep ^slurmdbd >/dev/null; do sleep 0.05; done');
+    rig.cluster.asRoot('pkill -KILL ^slurmdbd; while pgrep ^slurmdbd >/dev/null; do sleep 0.05; done');
   const startAccounting = async () =>
-    cluster.asRoot(
+    rig.cluster.asRoot(
       'setsid setpriv --reuid slurm --regid slurm --clear-groups slurmdbd -D </dev/null >/dev/null 2>&1 &',
     );
 
-  it('leaves us blind, and makes no job that ended meanwhile run again', { timeout: 240_000 }, async () => {
-    const campaign = await SlurmCampaign.make(cluster, newCampaignId(), jobsOf(3, 'true'));
-    await setQueue('DOWN');
+  test('leaves us blind, and makes no job that ended meanwhile run again', { timeout: 240_000 }, async () => {
+    const campaign = await rig.campaign(3);
+    await rig.setQueue('DOWN');
     await campaign.submit();
     const ids = idsOf(campaign);
     await stopAccounting();
     try {
-      await cluster.setMinJobAge(2);
-      await setQueue('UP');
-      const queue = async () => cluster.asSim('squeue', '--noheader', '--states=all', '--format=%i');
+      await rig.cluster.setMinJobAge(2);
+      await rig.setQueue('UP');
+      const queue = async () => rig.cluster.asSim('squeue', '--noheader', '--states=all', '--format=%i %T %r %k');
       await expect.poll(queue, { timeout: 90_000, interval: 1000 }).toBe('');
       await expect(campaign.look()).rejects.toMatchObject({ type: 'SlurmUnavailable' });
-      const again = await SlurmCampaign.make(cluster, campaign.id, jobsOf(3, 'true'));
+      const again = await rig.campaign(3, campaign.id);
       await expect(again.submit()).rejects.toMatchObject({ type: 'SlurmUnavailable' });
     } finally {
       await startAccounting();
-      await cluster.setMinJobAge(300);
+      await rig.cluster.setMinJobAge(300);
     }
     await campaign.untilEnded(90);
     expect([campaign.lost, idsOf(campaign)]).toEqual([[], ids]);
-    await expectOneJobPerKey(campaign);
+    await rig.expectOneJobPerKey(campaign);
   });
 });
 
@@ -123,15 +145,16 @@ function randomNumbers(seed: number): () => number {
   };
 }
 
-describe('whatever dies at whatever moment', () => {
+describe.concurrent('whatever dies at whatever moment', () => {
+  const rig = new Rig();
   const rounds = atScale(1, 20);
   const jobCount = atScale(40, 200);
   const faults = {
-    'the connection is cut': async () => cluster.asRoot('pkill -KILL -u sim sshd'),
-    'the controller forgets and comes back': async () => cluster.forgetSince(),
+    'the connection is cut': async () => rig.cluster.asRoot('pkill -KILL -u sim sshd'),
+    'the controller forgets and comes back': async () => rig.cluster.forgetSince(),
     'the controller dies': async () => {
-      await cluster.killController();
-      await cluster.startController();
+      await rig.cluster.killController();
+      await rig.cluster.startController();
     },
   };
 
@@ -145,30 +168,32 @@ echo "$answer"
 exit $code
 `;
   beforeAll(async () =>
-    cluster.asRoot(`cat >/usr/local/bin/sbatch <<'EOF'\n${SLOW_SBATCH}EOF\nchmod 755 /usr/local/bin/sbatch`),
+    rig.cluster.asRoot(
+      `cat >/usr/local/bin/sbatch <<'EOF'\n${SLOW_SBATCH}EOF\nchmod 755 /usr/local/bin/sbatch`,
+    ),
   );
-  afterAll(async () => cluster.asRoot('rm -f /usr/local/bin/sbatch'));
+  afterAll(async () => rig.cluster.asRoot('rm -f /usr/local/bin/sbatch'));
 
-  it.each(Array.from({ length: rounds }, (_, round) => round + 1))(
+  test.each(Array.from({ length: rounds }, (_, round) => round + 1))(
     'every key has one job (round %i)',
     { timeout: 300_000 },
     async (round) => {
       const random = randomNumbers(round);
-      const campaign = await SlurmCampaign.make(cluster, newCampaignId(), jobsOf(jobCount, 'true'));
+      const campaign = await rig.campaign(jobCount);
       // Started jobs whose ids are used again would only show how slurmd refuses and holds such jobs.
-      await setQueue('DOWN');
+      await rig.setQueue('DOWN');
       const ended = campaign.untilEnded(200);
-      await cluster.rememberState(`${campaign.id}/k0`);
+      await rig.cluster.rememberState(`${campaign.id}/k0`);
       for (const fault of Object.values(faults).toSorted(() => random() - 0.5)) {
         await sleep(random() * 1500);
         await fault();
       }
-      await setQueue('UP');
+      await rig.setQueue('UP');
       await ended;
       process.stdout.write(
         `round ${round}: ${jobCount} jobs, ${campaign.failures} repetitions, ${campaign.lost.length} lost\n`,
       );
-      await expectOneJobPerKey(campaign);
+      await rig.expectOneJobPerKey(campaign);
     },
   );
 });
