@@ -13,7 +13,7 @@ import type { OpenStreams } from './open-streams.ts';
 import { HttpProblem } from './problem.ts';
 
 export interface LogAnswersDeps {
-  readonly logs: Pick<LogReader, 'read' | 'readPieces' | 'size'>;
+  readonly logs: Pick<LogReader, 'read' | 'readPieces' | 'tail'>;
   readonly tails: OpenStreams;
   readonly pace: TailPace;
 }
@@ -61,9 +61,10 @@ export class LogAnswers {
     reply: FastifyReply,
   ): Promise<FastifyReply> {
     const { logs } = this.deps;
-    const size = await withinDeadline(answerBy, CLOUDWATCH, async () => logs.size(log));
-    if (size === undefined) throw notWritten(job, log.kind);
-    const part = await withinDeadline(answerBy, CLOUDWATCH, async () => readRange(logs, log, range, size));
+    const tail = await withinDeadline(answerBy, CLOUDWATCH, async () => logs.tail(log));
+    if (!tail) throw notWritten(job, log.kind);
+    const size = tail.sizeBytes;
+    const part = await withinDeadline(answerBy, CLOUDWATCH, async () => readRange(logs, log, range, tail));
     if (!part) {
       reply.header('content-range', `bytes */${size}`);
       throw new HttpProblem('RangeNotSatisfiable', `Of ${size} bytes, none of this range is kept.`);
@@ -95,8 +96,8 @@ export class LogAnswers {
     const { logs, tails, pace } = this.deps;
     const offset = Number(lastEventId ?? 0);
     if (offset > 0) {
-      const size = await withinDeadline(answerBy, CLOUDWATCH, async () => logs.size(log));
-      if (offset > (size ?? 0)) throw unknownEvent();
+      const end = await withinDeadline(answerBy, CLOUDWATCH, async () => logs.tail(log));
+      if (offset > (end?.sizeBytes ?? 0)) throw unknownEvent();
     }
     const events = tailEvents({
       readPieces: async (place) =>

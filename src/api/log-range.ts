@@ -1,3 +1,4 @@
+import type { StreamTail } from '../clients/log-pages.ts';
 import type { JobLog, LogReader } from '../clients/log-reader.ts';
 import { endOf, type LogPiece } from '../domain/log-events.ts';
 import type { ByteRange } from './byte-range.ts';
@@ -16,14 +17,15 @@ const MAX_RANGE_BYTES = 4 * 1024 * 1024;
 
 /**
  * The part of a range that can be answered: without a gap, so it ends where bytes were left out of a long log, or
- * begins behind them. Undefined if none of it is there. `sizeBytes`: where the log ends now.
+ * begins behind them. Undefined if none of it is there. `tail`: the end of the log as it is now.
  */
 export async function readRange(
   logs: Pick<LogReader, 'readPieces'>,
   log: JobLog,
   range: ByteRange,
-  sizeBytes: number,
+  tail: StreamTail,
 ): Promise<LogRange | undefined> {
+  const { sizeBytes } = tail;
   const isSuffix = 'suffixBytes' in range;
   const collected = new Collected(
     isSuffix ? Math.max(0, sizeBytes - Math.min(range.suffixBytes, MAX_RANGE_BYTES)) : range.first,
@@ -32,7 +34,7 @@ export async function readRange(
   );
   let pageToken: string | undefined;
   while (!collected.isFull) {
-    const place = pageToken === undefined ? { offset: collected.first } : { pageToken };
+    const place = pageToken === undefined ? { offset: collected.first, tail } : { pageToken };
     const page = await logs.readPieces({ ...log, ...place });
     for (const piece of page?.pieces ?? []) collected.add(piece);
     if (!page || page.atEnd) break;

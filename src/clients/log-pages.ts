@@ -22,11 +22,22 @@ export interface StreamPage {
   readonly atEnd: boolean;
 }
 
+/** The end of a stream as it was when it was looked at. */
+export interface StreamTail {
+  /** How many bytes of the original the stream tells of. */
+  readonly sizeBytes: number;
+  /** The latest events, oldest first. */
+  readonly events: readonly OutputLogEvent[];
+}
+
 /** A page is full with this much; one event, or one page of CloudWatch (1 MB), can go beyond. */
 const PAGE_BYTES = 512 * 1024;
 
-/** What is read and skipped rather than sought: a few pages of CloudWatch. */
+/** Up to here a stream is read from its beginning: a few pages of CloudWatch. */
 const NEAR_BYTES = 4 * 1024 * 1024;
+
+/** What is read and skipped rather than sought any further: a page of CloudWatch. */
+const SKIPPED_BYTES = 1024 * 1024;
 
 /**
  * How much of the end of a stream is looked at: more than a second writer, who copies 4 MiB at a time, can repeat after
@@ -40,11 +51,15 @@ const MAX_PROBES = 16;
 /** What may lie beyond a gap before it counts as one: more than two writers at a time leave, each with its 1 MB. */
 const MAX_BYTES_BEYOND_GAP = 32 * 1024 * 1024;
 
-/** One page of a stream of bytes from a place on. LogIncomplete if something is missing in the middle. */
+/**
+ * One page of a stream of bytes from a place on. LogIncomplete if something is missing in the middle. `known`: the end
+ * of the stream if it was read already, which is not read again.
+ */
 export async function readStreamPage(
   logs: CloudWatchLogsClient,
   stream: LogStream,
   place: StreamPlace,
+  known?: StreamTail,
 ): Promise<StreamPage> {
   if (place.cursor !== undefined) {
     try {
@@ -54,10 +69,12 @@ export async function readStreamPage(
     }
   }
   const { position } = place;
-  if (position <= NEAR_BYTES) return assemblePage(logs, stream, { position });
-  const tail = place.since === undefined ? await lastEvents(logs, stream, TAIL) : [];
+  const isNear = position <= NEAR_BYTES;
+  const mayBeEnd = known !== undefined || (!isNear && place.since === undefined);
+  const tail = mayBeEnd ? (known ?? (await readTail(logs, stream))).events : [];
   const end = pageOfTail(tail, position);
   if (end) return end;
+  if (isNear) return assemblePage(logs, stream, { position });
   const since = place.since ?? (await timeBefore(logs, stream, position, tail[0]?.timestamp));
   try {
     return await assemblePage(logs, stream, { position, since });
@@ -105,10 +122,10 @@ async function assemblePage(
   }
 }
 
-/** How many bytes of the original a stream tells of now. */
-export async function sizeOfStream(logs: CloudWatchLogsClient, stream: LogStream): Promise<number> {
+/** The end of a stream as it is now. */
+export async function readTail(logs: CloudWatchLogsClient, stream: LogStream): Promise<StreamTail> {
   const events = await lastEvents(logs, stream, TAIL);
-  return events.reduce((size, { message = '' }) => Math.max(size, endOf(decodePiece(message))), 0);
+  return { sizeBytes: Math.max(0, ...events.map(({ message = '' }) => endOf(decodePiece(message)))), events };
 }
 
 /**
@@ -134,7 +151,7 @@ async function timeBefore(
       until = startTime;
     } else {
       best = event?.timestamp;
-      if (position - offset <= NEAR_BYTES) return best;
+      if (position - offset <= SKIPPED_BYTES) return best;
       from = Math.max(startTime, best ?? startTime);
     }
   }

@@ -13,7 +13,7 @@ import {
   renderPiece,
 } from '../domain/log-events.ts';
 import { isNotFound } from './aws-errors.ts';
-import { incomplete, readStreamPage, sizeOfStream } from './log-pages.ts';
+import { incomplete, readStreamPage, readTail, type StreamTail } from './log-pages.ts';
 import { type LogStream, readEvents } from './log-streams.ts';
 
 /** One kind of log of one job. */
@@ -29,6 +29,8 @@ export interface JobLogRequest extends JobLog {
   readonly pageToken?: string;
   /** Where to begin if there is no token, in bytes of the original; the beginning if absent. */
   readonly offset?: number;
+  /** The end of the log if it was read already: it is not read again. */
+  readonly tail?: StreamTail;
 }
 
 interface PageEnd {
@@ -57,8 +59,11 @@ export interface LogReader {
   read(request: JobLogRequest): Promise<JobLogPage | undefined>;
   /** The same with places. */
   readPieces(request: JobLogRequest): Promise<JobLogPieces | undefined>;
-  /** How many bytes the job has written as far as is known now; undefined if nothing was ever written. */
-  size(log: JobLog): Promise<number | undefined>;
+  /**
+   * The end of a log, with how many bytes the job has written as far as is known now; undefined if nothing was ever
+   * written.
+   */
+  tail(log: JobLog): Promise<StreamTail | undefined>;
   /** Everything that is stored now. Yields nothing if nothing was ever written. */
   readAll(log: JobLog): AsyncIterable<Uint8Array>;
 }
@@ -81,7 +86,7 @@ export function createLogReader(logs: CloudWatchLogsClient): LogReader {
     return unlessNotFound(async () => {
       if (isDocument(request.kind)) return readDocumentPage(logs, stream, offset, token);
       const place = token && 'position' in token ? token : { position: offset };
-      const { pieces, next, atEnd } = await readStreamPage(logs, stream, place);
+      const { pieces, next, atEnd } = await readStreamPage(logs, stream, place, request.tail);
       return { pieces, nextPageToken: encodeToken(next), atEnd };
     });
   };
@@ -94,10 +99,12 @@ export function createLogReader(logs: CloudWatchLogsClient): LogReader {
   return {
     read,
     readPieces,
-    size: async (log) => {
+    tail: async (log) => {
       const stream = streamOf(log);
       return unlessNotFound(async () =>
-        isDocument(log.kind) ? (await readDocument(logs, stream)).length : sizeOfStream(logs, stream),
+        isDocument(log.kind)
+          ? { sizeBytes: (await readDocument(logs, stream)).length, events: [] }
+          : readTail(logs, stream),
       );
     },
     async *readAll(log) {

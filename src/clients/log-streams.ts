@@ -81,37 +81,47 @@ export async function lastEvent(
   return (await lastEvents(logs, stream, { bytes: 1, pageEvents: 1 })).at(-1);
 }
 
+/** About 1 MB at the usual size of our events, which is where CloudWatch ends a page in any case. Emulators do not. */
+const PAGE_EVENTS = 16;
+
+/** What GetLogEvents takes as its limit at most (API reference). */
+const MAX_PAGE_EVENTS = 10_000;
+
+/** Below this, the events of a page are small and more of them are asked for: those of a job that wrote now and then. */
+const SMALL_PAGE_BYTES = 512 * 1024;
+
 /**
  * The latest events of a stream, oldest first: all of them, or so many that their messages have at least so many
- * bytes.
+ * bytes, and not many more.
  */
 export async function lastEvents(
   logs: CloudWatchLogsClient,
   stream: LogStream,
-  { bytes, pageEvents = 1000 }: { readonly bytes: number; readonly pageEvents?: number },
+  { bytes, pageEvents = PAGE_EVENTS }: { readonly bytes: number; readonly pageEvents?: number },
 ): Promise<readonly OutputLogEvent[]> {
   const pages: (readonly OutputLogEvent[])[] = [];
   let found = 0;
+  let limit = pageEvents;
   let nextToken: string | undefined;
   for (;;) {
     const { events = [], nextBackwardToken } = await logs.send(
       new GetLogEventsCommand({
         ...stream,
         startFromHead: false,
-        limit: pageEvents,
+        limit,
         ...(nextToken && { nextToken }),
       }),
     );
     pages.unshift(events);
-    found += events.reduce((sum, { message = '' }) => sum + message.length, 0);
+    const pageBytes = events.reduce((sum, { message = '' }) => sum + message.length, 0);
+    found += pageBytes;
     // CloudWatch may answer an empty page although there are events: only a repeated token is the end.
     if (found >= bytes || !nextBackwardToken || nextBackwardToken === nextToken) return pages.flat();
     nextToken = nextBackwardToken;
+    // Doubled, not guessed from what came: before small events there can be large ones.
+    limit = pageBytes < SMALL_PAGE_BYTES ? Math.min(2 * limit, MAX_PAGE_EVENTS) : pageEvents;
   }
 }
-
-/** About 1 MB at the usual size of our events, which is where CloudWatch ends a page in any case. */
-const PAGE_EVENTS = 16;
 
 /** One page of a stream, oldest events first, from a token of an earlier page on. */
 export async function readEvents(

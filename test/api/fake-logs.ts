@@ -1,3 +1,4 @@
+import type { StreamTail } from '../../src/clients/log-pages.ts';
 import type {
   JobLog,
   JobLogPage,
@@ -52,9 +53,9 @@ export class FakeLogs implements LogReader {
     return { content: Buffer.concat(pieces.map(renderPiece)), ...end };
   }
 
-  async size(): Promise<number | undefined> {
+  async tail(): Promise<StreamTail | undefined> {
     if (this.failure) throw this.failure;
-    return this.pieces && this.end;
+    return this.pieces && { sizeBytes: this.end, events: [] };
   }
 
   async *readAll(log: JobLog): AsyncGenerator<Uint8Array, void, undefined> {

@@ -1,4 +1,8 @@
-import { type CloudWatchLogsClient, CreateLogGroupCommand } from '@aws-sdk/client-cloudwatch-logs';
+import {
+  type CloudWatchLogsClient,
+  CreateLogGroupCommand,
+  type GetLogEventsCommandOutput,
+} from '@aws-sdk/client-cloudwatch-logs';
 import { execa } from 'execa';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +11,7 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { pino } from 'pino';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildApp } from '../../src/api/app.ts';
+import { readRange } from '../../src/api/log-range.ts';
 import type { Server } from '../../src/api/server.ts';
 import { createAwsClients } from '../../src/clients/aws.ts';
 import { createLogReader } from '../../src/clients/log-reader.ts';
@@ -34,13 +39,17 @@ const long = Buffer.concat(
 
 let app: Server;
 let calls = 0;
+let fetchedBytes = 0;
 
 function countingCalls(): CloudWatchLogsClient {
   const { logs } = createAwsClients({ region: 'us-east-1' });
   logs.middlewareStack.add(
     (next) => async (args) => {
       calls += 1;
-      return next(args);
+      const result = await next(args);
+      const { events = [] } = result.output as Partial<GetLogEventsCommandOutput>;
+      fetchedBytes += events.reduce((sum, { message = '' }) => sum + message.length, 0);
+      return result;
     },
     { step: 'initialize' },
   );
@@ -151,7 +160,7 @@ describe('a range of a log', () => {
     expect(end.headers['content-range']).toBe(
       `bytes ${long.length - 1000}-${long.length - 1}/${long.length}`,
     );
-    // The emulator gives 16 of 96 events as a page, and any number of them from the end.
+    // The emulator gives 16 of 96 events as a page.
     expect(callsAtEnd).toBeLessThanOrEqual(4);
     expect(calls).toBeLessThanOrEqual(12);
   });
@@ -179,6 +188,41 @@ describe('a range of a log', () => {
       'succeeded',
       'bytes 10-18/21',
     ]);
+  });
+});
+
+describe('of a log of 36 MiB that ends in short lines', () => {
+  const MIB = 1024 * 1024;
+  const lines = Array.from({ length: 200 }, () => Buffer.from('still here\n'));
+  const huge = Buffer.concat([long, long, long, ...lines]);
+  const sizeBytes = huge.length;
+  const log = { location, campaignId, jobKey: 'huge', kind: 'stdout' } as const;
+
+  beforeAll(async () => {
+    const hourAgo = Date.now() - 3_600_000;
+    await write('huge', 'stdout', piecesOf(huge, 0, 3 * long.length), hourAgo);
+    const ends = lines.map((bytes, index) => ({ offset: 3 * long.length + index * bytes.length, bytes }));
+    await write('huge', 'stdout', ends, hourAgo + 60_000);
+  });
+
+  test.each([
+    [{ suffixBytes: 10 }, sizeBytes - 10, sizeBytes],
+    [{ suffixBytes: 4 * MIB }, sizeBytes - 4 * MIB, sizeBytes],
+    [{ first: 0, last: 9 }, 0, 10],
+    [{ first: 20_000_000, last: 20_000_010 }, 20_000_000, 20_000_011],
+    [{ first: sizeBytes - 3000 }, sizeBytes - 3000, sizeBytes],
+    [{ first: 10_000_000 }, 10_000_000, 10_000_000 + 4 * MIB],
+  ])('the range %j is read from a part of it', async (range, from, to) => {
+    const reader = createLogReader(countingCalls());
+    fetchedBytes = 0;
+    const tail = await reader.tail(log);
+    const part = tail && (await readRange(reader, log, range, tail));
+
+    expect(tail?.sizeBytes).toBe(sizeBytes);
+    expect(part?.first).toBe(from);
+    expect(part?.bytes.equals(huge.subarray(from, to))).toBe(true);
+    // The end of the log, a few events in search of the place, what is skipped, and the rest of a page.
+    expect(fetchedBytes).toBeLessThan(12 * MIB + 1.5 * (to - from));
   });
 });
 
