@@ -22,6 +22,19 @@ describe('secrets named by their variable', () => {
     'AZURE_STORAGE_ACCOUNTKEY',
     'GITHUB_PAT',
     'SLACK_WEBHOOK',
+    'PASSWORD2',
+    'DB_PASSWORD1',
+    'DB_PASSWORD_1',
+    'TOKEN1',
+    'KEY1',
+    'ACCESSTOKEN2',
+    'accessToken2',
+    'DBPW',
+    'DB_PW',
+    'PW',
+    'PRIVKEY',
+    'TLS_PRIVATE',
+    'CRED_STORE',
   ])('%s', (name) => {
     const listing = `A='1'\n${name}='planted-value'\nB='2'\n`;
     expect(redactEnvironment(listing)).toBe(`A='1'\n${name}=${REDACTED}\nB='2'\n`);
@@ -44,7 +57,7 @@ describe('secrets recognised by their form', () => {
     [jwt, REDACTED],
     [`ghp_${'a1B2'.repeat(9)}`, REDACTED],
     [`Bearer abcdefghijklmnop1234`, `Bearer ${REDACTED}`],
-    [`postgres://sim:hunter2@db:5432/x`, `postgres://sim:${REDACTED}@db:5432/x`],
+    [`postgres://sim:hunter2@db:5432/x`, `postgres://${REDACTED}@db:5432/x`],
     [`Server=db;Password=hunter2;Port=1`, `Server=db;Password=${REDACTED};Port=1`],
     [
       `https://b.s3.amazonaws.com/k?X-Amz-Signature=abcdef0123&x=1`,
@@ -94,6 +107,48 @@ const planted: readonly [what: string, secret: string, context: (secret: string)
     (s) => `-----BEGIN PGP PRIVATE KEY BLOCK-----\n${s}\n-----END PGP PRIVATE KEY BLOCK-----`,
   ],
   ['a key that is cut off', 'MIIEvQ', (s) => `-----BEGIN PRIVATE KEY-----\n${s}`],
+  ['an ODBC password', 'hunter2', (s) => `Driver=x;UID=sa;PWD=${s};Port=1`],
+  ['an ODBC password in braces', 'hun;ter2', (s) => `Driver=x;UID=sa;PWD={${s}};Port=1`],
+  ['blanks around = in a connection', 'hunter2', (s) => `Server = db; Pwd = ${s}; Port = 1`],
+  [
+    'blanks around = in an INI file',
+    'hunter2 with blanks',
+    (s) => `[db]\nuser = sim\npassword = ${s}\nport = 1`,
+  ],
+  ['a blank behind =', 'hunter2', (s) => `password= ${s}`],
+  ['a value in a value', 'hunter2', (s) => `--define=password=${s}`],
+  ['a numbered name in a value', 'hunter2', (s) => `user=sim;password2=${s};port=1`],
+  ['a quoted password in YAML', 'hunter2', (s) => `user: sim\npassword: "${s}"\nport: 1`],
+  ['YAML on the next line', 'hunter2', (s) => `user: sim\nsecret:\n  ${s}\nport: 1`],
+  ['a YAML block', 'hunter2', (s) => `user: sim\nsecret: |\n  line\n\n  ${s}\nport: 1`],
+  ['YAML with the line breaks of Windows', 'hunter2', (s) => `secret:\r\n  ${s}\r\nport: 1`],
+  ['a folded YAML block', 'hunter2', (s) => `  secret: >-  # folded\n    ${s}\n    end\n  port: 1`],
+  ['a YAML list', 'hunter2', (s) => `tokens:\n- other\n- ${s}\nport: 1`],
+  ['YAML in JSON', 'hunter2', (s) => JSON.stringify({ config: `secret: |\n  ${s}\n` })],
+  ['a token as user of a URL', 'planted0token', (s) => `git clone https://${s}@host/x.git`],
+  ['a token as user with a password', 'planted0token', (s) => `https://${s}:x-oauth-basic@host/x.git`],
+  ['a token as user with an empty password', 'planted0token', (s) => `ssh://${s}:@host/x.git`],
+  ['a token as user of another scheme', 'Planted0Token', (s) => `ssh://${s}@host/x.git`],
+  ['a slash in the password of a URL', 'a/b', (s) => `amqp://u:${s}@h`],
+  ['a slash and an @ in the password of a URL', 'a@b/c', (s) => `amqp://u:${s}@h/v`],
+  ['a user of Oracle', 'hunter2', (s) => `jdbc:oracle:thin:sim/${s}@//db:1521/x`],
+  ['a list of words', 'hunter2', (s) => `['run', '--password', '${s}', '--port', '1']`],
+  ['a short list', 'h2', (s) => `['--pw','${s}']`],
+  ['a list in JSON', 'hunter2', (s) => JSON.stringify(['run', '--password', s, '--port', '1'])],
+  ['a list in YAML', 'hunter2', (s) => `args:\n- --password\n- ${s}\n- --port`],
+  ['what follows an escaped quote', 'planted', (s) => `password="a\\"${s}" port=1`],
+  [
+    'what follows an escaped quote in JSON',
+    'planted',
+    (s) => JSON.stringify({ password: `a"${s}`, port: 1 }),
+  ],
+  [
+    'what follows an escaped quote in JSON in JSON',
+    'planted',
+    (s) => JSON.stringify({ inner: JSON.stringify({ password: `a"${s}`, port: 1 }) }),
+  ],
+  ['what follows a quote', 'planted', (s) => `password=a'${s} port=1`],
+  ['a list of tokens in JSON', 'hunter2', (s) => JSON.stringify({ tokens: ['a', s], port: 1 })],
   ['a Docker login', 'c2ltOmh1bnRlcjI', (s) => JSON.stringify({ auths: { x: { auth: s } } })],
 ];
 
@@ -111,6 +166,22 @@ it.each(planted)('takes out %s, however bash quotes it', (_what, secret, context
 });
 
 it.each([
+  ['Driver=x;UID=sa;PWD=planted;Port=1', `Driver=x;UID=sa;PWD=${REDACTED};Port=1`],
+  ['Server = db; Pwd = planted; Port = 1', `Server = db; Pwd = ${REDACTED}; Port = 1`],
+  ['user = sim\npassword = planted\nport = 1', `user = sim\npassword = ${REDACTED}\nport = 1`],
+  ['secret:\n  planted\nport: 1', `secret:${REDACTED}\nport: 1`],
+  ['secret: |\n  planted\n  planted\nport: 1', `secret: ${REDACTED}\nport: 1`],
+  ['https://planted@host/x', `https://${REDACTED}@host/x`],
+  ['http://host:8080/x@1 amqp://u:a/b@h', `http://host:8080/x@1 amqp://${REDACTED}@h`],
+  ['jdbc:oracle:thin:u/planted@db:1521:x', `jdbc:oracle:thin:${REDACTED}@db:1521:x`],
+  [`['--password', 'planted', '--port', '1']`, `['--password', '${REDACTED}', '--port', '1']`],
+  [String.raw`password="a\"planted" port=1`, `password="${REDACTED}" port=1`],
+  ['{"password":"planted","port":1}', `{"password":"${REDACTED}","port":1}`],
+])('keeps what stands beside a secret: %j', (text, expected) => {
+  expect(redactEnvironment(`X=${writeBashWord(text)}\n`)).toBe(`X=${writeBashWord(expected)}\n`);
+});
+
+it.each([
   ['eyJaaaaaaaa-', 'eyJaaaaaaaa-'],
   ['-----BEGIN PRIVATE KEY-----', '-----BEGIN PRIVATE KEY-----'],
   ['a.', 'a.'],
@@ -121,6 +192,19 @@ it.each([
   ['\\', '"key":"\\'],
   ["'", "'"],
   ['$', "$'\\x"],
+  ['a=', 'a='],
+  ['monkey=', 'monkey='],
+  ['key:', 'key:\n'],
+  ['key: |', 'key: |\n\n\n'],
+  ['indented', 'key:\n  '],
+  ['key = ', 'key ='],
+  ['blanks', ' '],
+  ['digits', '1'],
+  ['a=1111', 'a1111111111111111111111111111b='],
+  ['quoted', '"a":'],
+  ['a://b', 'a://b:c'],
+  ['--a', "'--a',"],
+  ['jdbc', 'jdbc:oracle:thin:'],
 ])('takes no longer for a listing that a job made to be slow: %j', (_name, unit) => {
   const line = `X=${unit.repeat(Math.floor(500_000 / unit.length))}`;
   const started = performance.now();
@@ -141,6 +225,12 @@ it('leaves harmless values as they are', () => {
     `SSH_AUTH_SOCK='/tmp/ssh-x/agent.1'`,
     `TOKENIZERS_PARALLELISM='false'`,
     `MONKEY_COUNT='3'`,
+    `MONKEY='3'`,
+    `PRIVATE_SUBNET='10.0.0.0'`,
+    `REMOTE='ssh://git@host:22/x.git'`,
+    `PEER='user@host'`,
+    `PROXY='http://proxy:3128/x@y'`,
+    `JDBC='jdbc:oracle:thin:@db:1521:x'`,
     `KEYBOARD='us'`,
     `GIT_AUTHOR_NAME='A. Author'`,
     `SLURM_JOB_NODELIST='n[1-2]'`,

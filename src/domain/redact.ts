@@ -12,24 +12,29 @@ const MAX_ENTRY_CHARACTERS = 4 * 131_072;
 
 /** Words of a name that mark its value as a secret. Whole words only, so that TOKENIZERS_PARALLELISM stays. */
 const secretWords: ReadonlySet<string> = new Set(
-  'TOKEN TOKENS SECRET SECRETS PASSWORD PASSWORDS PASSWD PASSPHRASE PASSCODE PASS PWD KEY KEYS APIKEY CREDENTIAL CREDENTIALS CREDS AUTH AUTHORIZATION BEARER COOKIE COOKIES SIGNATURE SIG SAS DSN NETRC JWT PAT OTP WEBHOOK'.split(
+  'TOKEN TOKENS SECRET SECRETS PASSWORD PASSWORDS PASSWD PASSPHRASE PASSCODE PASS PWD KEY KEYS APIKEY CRED CREDS CREDENTIAL CREDENTIALS AUTH AUTHORIZATION BEARER COOKIE COOKIES SIGNATURE SIG SAS DSN NETRC JWT PAT OTP WEBHOOK'.split(
     ' ',
   ),
 );
-/** Endings of a word that mark a secret in names written without separators: GITHUBTOKEN, SSHPASS. */
+/** Endings of a word that mark a secret in names written without separators: GITHUBTOKEN, SSHPASS, DBPW. */
 const SECRET_ENDING =
-  /(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|(?<!BY|COM)PASS|(API|ACCESS|ACCOUNT|AUTH|ENCRYPTION|LICENSE|MASTER|PRIVATE|SECRET|SHARED|SIGNING|SSH)KEY|CREDENTIALS?)$/;
-/** Names that look like secrets and are paths or sockets that every session has. */
-const harmlessNames: ReadonlySet<string> = new Set(['PWD', 'OLDPWD', 'SSH_AUTH_SOCK', 'SLURM_KEY']);
+  /(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|(?<!BY|COM)PASS|PW|(API|ACCESS|ACCOUNT|AUTH|ENCRYPTION|LICENSE|MASTER|PRIV|PRIVATE|SECRET|SHARED|SIGNING|SSH)KEY|CREDENTIALS?)$/;
+/** `TLS_PRIVATE` is a key; `PRIVATE_SUBNET` is none. */
+const PRIVATE_AT_THE_END = /[_.-]PRIVATE\d*$/i;
+/**
+ * Variables that look like secrets and are paths or sockets that every session has. Whole variables only: in a value,
+ * `PWD=` is the password of an ODBC connection.
+ */
+const harmlessVariables: ReadonlySet<string> = new Set(['PWD', 'OLDPWD', 'SSH_AUTH_SOCK', 'SLURM_KEY']);
 
 function isSecretName(name: string): boolean {
-  if (harmlessNames.has(name)) return false;
-  const words = name
-    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .toUpperCase()
-    .split(/[_.-]/);
-  const whole = name.toUpperCase().split(/[_.-]/);
-  return [...words, ...whole].some((word) => secretWords.has(word) || SECRET_ENDING.test(word));
+  const camelSplit = name.replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2');
+  const words = `${camelSplit}_${name}`.toUpperCase().split(/[_.-]/);
+  return PRIVATE_AT_THE_END.test(name) || words.some((word) => isSecretWord(word.replace(/(?<!\d)\d+$/, '')));
+}
+
+function isSecretWord(word: string): boolean {
+  return secretWords.has(word) || SECRET_ENDING.test(word);
 }
 
 /**
@@ -53,24 +58,99 @@ const secretPatterns: readonly RegExp[] = [
   /(?<![\w-])(?:gh[pousr]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|xapp-|hf_|npm_|pypi-|dckr_pat_|[prs]k_(?:live|test)_|sk-|AIza|ya29\.|SG\.|dop_v1_|hv[bs]\.|dapi|AGE-SECRET-KEY-1)[\w.-]{16,}/g,
   /(?<keep>\bhttps:\/\/hooks\.slack\.com\/services\/)[\w/]+/g,
   /(?<keep>\b(?:Bearer|Basic)\s{1,9})[\w+/.~=-]{8,}/gi,
-  // Passwords in URLs, which may hold anything but a slash: scheme://user:password@host
-  /(?<keep>(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}:\/\/[^\s/:@]{0,256}:)[^\s/]{1,1024}(?=@)/gi,
+  // Oracle: jdbc:oracle:thin:user/password@host
+  /(?<keep>\bjdbc:oracle:[a-z0-9]{1,9}:)(?!@)[^\s"]{1,256}(?=@)/gi,
   // Words of a command line or of a netrc: curl -u user:password, sshpass -p password, password hunter2.
   /(?<keep>(?<!\S)(?:-u|--user)[ =][^\s:]{1,256}:)\S+/g,
   /(?<keep>\bsshpass\s{1,9}-p\s{0,9})\S+/g,
-  /(?<keep>\b(?:password|passwd|passphrase)\s{1,9})[^\s'"=:]\S*/gi,
+  /(?<keep>\b(?:password|passwd|passphrase)\s{1,9})(?!-\s)[^\s'"=:]\S*/gi,
 ];
 
-/** `name=value` and `--name value`, `"name": "value"`, and `Name: the rest of the line` in a value. */
-const assignments: readonly RegExp[] = [
-  /(?<keep>(?<![\w.-])(?<name>[A-Za-z-][\w.-]{0,127})=["']?)(?<secret>[^\s&;,'"]+)/g,
-  /(?<keep>(?<!\S)--(?<name>[A-Za-z][\w.-]{0,127})\s{1,9}["']?)(?<secret>[^\s'"-][^\s'"]*)/g,
-  /(?<keep>\\?["'](?<name>[A-Za-z_-][\w.-]{0,127})\\?["']\s{0,9}[:=]\s{0,9}\\?["'])(?<secret>(?:\\[^"']|[^"'\\])+)/g,
-  /(?<keep>(?<![\w.-])(?<name>[A-Za-z][\w.-]{0,127}):[ \t]{1,9})(?<secret>[^\n'"]+)/g,
+/**
+ * What stands before the `@` of a URL. A password may hold anything, even a slash, so it ends at the last `@` of the
+ * word; digits before a slash are a port. Never reaches into the next URL.
+ */
+const USER_OF_URL =
+  /(?<keep>(?<![a-z0-9+.-])(?<scheme>[a-z][a-z0-9+.-]{0,30}):\/\/)(?<user>[^\s/:@"]{0,4096})(?<password>:(?!\d{1,5}[/?#])(?:(?!:\/\/)[^\s"]){0,4096})?(?=@)/gi;
+/** A name of a person or of `git`, no token. */
+const PLAIN_USER = /^[a-z_][a-z0-9_-]{0,15}$/;
+
+/** With a password, the user goes too: `https://TOKEN:x-oauth-basic@host`. In HTTP, a lone user is often a token. */
+function redactUserOfUrl({ 0: whole, groups = {} }: RegExpExecArray): string {
+  const { keep = '', scheme = '', user = '', password } = groups;
+  const isPlain = password === undefined && PLAIN_USER.test(user) && !/^https?$|\+https?$/i.test(scheme);
+  return isPlain ? whole : `${keep}${REDACTED}`;
+}
+
+const NAME = String.raw`(?<name>[\w.-]{1,128})`;
+const NAME_BEGINS = String.raw`(?<![\w.-])`;
+const EQUALS = ':?=>?';
+const QUOTE = String.raw`\\{0,9}["']`;
+/** Up to the same quote, escaped as often (JSON in JSON); what is not closed, up to the end. */
+const QUOTED = String.raw`(?:(?<quote>${QUOTE})[\s\S]*?(?:(?<!\\)\k<quote>|$))+`;
+const BRACKETED = String.raw`\{[^}]*\}?|\[[^\]]*\]?`;
+/** An escaped character, or a quote in the middle of a word: neither ends a value. */
+const INSIDE = String.raw`\\[^\n]|["'](?=\w)`;
+/** A line break, also as JSON and bash write it. */
+const BREAK = String.raw`(?:\r?\n|(?:\\r)?\\n)`;
+/** YAML on the lines below: all lines that are indented like the first, or the items of a list. */
+const BLOCK = String.raw`(?:[|>!&#][^\n]{0,99})?${BREAK}(?:[ \t]{0,99}${BREAK}){0,9}(?:(?<indent>[ \t]{1,99})[^\n]+(?:\n(?:\k<indent>[^\n]*|[ \t]*(?=\n)))*|- [^\n]*(?:\n- [^\n]*)*)`;
+
+/** A way to write a name and its value: what stands before the value, and the value, if the name is a secret’s. */
+interface AssignmentForm {
+  readonly head: RegExp;
+  readonly value: RegExp;
+}
+
+function form(head: string, value: string): AssignmentForm {
+  return { head: new RegExp(head, 'g'), value: new RegExp(value, 'y') };
+}
+
+const assignmentForms: readonly AssignmentForm[] = [
+  // name=value, ends at a blank or a separator; {…} is ODBC’s quoting.
+  form(`${NAME_BEGINS}${NAME}${EQUALS}`, String.raw`${QUOTED}|\{[^}]*\}?|(?:${INSIDE}|[^\s&;,'"\\])+`),
+  // name = the rest of the line, as in INI files.
+  form(
+    String.raw`${NAME_BEGINS}${NAME}(?:[ \t]{1,9}${EQUALS}[ \t]{0,9}|${EQUALS}[ \t]{1,9})`,
+    String.raw`${QUOTED}|(?:${INSIDE}|[^\n;'"\\])+`,
+  ),
+  // --name value, also as items of a list: '--name', 'value'.
+  form(
+    String.raw`${NAME_BEGINS}--?(?=[A-Za-z])${NAME}(?:(?:${QUOTE})?\s{0,9},\s{0,9}|${QUOTE}\s{0,9}|\s{1,9}(?:-\s{1,9})?)`,
+    String.raw`${QUOTED}|(?!-)(?:${INSIDE}|[^\s'"\\])+`,
+  ),
+  // "name": "value"
+  form(
+    String.raw`["']${NAME}${QUOTE}\]?\s{0,9}[:=]>?\s{0,9}`,
+    String.raw`${QUOTED}|${BRACKETED}|[^\s,;&}\]'"]+`,
+  ),
+  // Name: the rest of the line, or the lines below.
+  form(
+    String.raw`${NAME_BEGINS}${NAME}:(?=[ \t]|${QUOTE}|${BREAK})[ \t]{0,9}`,
+    String.raw`${BLOCK}|${QUOTED}|${BRACKETED}|(?:${INSIDE}|[^\n'"\\])+`,
+  ),
 ];
+
+/** Looks on behind the head where a name is harmless: its value may hold the next name. */
+function redactAssignments(text: string, { head, value }: AssignmentForm): string {
+  let redacted = '';
+  let position = 0;
+  head.lastIndex = 0;
+  for (let match = head.exec(text); match; match = head.exec(text)) {
+    if (!isSecretName(match.groups?.['name'] ?? '')) continue;
+    value.lastIndex = head.lastIndex;
+    const secret = value.exec(text);
+    if (!secret) continue;
+    const quote = secret.groups?.['quote'] ?? '';
+    redacted += `${text.slice(position, head.lastIndex)}${quote}${REDACTED}${quote}`;
+    position = value.lastIndex;
+    head.lastIndex = position;
+  }
+  return redacted + text.slice(position);
+}
 
 /** A text without this holds none of the patterns above: most values are that short and plain. */
-const LOOKS_INTERESTING = /[:=\s]|.{16}/s;
+const LOOKS_INTERESTING = /[:=,\s]|.{16}/s;
 
 function redactValue(text: string): string {
   if (!LOOKS_INTERESTING.test(text)) return text;
@@ -78,11 +158,8 @@ function redactValue(text: string): string {
   for (const pattern of secretPatterns) {
     redacted = replaceMatches(redacted, pattern, ({ groups }) => `${groups?.['keep'] ?? ''}${REDACTED}`);
   }
-  for (const pattern of assignments) {
-    redacted = replaceMatches(redacted, pattern, ({ 0: whole, groups: { keep = '', name = '' } = {} }) =>
-      isSecretName(name) ? `${keep}${REDACTED}` : whole,
-    );
-  }
+  redacted = replaceMatches(redacted, USER_OF_URL, redactUserOfUrl);
+  for (const assignmentForm of assignmentForms) redacted = redactAssignments(redacted, assignmentForm);
   return redacted;
 }
 
@@ -115,7 +192,7 @@ function redactEntry(entry: string): string {
   if (entry.length > MAX_ENTRY_CHARACTERS) return `${match?.[0] ?? ''}${REDACTED}${end}`;
   if (!match) return redactValue(entry);
   const [beginning, name = ''] = match;
-  if (isSecretName(name)) return `${beginning}${REDACTED}${end}`;
+  if (isSecretName(name) && !harmlessVariables.has(name)) return `${beginning}${REDACTED}${end}`;
   const value = entry.slice(beginning.length, entry.length - end.length);
   return `${beginning}${redactWord(value)}${end}`;
 }
