@@ -7,6 +7,7 @@ import { nextSpan } from '../domain/log-limits.ts';
 import type { LogLimits } from '../domain/log-limits.ts';
 import { append, appendixOf, openStream, withOmission } from './job-log-copy.ts';
 import type { Appendix, StreamEnd } from './job-log-copy.ts';
+import type { LogCopyReport } from './port.ts';
 
 /** What is read at a time, all files together: this bounds the memory of a copy, whatever the number of jobs. */
 export const ROUND_BYTES = 4 * 1024 * 1024;
@@ -34,11 +35,13 @@ interface FileCopy extends JobFile {
   /** As first seen: what outlives its job and goes on writing is not waited for. */
   sizeBytes: number | undefined;
   isDone: boolean;
+  /** Why it was left out, or is not whole. */
+  problem: string | undefined;
 }
 
 /**
- * Copies the output of jobs that have ended, as far as their streams do not hold it yet, and returns how many bytes
- * that were. Files are read side by side, through one SSH channel a round; while a round is written, the next one is
+ * Copies the output of jobs that have ended, as far as their streams do not hold it yet, and tells how many bytes
+ * that were, and what could not be read. Files are read side by side, through one SSH channel a round; while a round is written, the next one is
  * read. A file that does not exist is no failure: its job never ran.
  */
 export async function copyFiles(
@@ -46,12 +49,13 @@ export async function copyFiles(
   head: HeadNode,
   files: readonly JobFile[],
   signal: AbortSignal,
-): Promise<number> {
+): Promise<Required<LogCopyReport>> {
   const copies = files.map((file): FileCopy => ({
     ...file,
     end: undefined,
     sizeBytes: undefined,
     isDone: false,
+    problem: undefined,
   }));
   let copiedBytes = 0;
   let writing: Promise<unknown> = Promise.resolve();
@@ -74,7 +78,10 @@ export async function copyFiles(
     // Nothing is left running when this ends, however it does.
     await writing;
   }
-  return copiedBytes;
+  const problems = copies.flatMap(({ jobKey, problem }) =>
+    problem === undefined ? [] : [{ jobKey, message: problem }],
+  );
+  return { copiedBytes, problems };
 }
 
 async function readRound(
@@ -101,7 +108,8 @@ async function advance(
   content: FileContent | undefined,
 ): Promise<Appendix | undefined> {
   if (content?.status !== 'ok') {
-    if (content?.status === 'refused') warnUnreadable(copy, 'no plain file stands in its place');
+    if (content?.status === 'refused')
+      noteProblem(copy, 'a link or a pipe, not a plain file, stands in its place');
     copy.isDone = true;
     return undefined;
   }
@@ -117,7 +125,7 @@ async function advance(
   const appendix = appendixFor(copy.end, content.data, sizeBytes, deps.logLimits);
   if (appendix.pieces.length === 0 && before < sizeBytes) {
     // A read of this length always makes a piece, unless it failed: what came before the failure is the end then.
-    warnUnreadable(copy, 'it cannot be read, or not as a whole');
+    noteProblem(copy, 'it cannot be read, or not as a whole');
     copy.sizeBytes = before + content.data.length;
   }
   copy.end = appendix.end;
@@ -139,6 +147,8 @@ function writtenBytes(appendix: Appendix | undefined): number {
   return appendix?.pieces.reduce((sum, { bytes }) => sum + (bytes?.length ?? 0), 0) ?? 0;
 }
 
-function warnUnreadable({ jobKey, file }: JobFile, cause: string): void {
+function noteProblem(copy: FileCopy, cause: string): void {
+  const { jobKey, file } = copy;
+  copy.problem = `The job's ${file} was not copied: ${cause}.`;
   log.warn('The output of a job is not copied', { jobKey, file, cause });
 }

@@ -39,7 +39,11 @@ export interface LogDeps {
 /** Jobs whose files are read side by side. */
 const JOBS_AT_A_TIME = 8;
 
-const progressSchema = z.object({ jobs: z.int().min(0), bytes: z.int().min(0) });
+const progressSchema = z.object({
+  jobs: z.int().min(0),
+  bytes: z.int().min(0),
+  problems: z.array(z.object({ jobKey: z.string(), message: z.string() })).default([]),
+});
 
 /** What jobs wrote, copied from the cluster into the tenant's log group, where it outlives the cluster. */
 export function createLogActivities(
@@ -59,7 +63,7 @@ export function createLogActivities(
       const specs = new Map(content.jobs.map((job) => [job.key, job]));
       return withHeartbeat(async ({ signal, previous, report }) => {
         const resumed = progressSchema.safeParse(previous).data;
-        let { jobs: done, bytes } = resumed ?? { jobs: 0, bytes: 0 };
+        let { jobs: done, bytes, problems } = resumed ?? { jobs: 0, bytes: 0, problems: [] };
         while (done < request.jobs.length) {
           signal.throwIfAborted();
           const jobs = request.jobs.slice(done, done + JOBS_AT_A_TIME);
@@ -67,12 +71,14 @@ export function createLogActivities(
           bytes += await writeOwnDocuments(deps, request, jobs, specs);
           const head = headOf(request);
           bytes += await copyEnvironments(deps, head, environmentsOf(request, jobs), signal);
-          bytes += await copyFiles(deps, head, outputsOf(request, jobs), signal);
+          const outputs = await copyFiles(deps, head, outputsOf(request, jobs), signal);
+          bytes += outputs.copiedBytes;
+          problems = [...problems, ...outputs.problems];
           done += jobs.length;
-          report({ jobs: done, bytes });
+          report({ jobs: done, bytes, problems });
         }
         await forget(deps, request, signal);
-        return { copiedBytes: bytes };
+        return { copiedBytes: bytes, problems };
       });
     },
 

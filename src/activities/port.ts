@@ -85,6 +85,18 @@ export interface LogCopyRequest extends Deployment {
   readonly jobs: readonly { readonly jobKey: string; readonly view: JobView }[];
 }
 
+/** Why something of what a job wrote is not in its logs. */
+export interface LogProblem {
+  readonly jobKey: string;
+  readonly message: string;
+}
+
+export interface LogCopyReport {
+  readonly copiedBytes: number;
+  /** Jobs of which something was left out; one can be named more than once. Absent in histories of version 0.1.0. */
+  readonly problems?: readonly LogProblem[];
+}
+
 /** The cluster whose running jobs' output is to be copied. */
 export interface FollowRequest extends Deployment {
   readonly access: ClusterAccess;
@@ -132,7 +144,7 @@ export interface Activities {
   /** Creates the cluster's log group with its retention; it outlives the cluster. Returns its name. */
   ensureLogGroup(deployment: Deployment): Promise<{ logGroupName: string }>;
   /** Copies what the jobs wrote and is not yet in the log group; resumes where the log stream ends. Heartbeats. */
-  copyJobLogs(request: LogCopyRequest): Promise<{ copiedBytes: number }>;
+  copyJobLogs(request: LogCopyRequest): Promise<LogCopyReport>;
   /** Copies what running jobs write while they write it, up to the limit of a log's head. Returns by itself when nothing grew for a while, nothing runs, or its hour is over. Heartbeats. */
   followJobLogs(request: FollowRequest): Promise<{ copiedBytes: number }>;
 

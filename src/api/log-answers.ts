@@ -124,9 +124,10 @@ function sendBytes(content: Buffer, reply: FastifyReply): FastifyReply {
   return reply.send(content);
 }
 
-function notWritten({ key, state, logsComplete }: JobView, kind: string): HttpProblem {
+function notWritten({ key, state, logsComplete, logsProblem }: JobView, kind: string): HttpProblem {
   const more = logsComplete ? 'and nothing more will come' : 'yet';
-  return new HttpProblem('LogNotWritten', `Job \`${key}\` (${state}) has no ${kind} ${more}.`, {
+  const why = logsComplete && logsProblem ? ` ${logsProblem}` : '';
+  return new HttpProblem('LogNotWritten', `Job \`${key}\` (${state}) has no ${kind} ${more}.${why}`, {
     state,
     logsComplete,
   });

@@ -10,8 +10,9 @@ const httpProblems = {
   },
   LogNotWritten: {
     httpStatus: 404,
-    title: 'Nothing was written yet',
-    nextStep: 'Ask again; when `logsComplete` of the job is true, nothing more will come.',
+    title: 'Nothing of this log is there',
+    nextStep:
+      'Ask again until `logsComplete` of the job is true: then nothing more will come, and `logsProblem` says why something is missing.',
   },
   MethodNotAllowed: {
     httpStatus: 405,

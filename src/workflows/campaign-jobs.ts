@@ -133,7 +133,7 @@ async function cancel(run: CampaignRun, target: CampaignTarget, jobs: readonly C
   );
 }
 
-/** Copies what ended jobs wrote. A failure is noted at the jobs: logging never makes a job or a campaign fail. */
+/** Copies what ended jobs wrote. A failure, or what was left out, is noted at the jobs: logging never makes a job or a campaign fail. */
 async function copyLogs(
   run: CampaignRun,
   target: CampaignTarget,
@@ -144,10 +144,18 @@ async function copyLogs(
   const outcome = await attempt(async () =>
     activities.copyJobLogs({ ...addressOf(run, target), content, jobs }),
   );
-  const problem = 'failure' in outcome ? { logsProblem: outcome.failure.message } : {};
+  const problemsOf = (jobKey: string) =>
+    'failure' in outcome
+      ? [outcome.failure]
+      : (outcome.answer.problems ?? []).filter((problem) => problem.jobKey === jobKey);
   run.updateJobsOf(
     ended.map(({ key }) => key),
-    (job) => ({ ...job, logsComplete: true, ...problem }),
+    (job) => {
+      const logsProblem = problemsOf(job.key)
+        .map(({ message }) => message)
+        .join(' ');
+      return { ...job, logsComplete: true, ...(logsProblem && { logsProblem }) };
+    },
   );
 }
 

@@ -51,6 +51,15 @@ describe('GET log', () => {
     });
   });
 
+  it('says why there is nothing of what was left out', async () => {
+    const problem = 'A pipe stands in its place.';
+    const api = await withJobs({ ...running, ...succeeded, logsProblem: problem });
+
+    const { detail } = expectProblem(await api.request('GET', logUrl()), 404, 'LogNotWritten');
+    expect(detail).toContain(problem);
+    expect(detail).not.toContain('yet');
+  });
+
   it('has five kinds, and one tenant', async () => {
     const api = await withJobs(running);
 

@@ -21,6 +21,7 @@ import {
   losingAnswer,
   manyJobs,
   read,
+  report,
   request,
   script,
   viewOf,
@@ -87,12 +88,15 @@ describe('copyJobLogs', () => {
     expect(await page('environment')).toBeUndefined();
   });
 
-  test('what is not a plain file is left out, and the rest is copied', async () => {
+  test('what is not a plain file is left out and named, and the rest is copied', async () => {
     files.link('a', 'stdout');
     files.write('a', 'stderr', 'err\n');
-    await copy();
+    const { problems } = await report();
     expect((await read('stdout')).toString()).toBe('');
     expect((await read('stderr')).toString()).toBe('err\n');
+    expect(problems).toEqual([
+      { jobKey: 'a', message: expect.stringContaining("The job's stdout was not copied") },
+    ]);
   });
 
   test('repeated, it copies nothing again', async () => {

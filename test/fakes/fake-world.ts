@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type {
   Activities,
+  LogProblem,
   ManifestPartRequest,
   ManifestRequest,
   ObserveRequest,
@@ -49,6 +50,8 @@ export class FakeWorld {
   readonly manifests = new Map<string, readonly JobView[]>();
   private readonly manifestParts = new Map<string, readonly JobView[]>();
   readonly copiedLogs = new Set<string>();
+  /** What a copy of logs leaves out. */
+  logProblems: readonly LogProblem[] = [];
   /** Keys of the jobs that were handed to Slurm, in that order; one that was handed over twice is here twice. */
   readonly handedOver: string[] = [];
   readonly calls = new Map<ActivityName, number>();
@@ -257,7 +260,7 @@ export class FakeWorld {
       disconnect: async () => {},
       copyJobLogs: async ({ jobs }: Parameters<Activities['copyJobLogs']>[0]) => {
         for (const { jobKey } of jobs) this.copiedLogs.add(jobKey);
-        return { copiedBytes: jobs.length };
+        return { copiedBytes: jobs.length, problems: this.logProblems };
       },
       followJobLogs: async () => ({ copiedBytes: 0 }),
     } satisfies Partial<Activities>;

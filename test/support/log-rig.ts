@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type CloudWatchLogsClient, GetLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { beforeEach } from 'vitest';
 import { createLogActivities } from '../../src/activities/logs.ts';
-import type { LogCopyRequest } from '../../src/activities/port.ts';
+import type { LogCopyReport, LogCopyRequest } from '../../src/activities/port.ts';
 import { createAwsClients } from '../../src/clients/aws.ts';
 import { createLogReader } from '../../src/clients/log-reader.ts';
 import type { JobView } from '../../src/domain/campaign-view.ts';
@@ -90,14 +90,18 @@ export async function ensureLogGroup(): Promise<string> {
   return (await activitiesWith(aws().clients.logs).ensureLogGroup(request)).logGroupName;
 }
 
-export async function copy(
+export async function copy(...how: Parameters<typeof report>): Promise<number> {
+  return (await report(...how)).copiedBytes;
+}
+
+export async function report(
   jobs = request.jobs,
   logs = aws().clients.logs,
   heartbeatDetails?: unknown,
-): Promise<number> {
+): Promise<LogCopyReport> {
   const { copyJobLogs } = activitiesWith(logs);
   const context = activityContext({ heartbeatDetails });
-  return (await runActivity(copyJobLogs, { ...request, jobs }, context)).copiedBytes;
+  return runActivity(copyJobLogs, { ...request, jobs }, context);
 }
 
 export const location = () => ({

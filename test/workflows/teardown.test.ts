@@ -233,4 +233,22 @@ describe('a campaign', () => {
       expect(rig.world.manifests.get(campaignId)?.[0]?.logsProblem).toContain('planted AwsAccessDenied');
     });
   });
+
+  it('says at a job what was left out of its logs, and at no other', async () => {
+    await WorkflowRig.run(env, {}, async (rig) => {
+      const tenant = rig.tenant('left-out-logs');
+      const campaignId = 'nnnnnnnnnnnnnnnnnnnnnnnnnn';
+      rig.world.logProblems = [
+        { jobKey: 'a', message: 'No stdout.' },
+        { jobKey: 'a', message: 'No stderr.' },
+      ];
+      await rig.submit(tenant, campaignId, ['a', 'b'], { spec: rig.spec() });
+      await rig.untilCampaignEnds(tenant, campaignId);
+      const problems = rig.world.manifests.get(campaignId)?.map(({ key, logsProblem }) => [key, logsProblem]);
+      expect(problems).toEqual([
+        ['a', 'No stdout. No stderr.'],
+        ['b', undefined],
+      ]);
+    });
+  });
 });
