@@ -19,6 +19,7 @@ beforeEach(async () => {
   home = await RemoteHome.make();
   await home.program('squeue', 'cat "$HOME/queue" 2>/dev/null || true');
   await home.program('sacct', 'echo "$@" >>"$HOME/asked"; cat "$HOME/accounting" 2>/dev/null || true');
+  await home.program('scontrol', `echo "BOOT_TIME               = ${secondsAgo(86_400)}"`);
   await home.program('sdiag', 'echo "DBD Agent queue size: 0"');
   // The id is the character code of the key: several may run at once.
   await home.program(
@@ -129,6 +130,43 @@ describe('submission', () => {
     expect(await submit('a')).toEqual([{ jobKey: 'a', status: 'adopted', jobId: '7' }]);
   });
 
+  it('makes no second job while slurmctld may still carry out a request that it did not answer', async () => {
+    await writeLedger(
+      `try ${commentOf('a')}`,
+      `try ${commentOf('b')}`,
+      `sent ${commentOf('a')} ${secondsAgo(120)}`,
+    );
+    expect(await submit('a', 'b')).toMatchObject([
+      { jobKey: 'a', status: 'deferred', message: expect.stringContaining('may still carry it out') },
+      { jobKey: 'b', status: 'submitted' },
+    ]);
+    expect(await home.linesOf('sbatch')).toHaveLength(1);
+  });
+
+  it('makes it once slurmctld was started anew, or refuses the request for its age', async () => {
+    await writeLedger(
+      `try ${commentOf('a')}`,
+      `try ${commentOf('b')}`,
+      `sent ${commentOf('a')} ${secondsAgo(120)}`,
+      `sent ${commentOf('b')} ${secondsAgo(320)}`,
+    );
+    await home.program('scontrol', `echo "BOOT_TIME               = ${secondsAgo(60)}"`);
+    expect(await submit('a', 'b')).toMatchObject([{ status: 'submitted' }, { status: 'submitted' }]);
+  });
+
+  it('notes when each request began and that it was answered', async () => {
+    await home.program('sbatch', 'case $* in */a) echo 5;; */b) echo "sbatch: error: no" >&2; exit 1;; esac');
+    await submit('a', 'b');
+    const words = (await home.linesOf(ledgerName)).map((line) => line.split(' ').slice(0, 2).join(' '));
+    expect(words.toSorted()).toEqual(
+      [
+        ...['a', 'b'].flatMap((key) => [`sent ${commentOf(key)}`, `try ${commentOf(key)}`]),
+        `job ${commentOf('a')}`,
+        `none ${commentOf('b')}`,
+      ].toSorted(),
+    );
+  });
+
   it('reports Slurm’s refusal and goes on with the next job', async () => {
     await home.program(
       'sbatch',
@@ -215,6 +253,7 @@ describe('a key that was tried before', () => {
   it('gets no job as long as slurmctld holds records back from accounting', async () => {
     await tried(3600);
     await home.program('sleep', '');
+    await home.program('scontrol', `echo "BOOT_TIME               = ${secondsAgo(86_400)}"`);
     await home.program('sdiag', 'echo "DBD Agent queue size: 10"; echo "Jobs submitted: 0"');
     await expect(submit('a')).rejects.toThrow('holds back');
     expect(await home.linesOf('sbatch')).toEqual([]);

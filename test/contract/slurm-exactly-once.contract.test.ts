@@ -100,6 +100,33 @@ describe.concurrent('a job that had ended before the controller forgot it', () =
   });
 });
 
+describe.concurrent('a controller that stands still and then goes on', () => {
+  const rig = new Rig();
+
+  test('gets no job twice, although sbatch gave up waiting for it', { timeout: 240_000 }, async () => {
+    const jobCount = 600;
+    const campaign = await rig.campaign(jobCount);
+    await rig.setQueue('DOWN');
+    const answers: string[] = [];
+    const submit = async () => {
+      answers.push(await campaign.submit().then(() => 'submitted', String));
+      return answers.at(-1);
+    };
+    const untilSubmitted = async () =>
+      expect.poll(submit, { timeout: 200_000, interval: 500 }).toBe('submitted');
+    const submitted = untilSubmitted();
+    await sleep(1000);
+    await rig.cluster.asRoot('pkill -STOP ^slurmctld');
+    // sbatch tries more than once, each time for MessageTimeout (10 s).
+    await sleep(25_000);
+    await rig.cluster.asRoot('pkill -CONT ^slurmctld');
+    await submitted;
+    expect(answers.length).toBeGreaterThan(1);
+    const comments = (await rig.cluster.asSim('squeue', '--noheader', '--format=%k')).split('\n');
+    expect([comments.length, new Set(comments).size]).toEqual([jobCount, jobCount]);
+  });
+});
+
 describe.concurrent('an accounting database that is away', () => {
   const rig = new Rig();
 
@@ -119,7 +146,8 @@ describe.concurrent('an accounting database that is away', () => {
     try {
       await rig.cluster.setMinJobAge(2);
       await rig.setQueue('UP');
-      const queue = async () => rig.cluster.asSim('squeue', '--noheader', '--states=all', '--format=%i %T %r %k');
+      const queue = async () =>
+        rig.cluster.asSim('squeue', '--noheader', '--states=all', '--format=%i %T %r %k');
       await expect.poll(queue, { timeout: 90_000, interval: 1000 }).toBe('');
       await expect(campaign.look()).rejects.toMatchObject({ type: 'SlurmUnavailable' });
       const again = await rig.campaign(3, campaign.id);

@@ -82,8 +82,8 @@ export class SlurmCampaign {
       defaultQueue: 'debug',
     });
     for (const outcome of outcomes) {
-      if (!('jobId' in outcome))
-        throw new Error(`${outcome.jobKey} was ${outcome.status}: ${outcome.message}`);
+      if (outcome.status === 'deferred') throw new KnownFailure('SlurmUnavailable', outcome.message);
+      if (outcome.status === 'rejected') throw new Error(`${outcome.jobKey}: ${outcome.message}`);
       const view = this.views.get(outcome.jobKey);
       if (view?.state === 'submitting')
         this.#update([{ ...view, state: 'pending', slurmJobId: outcome.jobId }]);

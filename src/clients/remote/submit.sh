@@ -15,11 +15,16 @@
 # - The ledger names every key before sbatch runs (`try`), also on the disk, and its job afterwards (`job`). A key that
 #   it has never tried has no job. For one that it has tried, the queue knows a live job by its comment, accounting an
 #   ended one; accounting only counts as long as slurmctld holds nothing back from it.
+# - A request can outlive its sbatch: a slurmctld that stood still carries out later what had come meanwhile. So the
+#   ledger says when each sbatch began (`sent`), and `job` or `none` when it was answered. Without an answer, no second
+#   one is made until the first cannot be carried out any more.
 # - A ledger that is not there (a home that was wiped) proves nothing: then accounting is always asked.
 # shellcheck shell=bash
 readonly LOCK_WAIT_SECONDS=60
 # An ended job may take this long to appear in accounting; Slurm can lose what it accepted in its last 5 seconds.
 readonly LAG_SECONDS=30
+# slurmctld refuses what is older than munge's credential in it (munge(7): 300 s). Its own restart forgets it at once.
+readonly REQUEST_LIVES_SECONDS=310
 # How often slurmctld is asked, twice a second, whether it holds accounting records back: it sends them in batches.
 readonly ACCOUNTING_LOOKS=10
 # sbatch waits for slurmctld most of the time. More than a few at once only wait for each other there.
@@ -86,14 +91,16 @@ select_wanted() {
   awk -F "$1" -v column="$2" 'NR == FNR { wanted[$0]; next } $column in wanted' <(printf '%s\n' "${wanted[@]}") -
 }
 
-declare -A tried=() ledger_id=() ledger_time=() queue_id=() queue_time=() ended_id=() ended_time=()
+declare -A tried=() sent_time=() ledger_id=() ledger_time=() queue_id=() queue_time=() ended_id=() ended_time=()
 ledger_is_complete=0
 if [[ -s $ledger ]]; then
   ledger_is_complete=1
   while IFS=' ' read -r word comment id time; do
     case $word in
       try) tried[$comment]=1 ;;
-      job) ledger_id[$comment]=$id ledger_time[$comment]=$time ;;
+      sent) sent_time[$comment]=$id ;;
+      none) sent_time[$comment]=0 ;;
+      job) ledger_id[$comment]=$id ledger_time[$comment]=$time sent_time[$comment]=0 ;;
     esac
   done < <(select_wanted ' ' 2 <"$ledger")
 fi
@@ -142,6 +149,19 @@ adopt() {
   say "adopted ${campaigns[i]} ${keys[i]} $id"
 }
 
+# Whether slurmctld may still carry out an earlier request for the comment $1.
+controller_started=''
+may_still_come() {
+  local sent=${sent_time[$1]-0} settings
+  ((now - sent < REQUEST_LIVES_SECONDS)) || return
+  if [[ -z $controller_started ]]; then
+    settings=$(SLURM_TIME_FORMAT=%s scontrol show config 2>&1) || give_up "scontrol: $settings"
+    [[ $settings =~ BOOT_TIME[[:blank:]]*=[[:blank:]]*([0-9]+) ]] || give_up 'scontrol does not say when slurmctld was started'
+    controller_started=${BASH_REMATCH[1]}
+  fi
+  ((controller_started <= sent))
+}
+
 new_jobs=() doubtful=()
 declare -A is_doubtful=()
 for ((i = 0; i < job_count; i++)); do
@@ -161,7 +181,11 @@ for ((i = 0; i < job_count; i++)); do
   elif ((now - time < LAG_SECONDS)); then
     adopt "$i" "${ledger_id[$comment]}" "$time"
   elif ((is_whole)); then
-    new_jobs+=("$i")
+    if may_still_come "$comment"; then
+      say "deferred ${campaigns[i]} ${keys[i]} slurmctld did not answer an earlier request in time and may still carry it out"
+    else
+      new_jobs+=("$i")
+    fi
   else
     give_up 'slurmctld still holds back from accounting how jobs ended (sdiag, DBD Agent queue size)'
   fi
@@ -201,6 +225,7 @@ start_job() {
   local i=$1 answer_fd options=(--parsable --comment="${comments[$1]}")
   # Without this, Slurm would keep a job for ever that waits for what cannot happen any more.
   if [[ -n $dependency ]]; then options+=(--dependency="$dependency" --kill-on-invalid-dep=yes); fi
+  printf 'sent %s %(%s)T\n' "${comments[i]}" -1 >&8
   exec {answer_fd}< <(run_sbatch "$i" "${options[@]}" 2>&1)
   running+=("$i $answer_fd") is_running[${comments[i]}]=1
 }
@@ -222,8 +247,10 @@ finish_oldest() {
   elif [[ -z $answer ]] || is_unavailable "$answer"; then
     outage="sbatch: ${answer:-no answer}"
   elif [[ $answer == *'Job dependency problem'* ]]; then
+    printf 'none %s\n' "${comments[i]}" >&8
     say "deferred ${campaigns[i]} ${keys[i]} Slurm no longer knows a job that this one depends on"
   else
+    printf 'none %s\n' "${comments[i]}" >&8
     say "rejected ${campaigns[i]} ${keys[i]} ${answer//[$'\n\r']/ }"
   fi
 }
