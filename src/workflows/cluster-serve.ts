@@ -55,6 +55,7 @@ export async function look(
   const { snapshot } = entity;
   if (!record.access) return undefined;
   let observation: Observation;
+  const askedAt = nowIso();
   try {
     observation = await activities.observeSlurm({
       ...entity.deployment(record),
@@ -69,7 +70,7 @@ export async function look(
     });
   } catch {
     // Whatever the cause, we are blind: nothing is concluded from it, and the view says since when.
-    snapshot.blindSince ??= nowIso();
+    snapshot.blindSince ??= askedAt;
     return undefined;
   }
   delete snapshot.blindSince;
