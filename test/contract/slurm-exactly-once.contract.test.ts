@@ -112,8 +112,9 @@ describe.concurrent('a controller that stands still and then goes on', () => {
       answers.push(await campaign.submit().then(() => 'submitted', String));
       return answers.at(-1);
     };
-    const untilSubmitted = async () =>
-      expect.poll(submit, { timeout: 200_000, interval: 500 }).toBe('submitted');
+    const untilSubmitted = async () => {
+      await expect.poll(submit, { timeout: 200_000, interval: 500 }).toBe('submitted');
+    };
     const submitted = untilSubmitted();
     await sleep(1000);
     await rig.cluster.asRoot('pkill -STOP ^slurmctld');
