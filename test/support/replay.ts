@@ -28,22 +28,24 @@ export async function readingHistories<Answer>(
   }
 }
 
-/** Replays a workflow's latest run and every run that it continues. A workflow that never started is fine. */
-export async function replayChain(
+/**
+ * Replays the latest run of each workflow and every run that it continues, all by one worker, because making one takes
+ * longer than a replay. A workflow that never started is fine.
+ */
+export async function replayWorkflows(
   client: Client,
-  workflowId: string,
+  workflowIds: Iterable<string>,
   bundlePath: string,
   save?: HistorySink,
 ): Promise<void> {
-  const histories = await historiesOf(client, workflowId);
-  const chain = histories.map((history) => ({ workflowId, history }));
-  for await (const { error } of Worker.runReplayHistories(
-    { workflowBundle: { codePath: bundlePath } },
-    chain,
-  )) {
-    if (error) throw error;
+  const made: { readonly workflowId: string; readonly history: History; readonly run: number }[] = [];
+  for (const workflowId of workflowIds) {
+    const runs = await historiesOf(client, workflowId);
+    made.push(...runs.map((history, index) => ({ workflowId, history, run: index + 1 })));
   }
-  for (const [index, history] of histories.entries()) await save?.(index + 1, history);
+  const workflowBundle = { codePath: bundlePath };
+  for await (const { error } of Worker.runReplayHistories({ workflowBundle }, made)) if (error) throw error;
+  for (const { run, history } of made) await save?.(run, history);
 }
 
 /** The histories of a workflow's latest run and of those that it continues, oldest first. */

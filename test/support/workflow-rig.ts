@@ -39,7 +39,7 @@ import {
 import type { FakeSlurm } from '../fakes/fake-slurm.ts';
 import { type FakeContentJob, FakeWorld } from '../fakes/fake-world.ts';
 import { recordHistories } from './recorded-histories.ts';
-import { continuedRunIds, readingHistories, replayChain } from './replay.ts';
+import { continuedRunIds, readingHistories, replayWorkflows } from './replay.ts';
 
 export interface RigOptions {
   readonly subnets?: number;
@@ -293,9 +293,7 @@ export class WorkflowRig {
     const { recordAs } = this;
     const save = recordAs && inject('recordHistories') ? recordHistories(recordAs) : undefined;
     await readingHistories(this.env.address, async (client) => {
-      for (const workflowId of this.allWorkflowIds()) {
-        await replayChain(client, workflowId, this.bundlePath, save);
-      }
+      await replayWorkflows(client, this.allWorkflowIds(), this.bundlePath, save);
     });
   }
 }
