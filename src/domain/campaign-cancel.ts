@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { jobKeySchema } from './ids.ts';
-import { holdRequestSchema } from './lifetime.ts';
-
-const sentenceSchema = holdRequestSchema.shape.reason;
+import { sentenceSchema } from './lifetime.ts';
 
 /** Cancels a campaign, or some of its jobs. */
 export const cancelRequestSchema = z.strictObject({

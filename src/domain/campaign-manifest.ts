@@ -1,25 +1,11 @@
 import { z } from 'zod';
 import { countByState, outcome } from './campaign.ts';
 import type { JobView } from './campaign-view.ts';
+import { jobViewShape } from './job-view-shape.ts';
 import { type JobState, jobStates } from './slurm-states.ts';
 
 /** Members that this version does not know stay as they are: a manifest outlives the release that wrote it. */
-const jobViewSchema: z.ZodType<JobView> = z.looseObject({
-  key: z.string(),
-  state: z.enum(jobStates),
-  reason: z.string(),
-  slurmJobId: z.string().optional(),
-  slurmState: z.string().optional(),
-  exitCode: z.int().optional(),
-  signal: z.int().optional(),
-  submittedAt: z.string().optional(),
-  startedAt: z.string().optional(),
-  endedAt: z.string().optional(),
-  nodes: z.string().optional(),
-  restarts: z.int().optional(),
-  logsComplete: z.boolean(),
-  logsProblem: z.string().optional(),
-});
+const jobViewSchema: z.ZodType<JobView> = z.looseObject(jobViewShape);
 
 /** How a campaign as a whole can end. */
 export const campaignOutcomes = ['succeeded', 'failed', 'cancelled'] as const;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { CampaignJob } from './campaign-job.ts';
 import { dependenciesAt, positionsByKey, positionsOf } from './campaign-plan.ts';
-import { jobStates } from './slurm-states.ts';
+import { jobViewShape } from './job-view-shape.ts';
 
 /** Temporal takes 2 MB in one payload: a thousand jobs with the longest keys and reasons are a fifth of that. */
 const JOBS_PER_CHUNK = 1000;
@@ -11,20 +11,7 @@ const positions = z.array(z.number()).readonly();
 
 /** A job without nested values, as its fields become columns. */
 const flatJobSchema = z.object({
-  key: z.string(),
-  state: z.enum(jobStates),
-  reason: z.string(),
-  slurmJobId: z.string().optional(),
-  slurmState: z.string().optional(),
-  exitCode: z.number().optional(),
-  signal: z.number().optional(),
-  submittedAt: z.string().optional(),
-  startedAt: z.string().optional(),
-  endedAt: z.string().optional(),
-  nodes: z.string().optional(),
-  restarts: z.number().optional(),
-  logsComplete: z.boolean(),
-  logsProblem: z.string().optional(),
+  ...jobViewShape,
   cancelReason: z.string().optional(),
   isCancelAsked: z.boolean().optional(),
   afterok: positions.optional(),

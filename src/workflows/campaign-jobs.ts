@@ -4,8 +4,9 @@ import { endUnmeetable, nextBatch, type SubmittableJob } from '../domain/campaig
 import { type CampaignJob, jobAfterSubmission, mustBeCancelled, viewOfJob } from '../domain/campaign-job.ts';
 import type { Failure } from '../domain/failures.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
+import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
-import { type CampaignRun, nowIso } from './campaign-run.ts';
+import { type CampaignRun } from './campaign-run.ts';
 import { failureFrom } from './failure.ts';
 import type { CampaignTarget } from './messages.ts';
 import { SideBySide } from './side-by-side.ts';

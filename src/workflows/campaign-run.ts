@@ -20,6 +20,7 @@ import type { Failure } from '../domain/failures.ts';
 import { clusterWorkflowId, type Tenant } from '../domain/ids.ts';
 import type { JobChunk } from '../domain/job-chunks.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
+import { nowIso } from './clock.ts';
 import { continueIfHistoryIsLong, isHistoryLong, requireKnownVersion } from './continue-as-new.ts';
 import {
   type CampaignInput,
@@ -29,11 +30,6 @@ import {
   type FactsMessage,
 } from './messages.ts';
 import { publishCampaignAttributes } from './search-attributes.ts';
-
-/** The workflow's clock: the time of the current workflow task, the same at every replay. */
-export function nowIso(): string {
-  return new Date().toISOString();
-}
 
 /** State of one campaign and the few ways to change it, shared by the handlers and the main function. */
 export class CampaignRun {

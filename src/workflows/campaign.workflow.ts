@@ -8,9 +8,10 @@ import type { CampaignOutcome } from '../domain/campaign-view.ts';
 import type { JobChunk } from '../domain/job-chunks.ts';
 import { problemWith } from '../domain/lifetime.ts';
 import { counted } from '../domain/wording.ts';
+import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
 import { runJobs } from './campaign-jobs.ts';
-import { CampaignRun, nowIso } from './campaign-run.ts';
+import { CampaignRun } from './campaign-run.ts';
 import { failureFrom, rejection } from './failure.ts';
 import {
   type CampaignInput,

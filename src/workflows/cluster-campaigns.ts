@@ -13,7 +13,8 @@ import type { Failure } from '../domain/failures.ts';
 import { campaignWorkflowId } from '../domain/ids.ts';
 import { counted } from '../domain/wording.ts';
 import type { CampaignFacts } from '../activities/port.ts';
-import { type ClusterEntity, nowIso } from './cluster-entity.ts';
+import { nowIso } from './clock.ts';
+import { type ClusterEntity } from './cluster-entity.ts';
 import { rejection } from './failure.ts';
 import {
   type CampaignInput,

@@ -15,14 +15,10 @@ import { renderClusterView, sameView } from '../domain/cluster-render.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { newEpochId, type Tenant } from '../domain/ids.ts';
 import type { Resolution } from '../domain/lifetime.ts';
+import { nowIso } from './clock.ts';
 import { continueIfHistoryIsLong, isHistoryLong, requireKnownVersion } from './continue-as-new.ts';
 import type { ClusterInput } from './messages.ts';
 import { publishClusterAttributes } from './search-attributes.ts';
-
-/** The workflow's clock: the time of the current workflow task, the same at every replay. */
-export function nowIso(): string {
-  return new Date().toISOString();
-}
 
 /**
  * State of one tenant's cluster entity and the few ways to change it. Handlers and the main loop share it; neither

@@ -1,10 +1,11 @@
 import { CancellationScope, ContinueAsNew, isCancellation } from '@temporalio/workflow';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import type { KeyRole } from '../domain/deployment.ts';
+import { nowIso } from './clock.ts';
 import { activityOptions } from './policies.ts';
 import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
-import { type ClusterEntity, nowIso } from './cluster-entity.ts';
+import { type ClusterEntity } from './cluster-entity.ts';
 import { failureFrom } from './failure.ts';
 
 /**

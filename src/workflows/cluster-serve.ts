@@ -3,9 +3,10 @@ import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import type { ClusterActivity } from '../domain/slurm-facts.ts';
 import type { Observation } from '../activities/port.ts';
 import { sentence } from '../domain/wording.ts';
+import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
 import { announceReady, passFacts } from './cluster-campaigns.ts';
-import { type ClusterEntity, nowIso } from './cluster-entity.ts';
+import { type ClusterEntity } from './cluster-entity.ts';
 import { LogFollower } from './log-follower.ts';
 
 /** Margin for clocks that differ when accounting is asked for jobs since a campaign was accepted. */
