@@ -128,6 +128,33 @@ describe.concurrent('a controller that stands still and then goes on', () => {
   });
 });
 
+describe.concurrent('a request that sbatch gave up on and slurmctld carries out later', () => {
+  const rig = new Rig();
+
+  // In sbatch's place, for its first call: what is seen of a slurmctld that stood still.
+  const LATE_SBATCH = `#!/bin/bash
+if mkdir /tmp/first-call 2>/dev/null; then
+  cat >/tmp/batch
+  (exec 9>&- >/dev/null 2>&1; sleep 8; /usr/bin/sbatch "$@" </tmp/batch) &
+  echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2
+  exit 1
+fi
+exec /usr/bin/sbatch "$@"
+`;
+  beforeAll(async () =>
+    rig.cluster.asRoot(
+      `cat >/usr/local/bin/sbatch <<'EOF'\n${LATE_SBATCH}EOF\nchmod 755 /usr/local/bin/sbatch`,
+    ),
+  );
+
+  test('is not made a second time meanwhile', { timeout: 120_000 }, async () => {
+    const campaign = await rig.campaign(3);
+    await campaign.untilEnded(90);
+    expect(campaign.failures).toBeGreaterThan(1);
+    await rig.expectOneJobPerKey(campaign);
+  });
+});
+
 describe.concurrent('an accounting database that is away', () => {
   const rig = new Rig();
 
