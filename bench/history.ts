@@ -32,7 +32,7 @@ async function measure(jobCount: number, bundlePath: string, testServerPath: str
   const env = await startTimeSkipping(testServerPath);
   let measured: Measured | undefined;
   try {
-    await WorkflowRig.run(env, { bundlePath }, async (rig) => {
+    await WorkflowRig.run(env, { bundlePath, workflowThread: true }, async (rig) => {
       const tenant = rig.tenant(`jobs-${jobCount}`);
       await rig.readyCluster(tenant);
       const eventsBefore = await eventCount(rig, clusterWorkflowId(tenant));

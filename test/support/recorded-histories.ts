@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import packageJson from '../../package.json' with { type: 'json' };
-import type { HistorySink } from './replay.ts';
+import type { MadeHistory } from './replay.ts';
 
 const DIRECTORY = join(import.meta.dirname, '..', 'histories');
 
@@ -10,15 +10,15 @@ const DIRECTORY = join(import.meta.dirname, '..', 'histories');
  * Writes histories to `test/histories/<workflow type>/<version>-<scenario>-<run>.json`. A workflow that did not continue
  * as new has run 1 only. A scenario is recorded with at most one workflow of each type.
  */
-export function recordHistories(scenario: string): HistorySink {
-  return async (run, history) => {
+export async function recordHistories(scenario: string, made: readonly MadeHistory[]): Promise<void> {
+  for (const { run, history } of made) {
     const type =
       history.events?.[0]?.workflowExecutionStartedEventAttributes?.workflowType?.name ?? 'unknown';
     const path = join(DIRECTORY, type, `${packageJson.version}-${scenario}-${run}.json`);
     await mkdir(dirname(path), { recursive: true });
     // Stack traces name the folder of the clone, which is nobody's business.
     await writeFile(path, `${historyToJSON(history).replaceAll(`${process.cwd()}/`, '')}\n`);
-  };
+  }
 }
 
 export interface RecordedHistory {

@@ -6,8 +6,15 @@ type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 /** Status code of gRPC (grpc.io, "Status codes and their use in gRPC"). */
 const NOT_FOUND = 5;
 
-/** Receives each history that a test made, e.g. to keep it as a recorded one. The first run of a workflow is 1. */
-export type HistorySink = (run: number, history: History) => Promise<void>;
+/** The history of one run of a workflow. */
+export interface MadeHistory {
+  readonly workflowId: string;
+  readonly history: History;
+  /** The first run of a workflow is 1. */
+  readonly run: number;
+  /** Name of the test that made it. */
+  readonly madeBy?: string;
+}
 
 /**
  * Calls with a client that can read any history: the test server answers one as a whole, also where that is more than
@@ -28,24 +35,25 @@ export async function readingHistories<Answer>(
   }
 }
 
-/**
- * Replays the latest run of each workflow and every run that it continues, all by one worker, because making one takes
- * longer than a replay. A workflow that never started is fine.
- */
-export async function replayWorkflows(
-  client: Client,
-  workflowIds: Iterable<string>,
-  bundlePath: string,
-  save?: HistorySink,
-): Promise<void> {
-  const made: { readonly workflowId: string; readonly history: History; readonly run: number }[] = [];
+/** The histories of the latest run of each workflow and of every run that it continues, of those that ever started. */
+export async function madeHistories(client: Client, workflowIds: Iterable<string>): Promise<MadeHistory[]> {
+  const made: MadeHistory[] = [];
   for (const workflowId of workflowIds) {
     const runs = await historiesOf(client, workflowId);
     made.push(...runs.map((history, index) => ({ workflowId, history, run: index + 1 })));
   }
+  return made;
+}
+
+/** @throws Error naming the workflow that the present code cannot replay, and the test that made it. */
+export async function replay(made: readonly MadeHistory[], bundlePath: string): Promise<void> {
   const workflowBundle = { codePath: bundlePath };
-  for await (const { error } of Worker.runReplayHistories({ workflowBundle }, made)) if (error) throw error;
-  for (const { run, history } of made) await save?.(run, history);
+  for await (const { workflowId, runId, error } of Worker.runReplayHistories({ workflowBundle }, made)) {
+    if (!error) continue;
+    const madeBy = made.find((one) => one.workflowId === workflowId)?.madeBy;
+    const message = `${workflowId} (${runId}), which “${madeBy}” made, cannot be replayed`;
+    throw new Error(`${message}: ${error.message}`, { cause: error });
+  }
 }
 
 /** The histories of a workflow's latest run and of those that it continues, oldest first. */

@@ -1,7 +1,6 @@
 import { type Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { inject } from 'vitest';
 import { createSubnetLeaseActivities } from '../../src/activities/subnet-lease.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import {
@@ -38,24 +37,23 @@ import {
 } from '../../src/workflows/messages.ts';
 import type { FakeSlurm } from '../fakes/fake-slurm.ts';
 import { type FakeContentJob, FakeWorld } from '../fakes/fake-world.ts';
-import { recordHistories } from './recorded-histories.ts';
-import { continuedRunIds, readingHistories, replayWorkflows } from './replay.ts';
+import { continuedRunIds, madeHistories, type MadeHistory, readingHistories } from './replay.ts';
 
 export interface RigOptions {
   readonly subnets?: number;
   readonly policy?: Partial<ClusterPolicy>;
-  /** Name of a scenario whose histories are kept, for later releases to replay, when histories are recorded. */
-  readonly recordAs?: string;
-  /** Of the workflows, outside of Vitest. */
-  readonly bundlePath?: string;
+  /** Of the workflows. */
+  readonly bundlePath: string;
+  /**
+   * Runs workflows in a thread, as in production, where a task that computes for more than 5 s fails. Starting the
+   * thread takes longer than most tests do.
+   */
+  readonly workflowThread?: boolean;
 }
 
 let taskQueueCounter = 0;
 
-/**
- * One test's own world, task queue and VPC. When the test is over, every workflow that it started is replayed from
- * its history, over all its continued runs: what the present code cannot replay fails the test.
- */
+/** One test's own world, task queue and VPC. */
 export class WorkflowRig {
   readonly env: TestWorkflowEnvironment;
   readonly world: FakeWorld;
@@ -63,8 +61,8 @@ export class WorkflowRig {
   readonly taskQueue: string;
   readonly vpcId: string;
   private readonly workflowIds = new Set<string>();
-  private readonly recordAs: string | undefined;
   private readonly bundlePath: string;
+  private readonly workflowThread: boolean;
 
   private constructor(env: TestWorkflowEnvironment, options: RigOptions) {
     const number = ++taskQueueCounter;
@@ -73,16 +71,20 @@ export class WorkflowRig {
     this.policy = { ...defaultClusterPolicy, ...options.policy };
     this.taskQueue = `test-${number}`;
     this.vpcId = `vpc-${number}`;
-    this.recordAs = options.recordAs;
-    this.bundlePath = options.bundlePath ?? inject('workflowBundlePath');
+    this.bundlePath = options.bundlePath;
+    this.workflowThread = options.workflowThread ?? false;
   }
 
-  /** Runs a test body beside a worker, then replays everything that it started. */
+  /**
+   * Runs a body beside a worker.
+   *
+   * @returns the histories of every workflow that it started.
+   */
   static async run(
     env: TestWorkflowEnvironment,
     options: RigOptions,
     body: (rig: WorkflowRig) => Promise<void>,
-  ): Promise<void> {
+  ): Promise<MadeHistory[]> {
     const rig = new WorkflowRig(env, options);
     const worker = await rig.createWorker();
     await worker.runUntil(async () => {
@@ -92,7 +94,7 @@ export class WorkflowRig {
         await rig.terminateAll();
       }
     });
-    await rig.replayAll();
+    return readingHistories(env.address, async (client) => madeHistories(client, rig.allWorkflowIds()));
   }
 
   get client(): Client {
@@ -111,6 +113,7 @@ export class WorkflowRig {
       workflowBundle: { codePath: this.bundlePath },
       activities: this.world.activities(lease),
       maxConcurrentActivityTaskExecutions: 50,
+      debugMode: !this.workflowThread,
     });
   }
 
@@ -287,13 +290,5 @@ export class WorkflowRig {
 
   private allWorkflowIds(): string[] {
     return [...this.workflowIds, subnetPoolWorkflowId(this.vpcId)];
-  }
-
-  private async replayAll(): Promise<void> {
-    const { recordAs } = this;
-    const save = recordAs && inject('recordHistories') ? recordHistories(recordAs) : undefined;
-    await readingHistories(this.env.address, async (client) => {
-      await replayWorkflows(client, this.allWorkflowIds(), this.bundlePath, save);
-    });
   }
 }

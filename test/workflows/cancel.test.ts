@@ -1,15 +1,7 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTimeSkipping } from '../support/time-skipping.ts';
-import { WorkflowRig } from '../support/workflow-rig.ts';
+import { describe, expect, it } from 'vitest';
+import { inVirtualTime } from '../support/virtual-time.ts';
 
-let env: TestWorkflowEnvironment;
-beforeAll(async () => {
-  env = await startTimeSkipping();
-});
-afterAll(async () => {
-  await env?.teardown();
-});
+const run = inVirtualTime({ serverFor: 'file' });
 
 const campaignId = 'qqqqqqqqqqqqqqqqqqqqqqqqqq';
 const request = { reason: 'wrong parameters', requestedBy: 'ada@example.org' };
@@ -17,7 +9,7 @@ const HOUR = 3600;
 
 describe('a campaign that is cancelled', () => {
   it('ends at once while its cluster is not ready, and submits nothing', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('early');
       rig.world.failOn('checkReadiness', 'ClusterNotReady');
       await rig.submit(tenant, campaignId, ['a', 'b'], { spec: rig.spec() });
@@ -41,7 +33,7 @@ describe('a campaign that is cancelled', () => {
 
   it('ends what runs and what waits in Slurm, copies its logs, and says meanwhile what it does', async () => {
     const options = { policy: { busyTickSeconds: 60 }, recordAs: 'cancelled' };
-    await WorkflowRig.run(env, options, async (rig) => {
+    await run(options, async (rig) => {
       const tenant = rig.tenant('running');
       const slurm = await rig.readyCluster(tenant);
       rig.world.jobDurationSeconds = HOUR;
@@ -64,7 +56,7 @@ describe('a campaign that is cancelled', () => {
   });
 
   it('stays cancelled although one of its jobs had failed before', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('mixed');
       await rig.readyCluster(tenant);
       rig.world.jobDurationSeconds = HOUR;
@@ -79,7 +71,7 @@ describe('a campaign that is cancelled', () => {
   });
 
   it('cancels right after the submission what was being submitted', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('in-flight');
       const slurm = await rig.readyCluster(tenant);
       rig.world.jobDurationSeconds = HOUR;
@@ -99,7 +91,7 @@ describe('a campaign that is cancelled', () => {
   });
 
   it('is told to Slurm again when it is cancelled again', async () => {
-    await WorkflowRig.run(env, { policy: { busyTickSeconds: 600 } }, async (rig) => {
+    await run({ policy: { busyTickSeconds: 600 } }, async (rig) => {
       const tenant = rig.tenant('repeated');
       const slurm = await rig.readyCluster(tenant);
       rig.world.jobDurationSeconds = HOUR;
@@ -117,7 +109,7 @@ describe('a campaign that is cancelled', () => {
   });
 
   it('says so when Slurm cannot be told, and goes on', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('untold');
       await rig.readyCluster(tenant);
       rig.world.failOn('cancelCampaignJobs', 'HostKeyMismatch');
@@ -133,7 +125,7 @@ describe('a campaign that is cancelled', () => {
 
 describe('a job that is cancelled', () => {
   it('ends alone, with those that wait for its success', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('one');
       await rig.readyCluster(tenant);
       rig.world.jobDurationSeconds = 300;
@@ -149,7 +141,7 @@ describe('a job that is cancelled', () => {
   });
 
   it('ends at once while it waits for others to be known to Slurm', async () => {
-    await WorkflowRig.run(env, { policy: { busyTickSeconds: 14 } }, async (rig) => {
+    await run({ policy: { busyTickSeconds: 14 } }, async (rig) => {
       const tenant = rig.tenant('waiting');
       const slurm = await rig.readyCluster(tenant);
       slurm.purgedKeys.add('first');
@@ -167,7 +159,7 @@ describe('a job that is cancelled', () => {
   });
 
   it('is refused when the campaign has no such job, or the request is not valid', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('refused');
       await rig.readyCluster(tenant);
       rig.world.jobDurationSeconds = HOUR;
@@ -190,7 +182,7 @@ describe('a job that is cancelled', () => {
   });
 
   it('is not submitted again when Slurm loses it', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('lost');
       const slurm = await rig.readyCluster(tenant);
       rig.world.jobDurationSeconds = HOUR;

@@ -1,19 +1,11 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTimeSkipping } from '../support/time-skipping.ts';
-import { WorkflowRig } from '../support/workflow-rig.ts';
+import { describe, expect, it } from 'vitest';
+import { inVirtualTime } from '../support/virtual-time.ts';
 
-let env: TestWorkflowEnvironment;
-beforeAll(async () => {
-  env = await startTimeSkipping();
-});
-afterAll(async () => {
-  await env?.teardown();
-});
+const run = inVirtualTime({ serverFor: 'file' });
 
 describe('the life of a cluster', () => {
   it('provisions, runs a campaign, copies its logs, and gives everything back when idle', async () => {
-    await WorkflowRig.run(env, { recordAs: 'whole-life' }, async (rig) => {
+    await run({ recordAs: 'whole-life' }, async (rig) => {
       const tenant = rig.tenant('happy');
       const { outcome, view } = await rig.ensure(tenant);
       expect(outcome).toBe('created');

@@ -1,17 +1,9 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { DependencyCondition } from '../../src/domain/dependencies.ts';
 import { campaignJobs } from '../../src/workflows/messages.ts';
-import { startTimeSkipping } from '../support/time-skipping.ts';
-import { WorkflowRig } from '../support/workflow-rig.ts';
+import { inVirtualTime } from '../support/virtual-time.ts';
 
-let env: TestWorkflowEnvironment;
-beforeAll(async () => {
-  env = await startTimeSkipping();
-});
-afterAll(async () => {
-  await env?.teardown();
-});
+const run = inVirtualTime({ serverFor: 'file' });
 
 /**
  * Jobs are tried again after 30 s. At that moment no other timer may be due: the time-skipping server would refuse what a
@@ -39,7 +31,7 @@ const unmet = ['ok-after-bad', 'notok-after-good'];
 
 describe('jobs that depend on others', () => {
   it('go to Slurm at once, each after those it depends on, and wait for them there', async () => {
-    await WorkflowRig.run(env, { recordAs: 'dependencies' }, async (rig) => {
+    await run({ recordAs: 'dependencies' }, async (rig) => {
       const tenant = rig.tenant('graph');
       const simulations = ['sim-1', 'sim-2', 'sim-3'];
       rig.world.ownDurationSeconds.set('sim-2', 200);
@@ -66,7 +58,7 @@ describe('jobs that depend on others', () => {
   });
 
   it('run or are ended by Slurm, according to the condition', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('in-slurm');
       rig.world.exitCodes.set('bad', 1);
       await rig.submit(tenant, campaignId, ['good', 'bad', ...everyCondition], { spec: rig.spec() });
@@ -84,7 +76,7 @@ describe('jobs that depend on others', () => {
   });
 
   it('wait when Slurm knows a dependency no more, and are decided when its end is known', async () => {
-    await WorkflowRig.run(env, { policy }, async (rig) => {
+    await run({ policy }, async (rig) => {
       const tenant = rig.tenant('purged');
       const slurm = await rig.readyCluster(tenant);
       slurm.purgedKeys.add('good').add('bad');
@@ -112,7 +104,7 @@ describe('jobs that depend on others', () => {
   });
 
   it('are tried again after half a minute when nothing new is heard', async () => {
-    await WorkflowRig.run(env, { policy: { busyTickSeconds: 600 } }, async (rig) => {
+    await run({ policy: { busyTickSeconds: 600 } }, async (rig) => {
       const tenant = rig.tenant('again');
       const slurm = await rig.readyCluster(tenant);
       slurm.purgedKeys.add('first');
@@ -127,7 +119,7 @@ describe('jobs that depend on others', () => {
   });
 
   it('end along a chain without having been submitted, up to one that does not mind', async () => {
-    await WorkflowRig.run(env, { policy }, async (rig) => {
+    await run({ policy }, async (rig) => {
       const tenant = rig.tenant('cascade');
       rig.world.refusals.set('a', 'Requested node configuration is not available');
       const jobs = [
@@ -154,7 +146,7 @@ describe('jobs that depend on others', () => {
 
 describe('a campaign whose content cannot be read', () => {
   it('ends as failed with the cause, and does not keep the cluster', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('missing');
       rig.world.failOn('loadCampaign', 'CampaignContentMissing');
       await rig.submit(tenant, campaignId, ['a', 'b'], { spec: rig.spec() });

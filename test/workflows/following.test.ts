@@ -1,22 +1,14 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTimeSkipping } from '../support/time-skipping.ts';
-import { WorkflowRig } from '../support/workflow-rig.ts';
+import { describe, expect, it } from 'vitest';
+import { inVirtualTime } from '../support/virtual-time.ts';
 
-let env: TestWorkflowEnvironment;
-beforeAll(async () => {
-  env = await startTimeSkipping();
-});
-afterAll(async () => {
-  await env?.teardown();
-});
+const run = inVirtualTime({ serverFor: 'file' });
 
 const campaignId = 'rrrrrrrrrrrrrrrrrrrrrrrrrr';
 const HOUR = 3600;
 
 describe('a job that Slurm loses', () => {
   it('is submitted again exactly once, although another one has its id by then', async () => {
-    await WorkflowRig.run(env, { recordAs: 'lost-job' }, async (rig) => {
+    await run({ recordAs: 'lost-job' }, async (rig) => {
       const tenant = rig.tenant('lost');
       const slurm = await rig.readyCluster(tenant);
       rig.world.jobDurationSeconds = 120;
@@ -36,7 +28,7 @@ describe('a job that Slurm loses', () => {
   });
 
   it('is submitted again each time that it is lost', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('twice');
       const slurm = await rig.readyCluster(tenant);
       rig.world.jobDurationSeconds = 120;
@@ -54,7 +46,7 @@ describe('a job that Slurm loses', () => {
   });
 
   it('brings those that depend on it along in their order', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('chain');
       const slurm = await rig.readyCluster(tenant);
       const second = { key: 'second', dependsOn: [{ key: 'first', condition: 'afterok' } as const] };
@@ -70,7 +62,7 @@ describe('a job that Slurm loses', () => {
 
 describe('what cannot be known', () => {
   it('ends no job: a state that nobody knows is none that is final', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('strange');
       const slurm = await rig.readyCluster(tenant);
       await rig.submit(tenant, campaignId, ['a']);
@@ -87,7 +79,7 @@ describe('what cannot be known', () => {
   });
 
   it('changes no job: while Slurm does not answer, the cluster says since when', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('blind');
       const slurm = await rig.readyCluster(tenant);
       rig.world.ownDurationSeconds.set('short', 120);
@@ -95,7 +87,7 @@ describe('what cannot be known', () => {
       await rig.submit(tenant, campaignId, ['short', 'long']);
       await rig.pass(30);
       const before = await rig.campaign(tenant, campaignId);
-      const blindFrom = await env.currentTimeMs();
+      const blindFrom = await rig.env.currentTimeMs();
       slurm.reachable = false;
       await rig.pass(600);
       expect(await rig.campaign(tenant, campaignId)).toEqual({
@@ -115,7 +107,7 @@ describe('what cannot be known', () => {
 
 describe('what Slurm says', () => {
   it('is asked for at once again when it did not fit into one answer', async () => {
-    await WorkflowRig.run(env, { policy: { busyTickSeconds: 600 } }, async (rig) => {
+    await run({ policy: { busyTickSeconds: 600 } }, async (rig) => {
       const tenant = rig.tenant('more');
       const slurm = await rig.readyCluster(tenant);
       slurm.maxFactsPerCampaign = 100;
@@ -130,7 +122,7 @@ describe('what Slurm says', () => {
 
 describe('logs', () => {
   it('of early jobs are copied while later ones are still being submitted', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('early-logs');
       await rig.readyCluster(tenant);
       const keys = Array.from({ length: 110 }, (_, index) => `job-${index}`);
@@ -151,10 +143,10 @@ describe('logs', () => {
   });
 
   it('of running jobs are followed, again at each tick, and nobody minds when that fails', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('followed');
       const slurm = await rig.readyCluster(tenant);
-      slurm.foreignUntilMs = (await env.currentTimeMs()) + 60_000;
+      slurm.foreignUntilMs = (await rig.env.currentTimeMs()) + 60_000;
       await rig.pass(60);
       expect(rig.world.calls.get('followJobLogs')).toBeUndefined();
       rig.world.failOn('followJobLogs', 'AwsAccessDenied', { times: 2 });
@@ -168,7 +160,7 @@ describe('logs', () => {
   });
 
   it('are no longer followed when a teardown begins', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('followed-to-the-end');
       await rig.readyCluster(tenant);
       rig.world.jobDurationSeconds = HOUR;

@@ -1,23 +1,15 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { clusterWorkflowId } from '../../src/domain/ids.ts';
 import { holdCluster, releaseHold } from '../../src/workflows/messages.ts';
-import { startTimeSkipping } from '../support/time-skipping.ts';
-import { WorkflowRig } from '../support/workflow-rig.ts';
+import { inVirtualTime } from '../support/virtual-time.ts';
 
-let env: TestWorkflowEnvironment;
-beforeAll(async () => {
-  env = await startTimeSkipping();
-});
-afterAll(async () => {
-  await env?.teardown();
-});
+const run = inVirtualTime({ serverFor: 'file' });
 
 const TEN_MINUTES = 600;
 
 describe('an idle cluster', () => {
   it('goes after the configured time and not before', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('idle');
       await rig.ensure(tenant, rig.spec({ idleTimeoutSeconds: TEN_MINUTES }));
       const { readyAt } = await rig.until(tenant, 'ready');
@@ -31,11 +23,11 @@ describe('an idle cluster', () => {
   });
 
   it('is kept by a job that only Slurm knows of', async () => {
-    await WorkflowRig.run(env, { policy: { busyTickSeconds: 60 } }, async (rig) => {
+    await run({ policy: { busyTickSeconds: 60 } }, async (rig) => {
       const tenant = rig.tenant('foreign');
       await rig.ensure(tenant, rig.spec({ idleTimeoutSeconds: TEN_MINUTES }));
       const { clusterName } = await rig.until(tenant, 'ready');
-      const busyUntilMs = (await env.currentTimeMs()) + 2 * 3600_000;
+      const busyUntilMs = (await rig.env.currentTimeMs()) + 2 * 3600_000;
       rig.world.slurmOf(clusterName).foreignUntilMs = busyUntilMs;
       await rig.pass(2 * 3600 - 30);
       expect((await rig.view(tenant)).state).toBe('ready');
@@ -45,7 +37,7 @@ describe('an idle cluster', () => {
   });
 
   it('is kept while Slurm does not answer, and says since when we are blind', async () => {
-    await WorkflowRig.run(env, { policy: { busyTickSeconds: 60 } }, async (rig) => {
+    await run({ policy: { busyTickSeconds: 60 } }, async (rig) => {
       const tenant = rig.tenant('blind');
       await rig.ensure(tenant, rig.spec({ idleTimeoutSeconds: TEN_MINUTES }));
       const { clusterName } = await rig.until(tenant, 'ready');
@@ -56,7 +48,7 @@ describe('an idle cluster', () => {
       expect(blind.state).toBe('ready');
       expect(blind.blindSince).toBeDefined();
       rig.world.slurmOf(clusterName).reachable = true;
-      const seenAgainAt = await env.currentTimeMs();
+      const seenAgainAt = await rig.env.currentTimeMs();
       await rig.pass(60);
       expect((await rig.view(tenant)).blindSince).toBeUndefined();
       const { since } = await rig.until(tenant, 'deleted', 3600);
@@ -66,7 +58,7 @@ describe('an idle cluster', () => {
   });
 
   it('is kept by a hold, and goes when that is released', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('held');
       await rig.ensure(tenant);
       await rig.until(tenant, 'ready');
@@ -81,7 +73,7 @@ describe('an idle cluster', () => {
   });
 
   it('ends with its maximum lifetime although it is busy, and the campaign is told', async () => {
-    await WorkflowRig.run(env, { policy: { busyTickSeconds: 60 } }, async (rig) => {
+    await run({ policy: { busyTickSeconds: 60 } }, async (rig) => {
       const tenant = rig.tenant('lifetime');
       const campaignId = 'cccccccccccccccccccccccccc';
       rig.world.jobDurationSeconds = 86_400;
@@ -96,7 +88,7 @@ describe('an idle cluster', () => {
   });
 
   it('is called back by a campaign that arrives before anything is deleted', async () => {
-    await WorkflowRig.run(env, { recordAs: 'recalled' }, async (rig) => {
+    await run({ recordAs: 'recalled' }, async (rig) => {
       const tenant = rig.tenant('recalled');
       await rig.ensure(tenant);
       const { epoch } = await rig.until(tenant, 'ready');
@@ -116,13 +108,13 @@ describe('an idle cluster', () => {
 describe('a cluster that lives long', () => {
   it('lives thirty days at a tick of six hours over several continued runs', async () => {
     const policy = { busyTickSeconds: 6 * 3600, idleTickSeconds: 6 * 3600, historyEventLimit: 300 };
-    await WorkflowRig.run(env, { policy, recordAs: 'thirty-days' }, async (rig) => {
+    await run({ policy, recordAs: 'thirty-days' }, async (rig) => {
       const tenant = rig.tenant('thirty-days');
       const days = 86_400;
       const startedAt = performance.now();
       await rig.ensure(tenant, rig.spec({ idleTimeoutSeconds: 7 * days, maxLifetimeSeconds: 60 * days }));
       const { clusterName } = await rig.until(tenant, 'ready');
-      rig.world.slurmOf(clusterName).foreignUntilMs = (await env.currentTimeMs()) + 60 * days * 1000;
+      rig.world.slurmOf(clusterName).foreignUntilMs = (await rig.env.currentTimeMs()) + 60 * days * 1000;
       await rig.pass(30 * days);
       const view = await rig.view(tenant);
       expect(view.state).toBe('ready');

@@ -1,18 +1,10 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { campaignWorkflowId } from '../../src/domain/ids.ts';
 import { atScale } from '../support/scale.ts';
-import { startTimeSkipping } from '../support/time-skipping.ts';
-import { WorkflowRig } from '../support/workflow-rig.ts';
+import { inVirtualTime } from '../support/virtual-time.ts';
 
-let env: TestWorkflowEnvironment;
 // One server for each test: see `endOf` in continue-as-new.test.ts.
-beforeEach(async () => {
-  env = await startTimeSkipping();
-});
-afterEach(async () => {
-  await env?.teardown();
-});
+const run = inVirtualTime({ serverFor: 'test' });
 
 const campaignId = 'ssssssssssssssssssssssssss';
 
@@ -26,7 +18,7 @@ const jobCount = atScale(2_500, 10_000);
 describe(`a campaign of ${jobCount} jobs`, () => {
   it('hands each to Slurm once, continues as new in the middle, and ends with a manifest of all', async () => {
     const keys = keysOf(jobCount);
-    await WorkflowRig.run(env, { policy: { historyEventLimit: 400 } }, async (rig) => {
+    await run({ workflowThread: true, policy: { historyEventLimit: 400 } }, async (rig) => {
       const tenant = rig.tenant('large');
       await rig.readyCluster(tenant);
       await rig.submit(tenant, campaignId, keys);
@@ -52,7 +44,7 @@ describe('a campaign that continues as new again and again', () => {
     'keeps dependencies and wishes to cancel over its runs: %s',
     async (_name, count, recording) => {
       const options = { policy: { historyEventLimit: 60, busyTickSeconds: 14 }, ...recording };
-      await WorkflowRig.run(env, options, async (rig) => {
+      await run(options, async (rig) => {
         const tenant = rig.tenant('chunks');
         const slurm = await rig.readyCluster(tenant);
         const keys = keysOf(count);

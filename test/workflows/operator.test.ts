@@ -1,22 +1,14 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { WorkflowRig } from '../support/workflow-rig.ts';
-import { startTimeSkipping } from '../support/time-skipping.ts';
+import { describe, expect, it } from 'vitest';
+import { inVirtualTime } from '../support/virtual-time.ts';
 
-let env: TestWorkflowEnvironment;
-beforeAll(async () => {
-  env = await startTimeSkipping();
-});
-afterAll(async () => {
-  await env?.teardown();
-});
+const run = inVirtualTime({ serverFor: 'file' });
 
 const campaignId = 'ssssssssssssssssssssssssss';
 const HOUR = 3600;
 
 describe('a campaign whose workflow an operator cancels', () => {
   it('cancels its jobs, copies their logs and writes its manifest, and leaves the cluster alone', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('by-operator');
       const slurm = await rig.readyCluster(tenant);
       rig.world.jobDurationSeconds = HOUR;
@@ -36,7 +28,7 @@ describe('a campaign whose workflow an operator cancels', () => {
   });
 
   it('submits nothing when its cluster is not ready', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('by-operator-early');
       rig.world.failOn('checkReadiness', 'ClusterNotReady');
       await rig.submit(tenant, campaignId, ['a'], { spec: rig.spec() });

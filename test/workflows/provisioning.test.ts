@@ -1,17 +1,9 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Activities } from '../../src/activities/port.ts';
 import type { FailureType } from '../../src/domain/failures.ts';
-import { startTimeSkipping } from '../support/time-skipping.ts';
-import { WorkflowRig } from '../support/workflow-rig.ts';
+import { inVirtualTime } from '../support/virtual-time.ts';
 
-let env: TestWorkflowEnvironment;
-beforeAll(async () => {
-  env = await startTimeSkipping();
-});
-afterAll(async () => {
-  await env?.teardown();
-});
+const run = inVirtualTime({ serverFor: 'file' });
 
 const failingSteps: readonly [keyof Activities, FailureType][] = [
   ['describePoolSubnets', 'SubnetPoolEmpty'],
@@ -27,7 +19,7 @@ describe('a provisioning that fails', () => {
     for (const afterEffect of [false, true]) {
       const when = afterEffect ? 'after it took effect' : 'before it did anything';
       it(`leaves nothing when ${step} fails ${when}, and says why`, async () => {
-        await WorkflowRig.run(env, {}, async (rig) => {
+        await run({}, async (rig) => {
           const tenant = rig.tenant('fails');
           rig.world.failOn(step, failure, { afterEffect });
           await rig.ensure(tenant);
@@ -45,7 +37,7 @@ describe('a provisioning that fails', () => {
   for (const afterEffect of [false, true]) {
     const when = afterEffect ? 'after it was made' : 'before it was made';
     it(`leaves nothing when the job user’s key fails ${when} and the admin’s is there`, async () => {
-      await WorkflowRig.run(env, {}, async (rig) => {
+      await run({}, async (rig) => {
         const tenant = rig.tenant('half');
         const hits = (request: unknown) => JSON.stringify(request).includes('"role":"job-user"');
         rig.world.failOn('ensureKeyPair', 'KeyPairConflict', { afterEffect, hits });
@@ -61,7 +53,7 @@ describe('a provisioning that fails', () => {
   }
 
   it('names the step and the last error when a step crashes until its time is over', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('crashes');
       rig.world.crashOn('ensureKeyPair', Number.POSITIVE_INFINITY);
       await rig.ensure(tenant);
@@ -72,7 +64,7 @@ describe('a provisioning that fails', () => {
   });
 
   it('can be asked for again, in an epoch of its own', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('again');
       rig.world.failOn('createStack', 'StackCreateFailed', { times: 1, afterEffect: true });
       await rig.ensure(tenant);
@@ -89,7 +81,7 @@ describe('a provisioning that fails', () => {
   });
 
   it('ends the campaigns that waited for the cluster, with the cause', async () => {
-    await WorkflowRig.run(env, { recordAs: 'failed-provisioning' }, async (rig) => {
+    await run({ recordAs: 'failed-provisioning' }, async (rig) => {
       const tenant = rig.tenant('waiting');
       const campaignId = 'bbbbbbbbbbbbbbbbbbbbbbbbbb';
       rig.world.failOn('createStack', 'StackCreateFailed');
@@ -104,7 +96,7 @@ describe('a provisioning that fails', () => {
   });
 
   it('is ended by a teardown in the middle of it', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('stopped');
       rig.world.failOn('checkReadiness', 'ClusterNotReady');
       await rig.ensure(tenant);
@@ -119,7 +111,7 @@ describe('a provisioning that fails', () => {
 
 describe('asking for a cluster', () => {
   it('makes one deployment of twenty requests at once', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('twenty');
       const answers = await Promise.all(
         Array.from({ length: 20 }, async () => retryExhausted(() => rig.ensure(tenant))),
@@ -132,7 +124,7 @@ describe('asking for a cluster', () => {
   });
 
   it('is refused with the differences when the cluster has another specification', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('conflict');
       await rig.ensure(tenant);
       await rig.until(tenant, 'ready');
@@ -148,7 +140,7 @@ describe('asking for a cluster', () => {
   });
 
   it('ends by itself when the first request never came', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('unclaimed');
       const handle = await rig.start(tenant);
       await expect(handle.result()).resolves.toBeUndefined();
@@ -156,7 +148,7 @@ describe('asking for a cluster', () => {
   });
 
   it('gives ten subnets to ten of twelve tenants, and to the others when two leave', async () => {
-    await WorkflowRig.run(env, { subnets: 10 }, async (rig) => {
+    await run({ subnets: 10 }, async (rig) => {
       const spec = rig.spec({ idleTimeoutSeconds: 86_400 });
       const tenants = Array.from({ length: 12 }, (_, index) => rig.tenant(`t${index}`));
       for (const tenant of tenants) await rig.ensure(tenant, spec);

@@ -1,21 +1,13 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { clusterWorkflowId } from '../../src/domain/ids.ts';
 import { resolveBlock } from '../../src/workflows/messages.ts';
-import { startTimeSkipping } from '../support/time-skipping.ts';
-import { WorkflowRig } from '../support/workflow-rig.ts';
+import { inVirtualTime } from '../support/virtual-time.ts';
 
-let env: TestWorkflowEnvironment;
-beforeAll(async () => {
-  env = await startTimeSkipping();
-});
-afterAll(async () => {
-  await env?.teardown();
-});
+const run = inVirtualTime({ serverFor: 'file' });
 
 describe('a teardown', () => {
   it('cancels what runs, copies its logs and only then deletes the stack', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('asked');
       const campaignId = 'eeeeeeeeeeeeeeeeeeeeeeeeee';
       rig.world.jobDurationSeconds = 86_400;
@@ -33,7 +25,7 @@ describe('a teardown', () => {
   });
 
   it('keeps subnet and keys while the stack does not go, and ends when an operator retries', async () => {
-    await WorkflowRig.run(env, { recordAs: 'blocked' }, async (rig) => {
+    await run({ recordAs: 'blocked' }, async (rig) => {
       const tenant = rig.tenant('blocked');
       await rig.ensure(tenant);
       await rig.until(tenant, 'ready');
@@ -58,7 +50,7 @@ describe('a teardown', () => {
   });
 
   it('refuses an answer without a name, and gives up only by a named decision', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('abandoned');
       await rig.ensure(tenant);
       const { subnetId } = await rig.until(tenant, 'ready');
@@ -81,7 +73,7 @@ describe('a teardown', () => {
   });
 
   it('is followed by a new deployment when one was asked for meanwhile', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('next');
       await rig.ensure(tenant);
       const first = await rig.until(tenant, 'ready');
@@ -104,7 +96,7 @@ describe('a teardown', () => {
   });
 
   it('follows when an operator cancels the workflow, which then ends', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('cancelled');
       await rig.ensure(tenant);
       await rig.until(tenant, 'ready');
@@ -118,7 +110,7 @@ describe('a teardown', () => {
 
 describe('the campaign of a cluster whose workflow an operator cancels', () => {
   it('ends with its logs copied and its manifest written', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('cancelled-busy');
       const campaignId = 'mmmmmmmmmmmmmmmmmmmmmmmmmm';
       await rig.readyCluster(tenant);
@@ -148,7 +140,7 @@ describe('an update that an operator types', () => {
     ['extend', { until: 'tomorrow' }, 'until'],
     ['resolve', { choice: 'ignore' }, 'choice'],
   ])('is refused as a request when it is wrong, naming the field: %s %j', async (update, request, field) => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('typed');
       await rig.readyCluster(tenant);
       const typed = rig.cluster(tenant).executeUpdate(update, { args: [request] });
@@ -162,7 +154,7 @@ describe('an update that an operator types', () => {
 
 describe('a campaign', () => {
   it('is one campaign however often it is sent, and refused with another body', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('repeated');
       const campaignId = 'gggggggggggggggggggggggggg';
       const first = await rig.submit(tenant, campaignId, ['a'], { spec: rig.spec() });
@@ -177,7 +169,7 @@ describe('a campaign', () => {
   });
 
   it('is refused without a cluster, and when it names a queue that the cluster lacks', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('refused');
       // Begun and looked at first: the time-skipping server loses its way when an update that arrives in a
       // workflow's first task is refused.
@@ -194,7 +186,7 @@ describe('a campaign', () => {
   });
 
   it('submits each job once although the answer of a submission is lost', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('lost-answer');
       const campaignId = 'jjjjjjjjjjjjjjjjjjjjjjjjjj';
       rig.world.crashOn('submitJobs', 2);
@@ -206,7 +198,7 @@ describe('a campaign', () => {
   });
 
   it('ends when its jobs cannot be submitted for good, with the cause, and does not keep the cluster', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('not-submitted');
       const campaignId = 'llllllllllllllllllllllllll';
       rig.world.failOn('submitJobs', 'HostKeyMismatch');
@@ -223,7 +215,7 @@ describe('a campaign', () => {
   });
 
   it('ends although its logs cannot be copied, and says so at the jobs', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('no-logs');
       const campaignId = 'kkkkkkkkkkkkkkkkkkkkkkkkkk';
       rig.world.failOn('copyJobLogs', 'AwsAccessDenied');
@@ -235,7 +227,7 @@ describe('a campaign', () => {
   });
 
   it('says at a job what was left out of its logs, and at no other', async () => {
-    await WorkflowRig.run(env, {}, async (rig) => {
+    await run({}, async (rig) => {
       const tenant = rig.tenant('left-out-logs');
       const campaignId = 'nnnnnnnnnnnnnnnnnnnnnnnnnn';
       rig.world.logProblems = [
