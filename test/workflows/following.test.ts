@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
+import { slurmFacts } from '../../src/workflows/messages.ts';
 import { inVirtualTime } from '../support/virtual-time.ts';
 
 const run = inVirtualTime({ serverFor: 'file' });
@@ -116,6 +118,47 @@ describe('what Slurm says', () => {
       await rig.submit(tenant, campaignId, keys);
       await rig.pass(60);
       expect((await rig.campaign(tenant, campaignId)).jobsByState).toEqual({ running: 250 });
+    });
+  });
+});
+
+describe('a message about jobs', () => {
+  it('changes nothing when a later one, or one of another epoch, was there before', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('late');
+      await rig.readyCluster(tenant);
+      rig.world.jobDurationSeconds = HOUR;
+      await rig.submit(tenant, campaignId, ['a']);
+      await rig.pass(60);
+      const before = await rig.job(tenant, campaignId, 'a');
+      expect(before?.state).toBe('running');
+      const { epoch = '' } = await rig.view(tenant);
+      const failed: SlurmJobFact & { jobKey: string } = {
+        jobKey: 'a',
+        jobId: before?.slurmJobId ?? '',
+        comment: '',
+        user: 'sim',
+        name: 'a',
+        partition: 'debug',
+        state: 'FAILED',
+        flags: [],
+        reason: 'NonZeroExitCode',
+        exitCode: 1,
+        nodes: '',
+        restarts: 0,
+        source: 'accounting',
+      };
+      const tell = async (message: { epoch: string; sequence: number }) => {
+        const observedAt = new Date(await rig.env.currentTimeMs()).toISOString();
+        await rig
+          .campaignHandle(tenant, campaignId)
+          .signal(slurmFacts, { ...message, observedAt, facts: [failed] });
+        return (await rig.job(tenant, campaignId, 'a'))?.state;
+      };
+      expect(await tell({ epoch, sequence: 1 })).toBe('running');
+      expect(await tell({ epoch: 'another', sequence: 1000 })).toBe('running');
+      // The message itself is one that is believed otherwise.
+      expect(await tell({ epoch, sequence: 1000 })).toBe('failed');
     });
   });
 });
