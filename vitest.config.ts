@@ -27,9 +27,10 @@ export default defineConfig({
           provide: { fullTests, recordHistories: process.env['RECORD_HISTORIES'] === 'yes' },
           testTimeout: 30_000,
           hookTimeout: 120_000,
+          isolate: false,
         },
       },
-      { test: { name: 'api', include: ['test/api/**/*.test.ts'] } },
+      { test: { name: 'api', include: ['test/api/**/*.test.ts'], isolate: false } },
       {
         test: {
           name: 'contract',

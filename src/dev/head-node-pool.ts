@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { startDatabaseNode } from './head-node/database-node.ts';
 import type { BindMount, HeadNodeSpec } from './head-node/head-node-spec.ts';
+import type { ExecResult } from './head-node/node-process.ts';
 import { HeadNodes } from './head-node/head-nodes.ts';
 import { ensureRootImage } from './head-node/root-image.ts';
 import type { HeadNodePort } from './provider/clusters.ts';
@@ -9,6 +10,12 @@ import { ensureWheelhouse, pythonVersionOf, WHEELS_MOUNT_POINT } from './wheelho
 /** Head nodes that can be stopped together. */
 export interface HeadNodePool extends HeadNodePort {
   close(): Promise<void>;
+}
+
+/** As {@link HeadNodePool}, of real nodes, which can be reached past the product, e.g. to break something there. */
+export interface SlurmNodePool extends HeadNodePool {
+  /** Runs a program on a running node as root. */
+  exec(clusterName: string, argv: readonly string[]): Promise<ExecResult>;
 }
 
 interface HeadNodePoolContext {
@@ -32,7 +39,8 @@ export type StartHeadNodes = (context: HeadNodePoolContext) => Promise<HeadNodeP
  *
  * @throws DevStackError when this process is not root, or the image or the database cannot be made.
  */
-export const startHeadNodePool: StartHeadNodes = async (context) => startPool(context, async () => []);
+export const startHeadNodePool = async (context: HeadNodePoolContext): Promise<SlurmNodePool> =>
+  startPool(context, async () => []);
 
 /** As {@link startHeadNodePool}; every head node also has the wheels of NEURON, downloaded when the cache has none. */
 export const startHeadNodePoolWithWheels: StartHeadNodes = async (context) =>
@@ -45,7 +53,7 @@ export const startHeadNodePoolWithWheels: StartHeadNodes = async (context) =>
 async function startPool(
   context: HeadNodePoolContext,
   bindsFor: (image: string) => Promise<BindMount[]>,
-): Promise<HeadNodePool> {
+): Promise<SlurmNodePool> {
   const { directory, cacheDirectory, onProgress, signal } = context;
   const image = await ensureRootImage({ cacheDir: cacheDirectory, onProgress, ...(signal && { signal }) });
   const binds = await bindsFor(image);
@@ -55,6 +63,7 @@ async function startPool(
     start: async (spec: HeadNodeSpec) =>
       headNodes.start({ ...spec, binds: [...(spec.binds ?? []), ...binds] }),
     stop: async (clusterName) => headNodes.stop(clusterName),
+    exec: async (clusterName, argv) => headNodes.exec(clusterName, argv),
     close: async () => {
       await headNodes.close();
       await database.close();

@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
 import type { CampaignSpecInput } from '../../src/domain/job.ts';
 import { eventually, Platform } from '../support/platform.ts';
-
-const fullTests = inject('fullTests');
+import { atScale } from '../support/scale.ts';
 
 /** The pace of the product in these tests, see src/dev/product.ts. */
 const BUSY_TICK_SECONDS = 2;
+/** What is promised of the logs of a job that has ended. */
+const LOGS_FINAL_WITHIN_SECONDS = 60;
 
 const tenant: Tenant = { virtualLabId: 'e2e', projectId: 'campaigns' };
 const cluster: CampaignSpecInput['cluster'] = { tier: 'debug', idleTimeoutSeconds: 600 };
@@ -109,6 +111,10 @@ describe('the jobs of a campaign', () => {
     );
     // Slurm counts whole seconds: the end can be almost one second later than it says.
     expect(Math.max(...delays)).toBeLessThan(BUSY_TICK_SECONDS + 2 + 1);
+    // A campaign ends when the logs of all its jobs are whole.
+    const { endedAt, jobs } = await platform.untilCampaign(tenant, campaignId);
+    const lastEnd = Math.max(...jobs.map((job) => Date.parse(job.endedAt ?? '')));
+    expect((Date.parse(endedAt ?? '') - lastEnd) / 1000).toBeLessThan(LOGS_FINAL_WITHIN_SECONDS);
   });
 
   it('can be read while they run', async () => {
@@ -127,6 +133,84 @@ describe('the jobs of a campaign', () => {
     expect(await endOf(campaignId)).toEqual({ talks: 'succeeded' });
     expect(await outputOf(campaignId, 'talks')).toBe('first\nlast\n');
   });
+});
+
+const outageSeconds = atScale(20, 600);
+
+/**
+ * Lets processes of the head node stand still while a brief and a long job run there, and go on after the outage.
+ *
+ * @param look is called every second of the outage with the states of the brief and the long job.
+ */
+async function outage(
+  processNames: readonly string[],
+  look: (states: readonly string[], stoppedAt: number) => Promise<void>,
+): Promise<void> {
+  const campaignId = await platform.submit(tenant, `outage-${processNames.join('-')}`, {
+    jobs: [shell('brief', 'sleep 8'), shell('long', `sleep ${outageSeconds + 10}`)],
+  });
+  const running = await platform.untilCampaign(
+    tenant,
+    campaignId,
+    ({ jobsByState }) => jobsByState.running === 2,
+  );
+  await platform.signalHeadNode(tenant, 'STOP', processNames);
+  const stoppedAt = Date.now();
+  try {
+    while (Date.now() - stoppedAt < outageSeconds * 1000) {
+      const { jobs } = await platform.campaign(tenant, campaignId);
+      await look(
+        jobs.map(({ state }) => state),
+        stoppedAt,
+      );
+      await sleep(1000);
+    }
+  } finally {
+    await platform.signalHeadNode(tenant, 'CONT', processNames);
+  }
+  expect(await endOf(campaignId, 180)).toEqual({ brief: 'succeeded', long: 'succeeded' });
+  const idsOf = (jobs: readonly JobView[]) => jobs.map(({ slurmJobId }) => slurmJobId);
+  const { jobs } = await platform.campaign(tenant, campaignId);
+  expect(idsOf(jobs)).toEqual(idsOf(running.jobs));
+  expect((await platform.cluster(tenant)).blindSince).toBeUndefined();
+}
+
+describe(`a head node of which a part does not answer for ${outageSeconds} s`, () => {
+  const all = ['slurmctld', 'slurmdbd', 'sshd'];
+
+  it.each(atScale([all], [all, ['slurmctld'], ['sshd']]).map((names) => [names]))(
+    'changes no state of a job, and the cluster says since when we are blind: %j',
+    async (names) => {
+      const seenBlindSince = new Set<string | undefined>();
+      let stopped = 0;
+      await outage(names, async (states, stoppedAt) => {
+        expect(states).toEqual(['running', 'running']);
+        const { state, blindSince } = await platform.cluster(tenant);
+        expect(state).toBe('ready');
+        seenBlindSince.add(blindSince);
+        stopped = stoppedAt;
+      });
+      seenBlindSince.delete(undefined);
+      const since = [...seenBlindSince].map((time) => (Date.parse(time ?? '') - stopped) / 1000);
+      expect(since).toHaveLength(1);
+      expect(Math.abs(since[0] ?? Number.NaN)).toBeLessThan(BUSY_TICK_SECONDS + 2);
+    },
+    outageSeconds * 1000 + 300_000,
+  );
+
+  it(
+    'shows the end of a job although accounting does not, because the controller still knows it',
+    async () => {
+      const seen: (readonly string[])[] = [];
+      await outage(['slurmdbd'], async (states) => {
+        seen.push(states);
+      });
+      expect(new Set(seen.map((states) => states.join()))).toEqual(
+        new Set(['running,running', 'succeeded,running']),
+      );
+    },
+    outageSeconds * 1000 + 300_000,
+  );
 });
 
 /** How often each job of a campaign ran, by what it wrote, and how many Slurm jobs accounting knows of each. */
@@ -151,8 +235,8 @@ async function timesRun(campaignId: string, round: number) {
 }
 
 describe('a worker that is killed at random moments while jobs are submitted', () => {
-  const rounds = fullTests ? 20 : 1;
-  const jobCount = fullTests ? 200 : 120;
+  const rounds = atScale(1, 20);
+  const jobCount = atScale(120, 200);
   // Milliseconds from one moment to the next: within the submission, which takes some seconds, and soon after it.
   const pauses = fc.sample(fc.array(fc.integer({ min: 50, max: 1500 }), { minLength: 2, maxLength: 2 }), {
     seed: 4,

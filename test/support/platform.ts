@@ -9,6 +9,7 @@ import type { ClusterState, ClusterView } from '../../src/domain/cluster-view.ts
 import type { Tenant } from '../../src/domain/ids.ts';
 import type { CampaignSpecInput } from '../../src/domain/job.ts';
 import { listLeases, surveyAccount } from '../../src/dev/leftovers.ts';
+import { type SlurmNodePool, startHeadNodePool } from '../../src/dev/head-node-pool.ts';
 import type { ManagedProcess } from '../../src/dev/managed-process.ts';
 import { type Product, startProduct } from '../../src/dev/product.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
@@ -30,11 +31,13 @@ export class Platform {
   private readonly connection: Connection;
   private readonly temporal: Client;
   private readonly directory: string;
+  private readonly headNodes: SlurmNodePool;
   /** What the foundation itself consists of. */
   private foundation: readonly string[] = [];
 
-  private constructor(stack: Stack, product: Product, directory: string) {
+  private constructor(stack: Stack, headNodes: SlurmNodePool, product: Product, directory: string) {
     this.stack = stack;
+    this.headNodes = headNodes;
     this.product = product;
     this.connection = Connection.lazy({ address: product.env['TEMPORAL_ADDRESS'] ?? '' });
     this.temporal = new Client({ connection: this.connection });
@@ -45,9 +48,15 @@ export class Platform {
   static async start(): Promise<Platform> {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
     const directory = await mkdtemp(join(tmpdir(), 'pcp-e2e-'));
-    const stack = await startStack({ directory, onProgress: () => {} });
+    const pool = Promise.withResolvers<SlurmNodePool>();
+    const headNodes = async (context: Parameters<typeof startHeadNodePool>[0]) => {
+      const started = await startHeadNodePool(context);
+      pool.resolve(started);
+      return started;
+    };
+    const stack = await startStack({ directory, headNodes, onProgress: () => {} });
     try {
-      const platform = new Platform(stack, await startProduct(stack), directory);
+      const platform = new Platform(stack, await pool.promise, await startProduct(stack), directory);
       platform.foundation = await platform.leftovers();
       return platform;
     } catch (error) {
@@ -168,6 +177,18 @@ export class Platform {
   /** Starts a part again where it was, and waits until it is healthy. */
   async restart(part: Part): Promise<void> {
     await this.processOf(part).restart();
+  }
+
+  /** Lets all processes of these names on a tenant's head node stand still, or go on. */
+  async signalHeadNode(
+    tenant: Tenant,
+    signal: 'STOP' | 'CONT',
+    processNames: readonly string[],
+  ): Promise<void> {
+    const { clusterName } = await this.cluster(tenant);
+    const argv = ['pkill', `-${signal}`, `^(${processNames.join('|')})`];
+    const { code, stderr } = await this.headNodes.exec(clusterName, argv);
+    if (code !== 0) throw new Error(`none of ${processNames.join(', ')} runs there: ${stderr}`);
   }
 
   processOf(part: Part): ManagedProcess {

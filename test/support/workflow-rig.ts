@@ -123,7 +123,7 @@ export class WorkflowRig {
 
   spec(values: Record<string, unknown> = {}): ClusterSpec {
     return resolveClusterSpec(
-      clusterSpecInputSchema.parse({ tier: 'debug', idleTimeoutSeconds: 600, ...values }),
+      clusterSpecInputSchema.parse({ tier: 'debug', idleTimeoutSeconds: 120, ...values }),
     );
   }
 
@@ -230,19 +230,19 @@ export class WorkflowRig {
     await this.env.sleep(seconds * 1000);
   }
 
-  /** Lets virtual time pass in small steps until the cluster is in one of the states. */
+  /** Lets virtual time pass until the cluster is seen in one of the states, see {@link looking}. */
   async until(
     tenant: Tenant,
     states: ClusterState | readonly ClusterState[],
     withinSeconds = 3600,
   ): Promise<ClusterView> {
     const wanted = typeof states === 'string' ? [states] : states;
-    let view = await this.view(tenant);
-    for (let passed = 0; passed < withinSeconds; passed += 5) {
-      if (wanted.includes(view.state)) return view;
-      await this.pass(5);
-      view = await this.view(tenant);
-    }
+    const view = await this.looking(
+      async () => this.view(tenant),
+      ({ state }) => wanted.includes(state),
+      withinSeconds,
+    );
+    if (wanted.includes(view.state)) return view;
     throw new Error(`still ${view.state} after ${withinSeconds} s: ${view.message}`);
   }
 
@@ -254,13 +254,31 @@ export class WorkflowRig {
   }
 
   async untilCampaignEnds(tenant: Tenant, campaignId: string, withinSeconds = 3600): Promise<CampaignView> {
-    let view = await this.campaign(tenant, campaignId);
-    for (let passed = 0; passed < withinSeconds; passed += 5) {
-      if (view.endedAt) return view;
-      await this.pass(5);
-      view = await this.campaign(tenant, campaignId);
-    }
+    const view = await this.looking(
+      async () => this.campaign(tenant, campaignId),
+      ({ endedAt }) => endedAt !== undefined,
+      withinSeconds,
+    );
+    if (view.endedAt) return view;
     throw new Error(`campaign still ${view.state} after ${withinSeconds} s: ${view.message}`);
+  }
+
+  /**
+   * Looks until a view is as wanted or the time is over, at first every 5 s of virtual time, later at each tenth of what
+   * has passed: a look costs milliseconds, however long the sleep before it.
+   */
+  private async looking<View>(
+    look: () => Promise<View>,
+    isWanted: (view: View) => boolean,
+    withinSeconds: number,
+  ): Promise<View> {
+    let view = await look();
+    for (let passed = 0; passed < withinSeconds && !isWanted(view); view = await look()) {
+      const step = Math.min(Math.max(5, passed / 10), withinSeconds - passed);
+      await this.pass(step);
+      passed += step;
+    }
+    return view;
   }
 
   private startOperation(tenant: Tenant) {

@@ -133,7 +133,7 @@ describe('asking for a cluster', () => {
       expect(refusal).toMatchObject({
         cause: {
           type: 'ClusterSpecConflict',
-          details: [{ differences: [{ path: 'idleTimeoutSeconds', existing: 600, requested: 60 }] }],
+          details: [{ differences: [{ path: 'idleTimeoutSeconds', existing: 120, requested: 60 }] }],
         },
       });
     });
