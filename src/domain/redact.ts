@@ -16,9 +16,11 @@ const secretWords: ReadonlySet<string> = new Set(
     ' ',
   ),
 );
+/** What marks a secret wherever it stands in a word: PASSWORDPROD. */
+const SECRET_PART = /PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|APIKEY/;
 /** Endings of a word that mark a secret in names written without separators: GITHUBTOKEN, SSHPASS, DBPW. */
 const SECRET_ENDING =
-  /(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|(?<!BY|COM)PASS|PW|(API|ACCESS|ACCOUNT|AUTH|ENCRYPTION|LICENSE|MASTER|PRIV|PRIVATE|SECRET|SHARED|SIGNING|SSH)KEY|CREDENTIALS?)$/;
+  /(TOKEN|(?<!BY|COM)PASS|PW|(ACCESS|ACCOUNT|AUTH|ENCRYPTION|LICENSE|MASTER|PRIV|PRIVATE|SHARED|SIGNING|SSH)KEY)$/;
 /** `TLS_PRIVATE` is a key; `PRIVATE_SUBNET` is none. */
 const PRIVATE_AT_THE_END = /[_.-]PRIVATE\d*$/i;
 /**
@@ -34,7 +36,7 @@ function isSecretName(name: string): boolean {
 }
 
 function isSecretWord(word: string): boolean {
-  return secretWords.has(word) || SECRET_ENDING.test(word);
+  return secretWords.has(word) || SECRET_PART.test(word) || SECRET_ENDING.test(word);
 }
 
 /**
@@ -60,6 +62,8 @@ const secretPatterns: readonly RegExp[] = [
   /(?<keep>\b(?:Bearer|Basic)\s{1,9})[\w+/.~=-]{8,}/gi,
   // Oracle: jdbc:oracle:thin:user/password@host
   /(?<keep>\bjdbc:oracle:[a-z0-9]{1,9}:)(?!@)[^\s"]{1,256}(?=@)/gi,
+  // user:password@host without a scheme; not the digest of a container image, name:tag@sha256:…
+  /(?<![\w./:@+-])[A-Za-z][\w.-]{0,63}:[^\s:@/"']{1,256}(?=@(?!sha\d+:)[A-Za-z0-9])/g,
   // Words of a command line or of a netrc: curl -u user:password, sshpass -p password, password hunter2.
   /(?<keep>(?<!\S)(?:-u|--user)[ =][^\s:]{1,256}:)\S+/g,
   /(?<keep>\bsshpass\s{1,9}-p\s{0,9})\S+/g,
@@ -68,10 +72,13 @@ const secretPatterns: readonly RegExp[] = [
 
 /**
  * What stands before the `@` of a URL. A password may hold anything, even a slash, so it ends at the last `@` of the
- * word; digits before a slash are a port. Never reaches into the next URL.
+ * word. Never reaches into the next URL.
  */
 const USER_OF_URL =
-  /(?<keep>(?<![a-z0-9+.-])(?<scheme>[a-z][a-z0-9+.-]{0,30}):\/\/)(?<user>[^\s/:@"]{0,4096})(?<password>:(?!\d{1,5}[/?#])(?:(?!:\/\/)[^\s"]){0,4096})?(?=@)/gi;
+  /(?<keep>(?<![a-z0-9+.-])(?<scheme>[a-z][a-z0-9+.-]{0,30}):\/\/)(?<user>[^\s/:@"]{0,4096})(?<password>:(?:(?!:\/\/)[^\s"]){0,4096})?(?=@)/gi;
+/** Schemes of URLs in whose paths an `@` is usual, after the port of the host: what looks like one is no password. */
+const HAS_PATH_WITH_AT = /^(?:https?|docker|oras)$/i;
+const PORT_AND_PATH = /^:\d{1,5}[/?#]/;
 /** A name of a person or of `git`, no token. */
 const PLAIN_USER = /^[a-z_][a-z0-9_-]{0,15}$/;
 
@@ -79,7 +86,8 @@ const PLAIN_USER = /^[a-z_][a-z0-9_-]{0,15}$/;
 function redactUserOfUrl({ 0: whole, groups = {} }: RegExpExecArray): string {
   const { keep = '', scheme = '', user = '', password } = groups;
   const isPlain = password === undefined && PLAIN_USER.test(user) && !/^https?$|\+https?$/i.test(scheme);
-  return isPlain ? whole : `${keep}${REDACTED}`;
+  const isHost = password !== undefined && PORT_AND_PATH.test(password) && HAS_PATH_WITH_AT.test(scheme);
+  return isPlain || isHost ? whole : `${keep}${REDACTED}`;
 }
 
 const NAME = String.raw`(?<name>[\w.-]{1,128})`;
@@ -123,6 +131,11 @@ const assignmentForms: readonly AssignmentForm[] = [
   form(
     String.raw`["']${NAME}${QUOTE}\]?\s{0,9}[:=]>?\s{0,9}`,
     String.raw`${QUOTED}|${BRACKETED}|[^\s,;&}\]'"]+`,
+  ),
+  // "name": "a name", "value": "a value", as JSON or YAML.
+  form(
+    String.raw`\b(?:[Nn]ame|[Kk]ey)(?:${QUOTE})?\s{0,9}[:=]\s{0,9}(?:${QUOTE})?${NAME}(?:${QUOTE})?\s{0,99},?\s{0,99}(?:${QUOTE})?[Vv]alue(?:${QUOTE})?\s{0,9}[:=]\s{0,9}`,
+    String.raw`${QUOTED}|${BRACKETED}|(?:${INSIDE}|[^\s,;}\]'"\\])+`,
   ),
   // Name: the rest of the line, or the lines below.
   form(
