@@ -4,7 +4,7 @@ import { CAMPAIGN_VIEW_MEMO } from '../domain/cluster-view.ts';
 import type { CampaignView } from '../domain/campaign-view.ts';
 import { failureOf, KnownFailure } from '../domain/failures.ts';
 import { campaignWorkflowId, type Tenant } from '../domain/ids.ts';
-import { campaignJob, campaignJobs, campaignView, cancelCampaign } from '../workflows/messages.ts';
+import { campaignJob, campaignJobs, cancelCampaign } from '../workflows/messages.ts';
 import { endedFromOutside } from './cluster-memo.ts';
 import type { Campaigns } from './ports.ts';
 import { callTemporal, unlessUnknown } from './temporal-calls.ts';
@@ -48,10 +48,7 @@ export function createTemporalCampaigns(client: Client): Campaigns {
       const description = await unlessUnknown(callTemporal(client, answerBy, async () => handle.describe()));
       if (!description) return undefined;
       const { memo, status } = description;
-      // A campaign that was accepted a moment ago can be without a memo.
-      const written: unknown =
-        memo?.[CAMPAIGN_VIEW_MEMO] ?? (await ask(campaignView, tenant, campaignId, [], answerBy));
-      const view = campaignViewSchema.parse(written);
+      const view = campaignViewSchema.parse(memo?.[CAMPAIGN_VIEW_MEMO]);
       return {
         view: endedFromOutside(status.name) ? unattended(view) : view,
         open: status.name === 'RUNNING',

@@ -129,6 +129,23 @@ export function renderCampaignView(
   };
 }
 
+/** The view of a campaign whose jobs are not known yet, or never will be: all of them are in one state. */
+export function renderViewBeforePlan(
+  tenant: Tenant,
+  campaign: {
+    readonly campaignId: string;
+    readonly content: CampaignContentReference;
+    readonly jobCount: number;
+  },
+  snapshot: CampaignSnapshot,
+  observedAt: string,
+  state: 'waiting' | 'rejected' = 'waiting',
+): CampaignView {
+  const { campaignId, content, jobCount } = campaign;
+  const view = renderCampaignView(tenant, campaignId, content, snapshot, observedAt);
+  return { ...view, jobCount, jobsByState: { [state]: jobCount } };
+}
+
 /** What an operator reads at the top of a campaign's workflow in the Temporal UI. */
 export function renderCampaignDetails(view: CampaignView): string {
   const counts = Object.entries(view.jobsByState).map(([state, count]) => `${count} ${state}`);

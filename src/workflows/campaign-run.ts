@@ -3,6 +3,7 @@ import {
   newCampaignSnapshot,
   renderCampaignDetails,
   renderCampaignView,
+  renderViewBeforePlan,
   unsubmitted,
 } from '../domain/campaign.ts';
 import { reasonInWords } from '../domain/campaign-cancel.ts';
@@ -90,11 +91,13 @@ export class CampaignRun {
   }
 
   view(): CampaignView {
+    const { tenant, snapshot } = this;
     const { campaignId, content, jobCount } = this.input;
-    const view = renderCampaignView(this.tenant, campaignId, content, this.snapshot, nowIso());
-    if (this.isLoaded || jobCount === undefined) return view;
+    if (this.isLoaded || jobCount === undefined) {
+      return renderCampaignView(tenant, campaignId, content, snapshot, nowIso());
+    }
     const state = this.plan === 'failed' ? 'rejected' : 'waiting';
-    return { ...view, jobCount, jobsByState: { [state]: jobCount } };
+    return renderViewBeforePlan(tenant, { campaignId, content, jobCount }, snapshot, nowIso(), state);
   }
 
   /** The cluster is ready. A campaign keeps the first target that it was given. */

@@ -7,6 +7,8 @@ import {
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
 import type { DeploymentRecord, OpenCampaign } from '../domain/cluster-snapshot.ts';
+import { newCampaignSnapshot, renderViewBeforePlan } from '../domain/campaign.ts';
+import { CAMPAIGN_VIEW_MEMO } from '../domain/cluster-view.ts';
 import { coversSpec, diffSpecs } from '../domain/cluster-spec.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { Failure } from '../domain/failures.ts';
@@ -110,6 +112,8 @@ async function startCampaign(
   input: CampaignInput & { readonly jobCount: number },
 ): Promise<'accepted' | 'repeated'> {
   const { tenant, startingCampaigns } = entity;
+  const now = nowIso();
+  const view = renderViewBeforePlan(tenant, input, newCampaignSnapshot([], now), now);
   startingCampaigns.add(input.campaignId);
   try {
     // An operator who cancels the cluster's workflow does not cancel its campaigns: they hear that the cluster goes.
@@ -120,6 +124,8 @@ async function startCampaign(
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
         // The campaign reports, copies logs and writes its manifest on its own feet, whatever becomes of the cluster.
         parentClosePolicy: ParentClosePolicy.ABANDON,
+        // Readable from the first moment on, before a worker has begun the campaign.
+        memo: { [CAMPAIGN_VIEW_MEMO]: view },
         staticSummary: `${counted(input.jobCount, 'job')} of ${tenant.virtualLabId}/${tenant.projectId}`,
       }),
     );
