@@ -16,6 +16,8 @@ export default defineConfig({
           include: ['src/**/*.test.ts', 'test/unit/**/*.test.ts'],
           // What is tested here keeps no state in its modules, so files may share a process: twice as fast.
           isolate: false,
+          // Enough for properties on a machine that does much else.
+          testTimeout: 30_000,
         },
       },
       {

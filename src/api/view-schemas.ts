@@ -11,6 +11,7 @@ import { type Failure, failures, isFailureType } from '../domain/failures.ts';
 import { campaignIdSchema, jobKeySchema, projectIdSchema, virtualLabIdSchema } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
 import { queueSchema } from '../domain/queue.ts';
+import { pendingCauses } from '../domain/slurm-reasons.ts';
 import { jobStates } from '../domain/slurm-states.ts';
 import { tierNames } from '../domain/tiers.ts';
 
@@ -106,6 +107,8 @@ const jobViewFields = {
   key: jobKeySchema,
   state: z.enum(jobStates),
   reason: z.string(),
+  nextStep: z.string().optional().describe('What to do about it; absent where nothing needs to be done.'),
+  pendingCause: z.enum(pendingCauses).optional().describe('What a job that Slurm has waits for.'),
   slurmJobId: z.string().optional(),
   slurmState: z.string().optional(),
   exitCode: z.int().optional(),

@@ -40,6 +40,20 @@ const writeLedger = async (time: number, ...keys: string[]) =>
     keys.map((key, index) => `try ${commentOf(key)}\njob ${commentOf(key)} ${index + 1} ${time}\n`).join(''),
   );
 
+/** A job that waits, as squeue shows it. */
+function pendingLine(jobId: string, partition: string, reason: string): string {
+  const values: Readonly<Record<string, string>> = {
+    JobID: jobId,
+    JobArrayID: jobId,
+    State: 'PENDING',
+    exit_code: '0:0',
+    RestartCnt: '0',
+    Partition: partition,
+    Reason: reason,
+  };
+  return `${squeueColumns.map((column) => `${values[column] ?? ''}${US}`).join('')}\n`;
+}
+
 async function observe(): Promise<SlurmSnapshot> {
   return decodeObservation(await home.run('observe', `e1 ${since}\n`), true);
 }
@@ -128,5 +142,25 @@ describe('a look at Slurm', () => {
   it('needs no ledger', async () => {
     await home.write('queue', queueLine('1', commentOf('a')));
     expect((await observe()).facts).toHaveLength(1);
+  });
+
+  it('says why EC2 does not start the nodes that a job waits for, and asks only then', async () => {
+    const noCapacity = '(Code:InsufficientInstanceCapacity)Failure when resuming nodes';
+    await home.program(
+      'sinfo',
+      `echo x >>"$HOME/sinfo"; printf '%s' "a*${US}none${US}
+a${US}${noCapacity}${US}
+b${US}Not responding${US}
+"`,
+    );
+    await home.write('queue', pendingLine('1', 'a', 'Dependency'));
+    expect((await observe()).facts).toMatchObject([{ jobId: '1', reason: 'Dependency' }]);
+    expect(await home.linesOf('sinfo')).toEqual([]);
+    await home.write(
+      'queue',
+      ['a', 'b'].map((queue, index) => pendingLine(`${index + 1}`, queue, 'Resources')).join(''),
+    );
+    const { facts } = await observe();
+    expect(facts.map(({ nodeProblem }) => nodeProblem)).toEqual(['InsufficientInstanceCapacity', undefined]);
   });
 });

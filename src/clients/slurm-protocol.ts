@@ -4,8 +4,10 @@ import {
   SlurmOutputError,
   parseJobs,
   parseLostJobs,
+  parseNodeProblems,
   parsePartitions,
   parsePing,
+  withNodeProblems,
 } from '../domain/slurm-output.ts';
 import type {
   FileContent,
@@ -84,7 +86,7 @@ export function decodeObservation(answer: string, withAccounting: boolean): Slur
     unavailable('the answer is cut off');
   return parsed('squeue and sacct', () => ({
     facts: [
-      ...parseJobs(queue, 'queue'),
+      ...withNodeProblems(parseJobs(queue, 'queue'), parseNodeProblems(sections.get('nodes') ?? '')),
       ...parseJobs(accounting, 'accounting'),
       ...parseJobs(sections.get('found') ?? '', 'accounting'),
       ...parseLostJobs(sections.get('lost') ?? ''),

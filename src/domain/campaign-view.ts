@@ -1,5 +1,6 @@
 import type { CampaignContentReference } from './job.ts';
 import type { Failure } from './failures.ts';
+import type { PendingCause } from './slurm-reasons.ts';
 import type { JobState } from './slurm-states.ts';
 
 export const campaignStates = [
@@ -22,6 +23,10 @@ export interface JobView {
   readonly state: JobState;
   /** What the state means here, in plain words: why it waits, how it ended. */
   readonly reason: string;
+  /** What to do about it: absent where nothing needs to be done. */
+  readonly nextStep?: string;
+  /** Of a job that waits in Slurm: for what, for programs. */
+  readonly pendingCause?: PendingCause;
   readonly slurmJobId?: string;
   /** Slurm's own state and flags, e.g. `RUNNING` or `PENDING`. */
   readonly slurmState?: string;

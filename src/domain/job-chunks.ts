@@ -25,6 +25,8 @@ type FlatJob = z.output<typeof flatJobSchema>;
 const codings: Partial<Record<keyof FlatJob, 'text' | 'time'>> = {
   state: 'text',
   reason: 'text',
+  nextStep: 'text',
+  pendingCause: 'text',
   slurmState: 'text',
   submittedAt: 'time',
   startedAt: 'time',

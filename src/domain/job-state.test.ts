@@ -96,7 +96,7 @@ describe('the reason', () => {
       { state: 'PENDING', reason: 'AssocGrpCpuLimit' },
       'Waiting because a limit of its account is reached (AssocGrpCpuLimit)',
     ],
-    [{ state: 'PENDING', reason: 'SomethingNew' }, 'Waiting: SomethingNew'],
+    [{ state: 'PENDING', reason: 'SomethingNew' }, 'Waiting (SomethingNew)'],
     [{ state: 'PENDING', reason: '' }, 'Waiting to be scheduled'],
   ] satisfies [Partial<SlurmJobFact>, string][])('of %j is "%s"', (changes, reason) => {
     expect(judge(fact(changes)).reason).toBe(reason);
@@ -110,6 +110,7 @@ describe('the view after a look', () => {
       key: 'k1',
       state: 'failed',
       reason: 'Exit code 3',
+      nextStep: 'Read its stderr and stdout, mend the job and submit it again.',
       slurmJobId: '7',
       slurmState: 'FAILED',
       exitCode: 3,

@@ -1,11 +1,18 @@
 import type { JobView } from './campaign-view.ts';
 import { parseJobComment } from './ids.ts';
 import type { ClusterActivity, SlurmJobFact } from './slurm-facts.ts';
-import { describeSignal, explainPending, isStuckReason } from './slurm-reasons.ts';
+import {
+  describeSignal,
+  explainPending,
+  isStuckReason,
+  NODES_BOOT,
+  type PendingExplanation,
+  REQUEUED_AND_HELD,
+} from './slurm-reasons.ts';
 import { isTerminal } from './slurm-states.ts';
 import type { JobState, SlurmStateFlag } from './slurm-states.ts';
 
-export type Verdict = Pick<JobView, 'state' | 'reason'>;
+export type Verdict = Pick<JobView, 'state' | 'reason' | 'nextStep' | 'pendingCause'>;
 
 /**
  * The view of a job after a look at Slurm at `observedAt` (ISO 8601, used where Slurm names no end time). A job that
@@ -17,7 +24,7 @@ export function jobAfterFact(previous: JobView, fact: SlurmJobFact | undefined, 
   if (fact === undefined || (fact.source === 'accounting' && !hasEnded(fact))) return unseen(previous);
   if (fact.source === 'ledger') return lost(previous, fact);
   const judged = judge(fact);
-  const verdict = isSameEnd(previous, judged, fact) ? { ...judged, reason: previous.reason } : judged;
+  const verdict = isSameEnd(previous, judged, fact) ? endOf(previous) : judged;
   const startedAt = isoTime(fact.startTime);
   return {
     key: previous.key,
@@ -31,6 +38,11 @@ export function jobAfterFact(previous: JobView, fact: SlurmJobFact | undefined, 
     restarts: fact.restarts,
     logsComplete: previous.logsComplete,
   };
+}
+
+/** What was said of a job that has ended. */
+function endOf({ state, reason, nextStep }: JobView): Verdict {
+  return { state, reason, ...(nextStep !== undefined && { nextStep }) };
 }
 
 /** Accounting does not keep the reason of an end that the queue has shown. */
@@ -58,8 +70,9 @@ const notYetInSlurm: ReadonlySet<JobState> = new Set(['waiting', 'submitting']);
 
 function unseen(previous: JobView): JobView {
   if (isTerminal(previous.state) || notYetInSlurm.has(previous.state)) return previous;
+  const { nextStep: _nextStep, pendingCause: _pendingCause, ...rest } = previous;
   return {
-    ...previous,
+    ...rest,
     reason: 'The queue no longer shows the job and accounting does not know its end yet',
   };
 }
@@ -81,16 +94,15 @@ export function judge(fact: SlurmJobFact): Verdict {
   if (fact.state === undefined)
     return { state: 'unknown', reason: 'Slurm names a state that this version does not know' };
   if (has('REVOKED')) return { state: 'cancelled', reason: 'Another cluster of the federation ran it' };
-  if (has('REQUEUE_HOLD', 'SPECIAL_EXIT', 'RESV_DEL_HOLD'))
-    return { state: 'pending', reason: 'Requeued and held' };
+  if (has('REQUEUE_HOLD', 'SPECIAL_EXIT', 'RESV_DEL_HOLD')) return waiting(REQUEUED_AND_HELD);
   if (has('REQUEUED', 'REQUEUE_FED', 'LAUNCH_FAILED')) return { state: 'pending', reason: 'Requeued' };
   if (has('COMPLETING', 'STAGE_OUT'))
     return { state: 'completing', reason: 'Its processes have ended; Slurm is cleaning up its nodes' };
   if (has('STOPPED')) return { state: 'suspended', reason: 'Stopped by a signal' };
-  if (has('CONFIGURING', 'POWER_UP_NODE')) return { state: 'pending', reason: 'Its nodes are booting' };
+  if (has('CONFIGURING', 'POWER_UP_NODE')) return waiting(NODES_BOOT);
   switch (fact.state) {
     case 'PENDING':
-      return { state: 'pending', reason: explainPending(fact.reason) };
+      return waiting(explainPending(fact.reason, fact.nodeProblem));
     case 'RUNNING':
       return { state: 'running', reason: 'Running' };
     case 'SUSPENDED':
@@ -100,7 +112,14 @@ export function judge(fact: SlurmJobFact): Verdict {
   }
 }
 
+function waiting({ text, cause, nextStep }: PendingExplanation): Verdict {
+  return { state: 'pending', reason: text, pendingCause: cause, nextStep };
+}
+
 type EndState = Exclude<NonNullable<SlurmJobFact['state']>, 'PENDING' | 'RUNNING' | 'SUSPENDED'>;
+
+const LOOK_AT_OUTPUT = 'Read its stderr and stdout, mend the job and submit it again.';
+const SUBMIT_AGAIN = 'Submit it again: it was not the job’s own fault.';
 
 const ends: Readonly<Record<EndState, (fact: SlurmJobFact) => Verdict>> = {
   COMPLETED: () => ({ state: 'succeeded', reason: 'Exit code 0' }),
@@ -108,20 +127,38 @@ const ends: Readonly<Record<EndState, (fact: SlurmJobFact) => Verdict>> = {
   // (seen with 24.11; that moment is then also the start).
   CANCELLED: ({ startTime, reason }) => {
     if (reason === 'DependencyNeverSatisfied')
-      return { state: 'cancelled', reason: 'A job that it depends on did not end as required' };
+      return {
+        state: 'cancelled',
+        reason: 'A job that it depends on did not end as required',
+        nextStep: 'Mend that job and submit both again.',
+      };
     const hasStarted = startTime !== undefined;
     return { state: 'cancelled', reason: hasStarted ? 'Cancelled' : 'Cancelled before it started' };
   },
-  FAILED: (fact) => ({ state: 'failed', reason: describeExit(fact) }),
-  TIMEOUT: () => ({ state: 'timed-out', reason: 'Its time limit was reached' }),
-  DEADLINE: () => ({ state: 'failed', reason: 'Its deadline was reached' }),
+  FAILED: (fact) => ({ state: 'failed', reason: describeExit(fact), nextStep: LOOK_AT_OUTPUT }),
+  TIMEOUT: () => ({
+    state: 'timed-out',
+    reason: 'Its time limit was reached',
+    nextStep:
+      'Submit it again with a longer timeLimitSeconds, or let it save its progress and go on from there.',
+  }),
+  DEADLINE: () => ({
+    state: 'failed',
+    reason: 'Its deadline was reached',
+    nextStep: 'Submit it again with a later deadline.',
+  }),
   OUT_OF_MEMORY: () => ({
     state: 'failed',
     reason: 'It used more memory than it had asked for and was killed',
+    nextStep: 'Submit it again with more memoryMebibytesPerNode.',
   }),
-  NODE_FAIL: () => ({ state: 'failed', reason: 'A node that it ran on failed' }),
-  BOOT_FAIL: () => ({ state: 'failed', reason: 'Its nodes could not be started' }),
-  PREEMPTED: () => ({ state: 'failed', reason: 'It was ended in favour of a job of higher priority' }),
+  NODE_FAIL: () => ({ state: 'failed', reason: 'A node that it ran on failed', nextStep: SUBMIT_AGAIN }),
+  BOOT_FAIL: () => ({ state: 'failed', reason: 'Its nodes could not be started', nextStep: SUBMIT_AGAIN }),
+  PREEMPTED: () => ({
+    state: 'failed',
+    reason: 'It was ended in favour of a job of higher priority',
+    nextStep: SUBMIT_AGAIN,
+  }),
 };
 
 function describeExit({ exitCode, signal, reason }: SlurmJobFact): string {

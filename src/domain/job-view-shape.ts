@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { JobView } from './campaign-view.ts';
+import { pendingCauses } from './slurm-reasons.ts';
 import { jobStates } from './slurm-states.ts';
 
 /** The fields of a job's view as they are stored, all of them: one that is missing here would be lost on the way. */
@@ -7,6 +8,8 @@ export const jobViewShape = {
   key: z.string(),
   state: z.enum(jobStates),
   reason: z.string(),
+  nextStep: z.string().optional(),
+  pendingCause: z.enum(pendingCauses).optional(),
   slurmJobId: z.string().optional(),
   slurmState: z.string().optional(),
   exitCode: z.int().optional(),

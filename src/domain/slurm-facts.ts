@@ -14,6 +14,8 @@ export interface SlurmJobFact {
   readonly flags: readonly SlurmStateFlag[];
   /** Slurm's own word for why the job waits or ended, e.g. `Resources`, `JobHeldUser`. */
   readonly reason: string;
+  /** Why EC2 did not start a node of the queue that the job waits for, e.g. `InsufficientInstanceCapacity`. */
+  readonly nodeProblem?: string;
   readonly exitCode?: number;
   readonly signal?: number;
   readonly submitTime?: number;

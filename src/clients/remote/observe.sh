@@ -3,7 +3,8 @@
 # Standard input: `<epoch> <seconds since 1970>`: accounting is asked for jobs since then; `-` leaves accounting out.
 # Standard output: `pcp-answer`, `sessions <n>`, then sections: a line with the name behind a record separator, what
 # belongs to it, and `<name> ok` behind a record separator.
-#   `queue`: squeue's lines. With accounting also
+#   `queue`: squeue's lines;
+#   `nodes`: partition and reason of nodes that EC2 did not start, only where a job waits for nodes. With accounting also
 #   `accounting`: sacct's lines;
 #   `found`: the same of jobs of the epoch that neither shows although Slurm once accepted them;
 #   `lost`: `<comment> <id>` of those that Slurm has really forgotten.
@@ -61,6 +62,12 @@ export SLURM_TIME_FORMAT=%s
 section queue squeue --noheader --all --states=all --Format="$(format JobID JobArrayID State exit_code Reason \
   SubmitTime StartTime EndTime NodeList RestartCnt Partition UserName Name Comment)"
 
+queue=$output
+# Why a job waits for nodes, when ParallelCluster could not start them: it notes EC2's error code at the node.
+if [[ $queue =~ $US(Resources|ReqNodeNotAvail|Nodes required|NodeDown|PartitionDown|PartitionInactive) ]]; then
+  section nodes sinfo --noheader --Node --Format="$(format Partition Reason)"
+fi
+
 # Entries of the ledger, `<comment> <id> <time>`, whose job neither the queue in $1 nor accounting in $2 shows.
 missing_of() {
   local ledger="$HOME/.parallelcluster-provisioner/$epoch/ledger" now
@@ -89,7 +96,6 @@ lost_of() {
 }
 
 if [[ $since != - ]]; then
-  queue=$output
   section accounting accounting_since "$since" --allusers
   missing=$(missing_of "$queue" "$output")
   if [[ -n $missing ]] && accounting_is_whole; then
