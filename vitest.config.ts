@@ -32,7 +32,7 @@ export default defineConfig({
           isolate: false,
         },
       },
-      { test: { name: 'api', include: ['test/api/**/*.test.ts'], isolate: false } },
+      { test: { name: 'api', include: ['test/api/**/*.test.ts'], isolate: false, testTimeout: 30_000 } },
       {
         test: {
           name: 'contract',

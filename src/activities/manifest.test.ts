@@ -65,5 +65,8 @@ test('a plan is the keys and dependencies of the content, in the order of the ca
     ],
   });
   const { loadCampaign } = createCampaignPlanActivities({ campaignStore });
-  expect(await loadCampaign({ content })).toEqual({ jobs: [{ key: 'b', afterany: [1] }, { key: 'a' }] });
+  expect(await loadCampaign({ content })).toEqual({
+    requeueLimit: 10,
+    jobs: [{ key: 'b', afterany: [1] }, { key: 'a' }],
+  });
 });

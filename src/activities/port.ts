@@ -1,6 +1,7 @@
 import type { ManifestPartReference } from '../domain/campaign-manifest.ts';
 import type { CampaignPlan } from '../domain/campaign-plan.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
+import type { ControlOutcome, JobAction } from '../domain/job-control.ts';
 import type { Dependency } from '../domain/dependencies.ts';
 import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
@@ -75,6 +76,17 @@ export interface Observation {
   readonly campaigns: readonly CampaignFacts[];
   /** Not everything that is new fitted into this answer: look again at once. */
   readonly more: boolean;
+}
+
+/** Something that is to be done to jobs that Slurm has. */
+export interface ControlJobsRequest extends Deployment {
+  readonly access: ClusterAccess;
+  /** The head node's administrator, for what Slurm lets only its operators do. */
+  readonly adminAccess?: ClusterAccess;
+  readonly campaignId: string;
+  readonly action: JobAction;
+  /** `restarts`: how often Slurm had requeued it when this was asked for. */
+  readonly jobs: readonly { readonly jobKey: string; readonly restarts: number }[];
 }
 
 /** A job whose output is to be copied into the cluster's log group. */
@@ -181,6 +193,8 @@ export interface Activities {
       readonly jobKeys?: readonly string[];
     },
   ): Promise<void>;
+  /** Holds, releases, requeues or changes jobs one by one; facts tell what became of them. */
+  controlJobs(request: ControlJobsRequest): Promise<ControlOutcome[]>;
   /** Forgets pooled connections and cached keys of a deployment. */
   disconnect(deployment: Deployment): Promise<void>;
 

@@ -1,5 +1,6 @@
 import type { CampaignStore } from '../clients/campaign-store.ts';
 import type { JobToSubmit, SlurmGateway } from '../clients/slurm-gateway.ts';
+import type { ControlOutcome } from '../domain/job-control.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { parseJobComment } from '../domain/ids.ts';
 import { classifyActivity } from '../domain/job-state.ts';
@@ -24,7 +25,7 @@ export function createSlurmActivities({
   campaignStore,
 }: SlurmActivityDeps): Pick<
   Activities,
-  'submitJobs' | 'observeSlurm' | 'cancelJobs' | 'cancelCampaignJobs' | 'disconnect'
+  'submitJobs' | 'observeSlurm' | 'cancelJobs' | 'cancelCampaignJobs' | 'controlJobs' | 'disconnect'
 > {
   const remembered = rememberBuckets();
   return {
@@ -66,10 +67,27 @@ export function createSlurmActivities({
       );
     },
 
+    async controlJobs({ epoch, access, adminAccess, campaignId, action, jobs }) {
+      return withHeartbeat(async ({ signal }) => {
+        const outcomes = await gateway.control({ epoch, access }, { campaignId, action, jobs }, { signal });
+        const denied = new Set(outcomes.filter(isDenied).map(({ jobKey }) => jobKey));
+        if (!adminAccess || denied.size === 0) return outcomes;
+        const rest = { campaignId, action, jobs: jobs.filter(({ jobKey }) => denied.has(jobKey)) };
+        const repeated = await gateway.control({ epoch, access: adminAccess }, rest, { signal });
+        const byKey = new Map(repeated.map((outcome) => [outcome.jobKey, outcome]));
+        return outcomes.map((outcome) => byKey.get(outcome.jobKey) ?? outcome);
+      });
+    },
+
     async disconnect({ epoch }) {
       gateway.disconnect(epoch);
     },
   };
+}
+
+/** Slurm's words for what only its operators may do (ESLURM_ACCESS_DENIED, slurm_errno.c). */
+function isDenied(outcome: ControlOutcome): boolean {
+  return outcome.status === 'refused' && outcome.message.includes('Access/permission denied');
 }
 
 async function selectJobs(

@@ -6,6 +6,7 @@ import { KnownFailure } from '../domain/failures.ts';
 import { registerArchiveRoute } from './archive.routes.ts';
 import { requireBearerToken } from './auth.ts';
 import { CampaignService, type CampaignServiceDeps } from './campaign-service.ts';
+import { registerActionRoutes } from './actions.routes.ts';
 import { registerCancelRoutes } from './cancel.routes.ts';
 import { registerCampaignRoutes } from './campaigns.routes.ts';
 import { registerClusterRoutes } from './clusters.routes.ts';
@@ -78,6 +79,7 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   registerLifetimeRoutes(app, deps.clusters);
   registerCampaignRoutes(app, campaigns);
   registerCancelRoutes(app, campaigns);
+  registerActionRoutes(app, campaigns);
   registerLogRoutes(app, campaigns, deps.logs, deps.tailPace);
   registerArchiveRoute(app, campaigns, deps.logs);
   registerOpsRoutes(app, deps.readiness);

@@ -6,6 +6,7 @@ import type { ClusterView } from '../domain/cluster-view.ts';
 import { type Failure, failureOf, KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContent, campaignSpecSchema } from '../domain/job.ts';
+import type { JobAction } from '../domain/job-control.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
 import { campaignIdFor } from './campaign-id.ts';
 import {
@@ -163,6 +164,31 @@ export class CampaignService {
     const view = await this.deps.campaigns.cancel(tenant, campaignId, request, answerBy);
     const after = await this.job(tenant, campaignId, jobKey, answerBy);
     return { ended: view === undefined, left: after.job };
+  }
+
+  /**
+   * Does something to a job that Slurm has, and answers the job as it was last seen: what became of it, the next look
+   * at Slurm shows. NotFound, JobActionRefused with Slurm's own words.
+   */
+  async act(
+    tenant: Tenant,
+    campaignId: string,
+    jobKey: string,
+    action: JobAction,
+    answerBy: Date,
+  ): Promise<JobView> {
+    const { job } = await this.job(tenant, campaignId, jobKey, answerBy);
+    const outcomes = await this.deps.campaigns.control(
+      tenant,
+      campaignId,
+      { jobKeys: [jobKey], action },
+      answerBy,
+    );
+    const outcome = outcomes?.find((each) => each.jobKey === jobKey);
+    if (outcome?.status === 'done') return job;
+    const message =
+      outcome?.status === 'refused' ? outcome.message : `Slurm does not have the job: it is ${job.state}.`;
+    throw new KnownFailure('JobActionRefused', message);
   }
 
   /** Since when the states of jobs are only the last known ones. Of an ended campaign they are final. */

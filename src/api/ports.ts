@@ -2,6 +2,7 @@ import type { CampaignView, JobView } from '../domain/campaign-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { ClusterState, ClusterView } from '../domain/cluster-view.ts';
 import type { Tenant } from '../domain/ids.ts';
+import type { ControlOutcome, ControlRequest } from '../domain/job-control.ts';
 import type { HoldRequest, Resolution } from '../domain/lifetime.ts';
 import type {
   CancelCampaignRequest,
@@ -70,6 +71,13 @@ export interface Campaigns {
     request: CancelCampaignRequest,
     answerBy: Date,
   ): Promise<CampaignView | undefined>;
+  /** Does something to jobs that Slurm has. Undefined if its workflow does not run. SlurmUnavailable. */
+  control(
+    tenant: Tenant,
+    campaignId: string,
+    request: ControlRequest,
+    answerBy: Date,
+  ): Promise<readonly ControlOutcome[] | undefined>;
 }
 
 /** Whether requests that need Temporal and a worker can succeed now. */

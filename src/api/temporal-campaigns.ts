@@ -4,7 +4,7 @@ import { CAMPAIGN_VIEW_MEMO } from '../domain/cluster-view.ts';
 import type { CampaignView } from '../domain/campaign-view.ts';
 import { failureOf, KnownFailure } from '../domain/failures.ts';
 import { campaignWorkflowId, type Tenant } from '../domain/ids.ts';
-import { campaignJob, campaignJobs, cancelCampaign } from '../workflows/messages.ts';
+import { campaignJob, campaignJobs, cancelCampaign, controlJobs } from '../workflows/messages.ts';
 import { endedFromOutside } from './cluster-memo.ts';
 import type { Campaigns } from './ports.ts';
 import { callTemporal, unlessUnknown } from './temporal-calls.ts';
@@ -67,6 +67,13 @@ export function createTemporalCampaigns(client: Client): Campaigns {
       const handle = handleOf(tenant, campaignId);
       return unlessUnknown(
         callTemporal(client, answerBy, async () => handle.executeUpdate(cancelCampaign, { args: [request] })),
+      );
+    },
+
+    control: async (tenant, campaignId, request, answerBy) => {
+      const handle = handleOf(tenant, campaignId);
+      return unlessUnknown(
+        callTemporal(client, answerBy, async () => handle.executeUpdate(controlJobs, { args: [request] })),
       );
     },
   };

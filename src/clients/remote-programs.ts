@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { shellQuote } from '../domain/shell-quote.ts';
 
-export type RemoteProgram = 'submit' | 'observe' | 'ping' | 'cancel' | 'read-files' | 'outputs' | 'home';
+export type RemoteProgram =
+  'submit' | 'observe' | 'ping' | 'cancel' | 'control' | 'read-files' | 'outputs' | 'home';
 
 /** First line of every answer: what a profile of the job user may print before it is not ours. */
 const ANSWER = 'pcp-answer\n';
@@ -33,6 +34,7 @@ const commands: Readonly<Record<RemoteProgram, string>> = {
   observe: load(['accounting', 'observe']),
   ping: load(['ping']),
   cancel: load(['cancel']),
+  control: load(['control']),
   'read-files': load(['read-files']),
   outputs: load(['outputs']),
   home: load(['home']),

@@ -1,5 +1,6 @@
 import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { Dependency } from '../domain/dependencies.ts';
+import type { ControlOutcome, JobAction } from '../domain/job-control.ts';
 import type { JobSpec } from '../domain/job.ts';
 import type { JobFileName } from '../domain/sbatch.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
@@ -70,6 +71,17 @@ export interface JobSelection {
   readonly jobKeys?: readonly string[];
 }
 
+/** An action at jobs of one campaign. */
+export interface JobControl {
+  readonly campaignId: string;
+  readonly action: JobAction;
+  readonly jobs: readonly {
+    readonly jobKey: string;
+    /** How often Slurm had requeued it when the action was asked for: repeating a requeue does not requeue again. */
+    readonly restarts: number;
+  }[];
+}
+
 /** A part of a file that a job wrote. */
 export interface FilePart {
   readonly campaignId: string;
@@ -120,6 +132,8 @@ export interface SlurmGateway {
     selection: JobSelection,
     options?: CallOptions,
   ): Promise<{ readonly remaining: number }>;
+  /** Does something to live jobs, one by one; answers are in the order of the jobs. */
+  control(head: HeadNode, control: JobControl, options?: CallOptions): Promise<ControlOutcome[]>;
   /** Reads parts of files that jobs wrote, many through one channel, in the order of the request. Follows no link. */
   readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]>;
   /** What our jobs have written, of those that have started and were not yet forgotten by {@link forgetOutputs}. */

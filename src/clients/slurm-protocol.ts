@@ -1,4 +1,5 @@
 import { KnownFailure } from '../domain/failures.ts';
+import type { ControlOutcome, JobAction } from '../domain/job-control.ts';
 import { jobPaths, renderJobFiles } from '../domain/sbatch.ts';
 import {
   SlurmOutputError,
@@ -12,6 +13,7 @@ import {
 import type {
   FileContent,
   FilePart,
+  JobControl,
   JobSelection,
   JobToSubmit,
   SlurmHealth,
@@ -121,6 +123,33 @@ export function decodeCancellation(answer: string): { readonly remaining: number
   if (remaining === undefined)
     unavailable(/^unavailable (.*)$/m.exec(answer)?.[1] ?? 'the answer is cut off');
   return { remaining: Number(remaining) };
+}
+
+/** The standard input of control.sh. */
+export function encodeControl(epoch: string, { campaignId, action, jobs }: JobControl): string {
+  const lines = jobs.map(({ jobKey, restarts }) => `${jobKey} ${restarts}`);
+  return [`pcp/${epoch}/${campaignId}/ ${action.kind} ${valueOf(action)} ${jobs.length}`, ...lines, ''].join(
+    '\n',
+  );
+}
+
+function valueOf(action: JobAction): number | '-' {
+  if (action.kind === 'nice') return action.nice;
+  return action.kind === 'time-limit' ? Math.ceil(action.timeLimitSeconds / 60) : '-';
+}
+
+/** @throws KnownFailure SlurmUnavailable unless every job was decided. */
+export function decodeControl(answer: string, { jobs }: JobControl): ControlOutcome[] {
+  const outcomes = new Map<string, ControlOutcome>();
+  const lines = answer.split('\n');
+  for (const line of lines) {
+    const [word, jobKey = '', ...rest] = line.split(' ');
+    if (word === 'done' || word === 'absent') outcomes.set(jobKey, { jobKey, status: word });
+    if (word === 'refused') outcomes.set(jobKey, { jobKey, status: word, message: rest.join(' ').trim() });
+    if (word === 'unavailable') unavailable(line.slice('unavailable '.length));
+  }
+  if (!lines.includes('end')) unavailable('the answer is cut off');
+  return jobs.map(({ jobKey }) => outcomes.get(jobKey) ?? unavailable(`no answer for the job ${jobKey}`));
 }
 
 /** The standard input of read-files.sh. */

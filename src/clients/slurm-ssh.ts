@@ -1,5 +1,6 @@
 import { KnownFailure } from '../domain/failures.ts';
 import { epochStartSeconds } from '../domain/ids.ts';
+import type { ControlOutcome } from '../domain/job-control.ts';
 import { decodeOutputs, encodeForgetting, encodeListing } from './job-outputs-protocol.ts';
 import { answerOf, remoteCommand } from './remote-programs.ts';
 import type { RemoteProgram } from './remote-programs.ts';
@@ -8,6 +9,7 @@ import type {
   FileContent,
   FilePart,
   HeadNode,
+  JobControl,
   JobOutput,
   JobSelection,
   JobToSubmit,
@@ -20,11 +22,13 @@ import type {
 } from './slurm-gateway.ts';
 import {
   decodeCancellation,
+  decodeControl,
   decodeFileParts,
   decodeObservation,
   decodePing,
   decodeSubmission,
   encodeCancellation,
+  encodeControl,
   encodeFileParts,
   encodeSubmission,
 } from './slurm-protocol.ts';
@@ -48,6 +52,7 @@ const timeoutSeconds: Readonly<Record<RemoteProgram, number>> = {
   observe: 50,
   ping: 45,
   cancel: 120,
+  control: 60,
   'read-files': 300,
   outputs: 60,
   home: 20,
@@ -110,6 +115,11 @@ export class SlurmSsh implements SlurmGateway {
     const request = encodeCancellation(head.epoch, selection);
     const answer = await this.#call(head, 'cancel', request, options);
     return decodeCancellation(answer.toString('utf8'));
+  }
+
+  async control(head: HeadNode, control: JobControl, options?: CallOptions): Promise<ControlOutcome[]> {
+    const answer = await this.#call(head, 'control', encodeControl(head.epoch, control), options);
+    return decodeControl(answer.toString('utf8'), control);
   }
 
   async readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]> {

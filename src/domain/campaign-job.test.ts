@@ -143,3 +143,31 @@ it('shows of a job only what concerns everybody', () => {
   expect(view).not.toHaveProperty('dependsOn');
   expect(view).not.toHaveProperty('cancellation');
 });
+
+describe('a job that Slurm requeued', () => {
+  const limited: CampaignJob = { ...pending, requeueLimit: 2 };
+
+  it('goes on within its limit, and is to be cancelled beyond it', () => {
+    expect(mustBeCancelled(jobAfterNews(limited, fact({ restarts: 2 }), NOW))).toBe(false);
+    const beyond = jobAfterNews(limited, fact({ restarts: 3 }), NOW);
+    expect(mustBeCancelled(beyond)).toBe(true);
+    expect(jobAfterNews(beyond, fact({ state: 'CANCELLED', restarts: 3 }), NOW)).toMatchObject({
+      state: 'failed',
+      reason: 'Slurm requeued it 3 times, which is more than its requeueLimit of 2.',
+    });
+  });
+
+  it('is not cancelled where nobody counts, or when it ended by itself meanwhile', () => {
+    expect(mustBeCancelled(jobAfterNews(pending, fact({ restarts: 99 }), NOW))).toBe(false);
+    const ended = jobAfterNews(limited, fact({ state: 'COMPLETED', exitCode: 0, restarts: 3 }), NOW);
+    expect(ended).toMatchObject({ state: 'succeeded' });
+  });
+});
+
+it('a job that ended because somebody cancelled it says why', () => {
+  const doomed = cancelJob(pending, 'wrong morphology', NOW);
+  expect(jobAfterNews(doomed, fact({ state: 'CANCELLED' }), NOW)).toMatchObject({
+    state: 'cancelled',
+    reason: 'Cancelled: wrong morphology',
+  });
+});

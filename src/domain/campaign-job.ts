@@ -3,18 +3,24 @@ import type { Dependency } from './dependencies.ts';
 import { jobAfterFact } from './job-state.ts';
 import type { SlurmJobFact } from './slurm-facts.ts';
 import { isTerminal } from './slurm-states.ts';
-import { clipped } from './wording.ts';
+import { clipped, counted } from './wording.ts';
 
 /** A job as its campaign's workflow keeps it: what everybody sees of it, and what is still to be done about it. */
 export interface CampaignJob extends JobView {
   /** Absent when it depends on nothing. */
   readonly dependsOn?: readonly Dependency[];
-  /** It is to end, because somebody wants that. */
-  readonly cancellation?: {
-    readonly reason: string;
-    /** Slurm was told. */
-    readonly isAsked: boolean;
-  };
+  /** It is to end, because somebody wants that, or because it was requeued too often. */
+  readonly cancellation?: Cancellation;
+  /** How often Slurm may requeue it. Nobody counts if absent. */
+  readonly requeueLimit?: number;
+}
+
+interface Cancellation {
+  readonly reason: string;
+  /** Slurm was told. */
+  readonly isAsked: boolean;
+  /** Nobody asked for it: the job has failed. */
+  readonly isFailure?: true;
 }
 
 /** What Slurm made of one job of a submission. */
@@ -31,14 +37,19 @@ export const MAX_REASON_CHARACTERS = 160;
 
 /** Jobs of a campaign that was just accepted. */
 export function newJobs(
-  jobs: readonly { readonly key: string; readonly dependsOn?: readonly Dependency[] }[],
+  jobs: readonly {
+    readonly key: string;
+    readonly dependsOn?: readonly Dependency[] | undefined;
+    readonly requeueLimit?: number | undefined;
+  }[],
 ): CampaignJob[] {
-  return jobs.map(({ key, dependsOn = [] }) => ({
+  return jobs.map(({ key, dependsOn = [], requeueLimit }) => ({
     key,
     state: 'waiting',
     reason: 'Waiting until the cluster is ready.',
     logsComplete: false,
     ...(dependsOn.length > 0 && { dependsOn }),
+    ...(requeueLimit !== undefined && { requeueLimit }),
   }));
 }
 
@@ -46,6 +57,7 @@ export function newJobs(
 export function viewOfJob({
   dependsOn: _dependsOn,
   cancellation: _cancellation,
+  requeueLimit: _requeueLimit,
   ...view
 }: CampaignJob): JobView {
   return view;
@@ -94,7 +106,27 @@ export function jobAfterNews(job: CampaignJob, fact: SlurmJobFact, observedAt: s
   const isOwn = job.slurmJobId === fact.jobId;
   if (fact.source === 'ledger') return isOwn && !isTerminal(job.state) ? lostJob(job, observedAt) : job;
   if (job.slurmJobId !== undefined && !isOwn) return job;
-  return { ...jobAfterFact(job, fact, observedAt), ...intentions(job) };
+  const seen = { ...jobAfterFact(job, fact, observedAt), ...intentions(job) };
+  return isTerminal(seen.state) ? endedAsWanted(seen) : withinRequeueLimit(seen, fact);
+}
+
+/** A job that ended because it was to end says why. */
+function endedAsWanted(job: CampaignJob): CampaignJob {
+  const { state, cancellation, nextStep: _nextStep, ...rest } = job;
+  if (state !== 'cancelled' || !cancellation) return job;
+  const { reason, isFailure } = cancellation;
+  if (!isFailure)
+    return { ...rest, cancellation, state, reason: clipped(`Cancelled: ${reason}`, MAX_REASON_CHARACTERS) };
+  const nextStep = 'Look at why its nodes failed or did not start, then submit it again.';
+  return { ...rest, cancellation, state: 'failed', reason, nextStep };
+}
+
+/** Slurm requeues a job whose node failed, did not boot, or was taken for other work, for ever. */
+function withinRequeueLimit(job: CampaignJob, { restarts }: SlurmJobFact): CampaignJob {
+  const { requeueLimit = Number.POSITIVE_INFINITY, cancellation } = job;
+  if (cancellation || restarts <= requeueLimit) return job;
+  const reason = `Slurm requeued it ${counted(restarts, 'time')}, which is more than its requeueLimit of ${requeueLimit}.`;
+  return { ...job, cancellation: { reason, isAsked: false, isFailure: true } };
 }
 
 function lostJob(job: CampaignJob, now: string): CampaignJob {
@@ -113,8 +145,13 @@ function unstarted(job: CampaignJob): CampaignJob {
 function intentions({
   dependsOn,
   cancellation,
-}: CampaignJob): Pick<CampaignJob, 'dependsOn' | 'cancellation'> {
-  return { ...(dependsOn && { dependsOn }), ...(cancellation && { cancellation }) };
+  requeueLimit,
+}: CampaignJob): Pick<CampaignJob, 'dependsOn' | 'cancellation' | 'requeueLimit'> {
+  return {
+    ...(dependsOn && { dependsOn }),
+    ...(cancellation && { cancellation }),
+    ...(requeueLimit !== undefined && { requeueLimit }),
+  };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { DEFAULT_REQUEUE_LIMIT } from './job.ts';
 import { type Dependency, type DependencyCondition, dependencyConditions } from './dependencies.ts';
 
 /** Positions of jobs in the list of a campaign's jobs, by what is asked of their end. */
@@ -8,6 +9,8 @@ export type DependencyPositions = {
 /** A job of a plan: its key, and which others it waits for. */
 export interface PlannedJob extends DependencyPositions {
   readonly key: string;
+  /** Where it is another one than the plan's. */
+  readonly requeueLimit?: number | undefined;
 }
 
 /**
@@ -16,24 +19,41 @@ export interface PlannedJob extends DependencyPositions {
  * 2 MB in one payload.
  */
 export interface CampaignPlan {
+  /** Of jobs that name none. Absent in histories of version 0.2.0: then nobody counts. */
+  readonly requeueLimit?: number;
   readonly jobs: readonly PlannedJob[];
 }
 
 interface DependentJob {
   readonly key: string;
   readonly dependsOn?: readonly Dependency[] | undefined;
+  readonly requeueLimit?: number | undefined;
 }
 
 /** The plan of a campaign's jobs. Every dependency must be among them. */
 export function planOf(jobs: readonly DependentJob[]): CampaignPlan {
   const positions = positionsByKey(jobs);
-  return { jobs: jobs.map(({ key, dependsOn = [] }) => ({ key, ...positionsOf(dependsOn, positions) })) };
+  return {
+    requeueLimit: DEFAULT_REQUEUE_LIMIT,
+    jobs: jobs.map(({ key, dependsOn = [], requeueLimit }) => ({
+      key,
+      ...(requeueLimit !== undefined && { requeueLimit }),
+      ...positionsOf(dependsOn, positions),
+    })),
+  };
 }
 
 /** The jobs of a plan with their dependencies by key; those of one condition beside each other. */
-export function jobsOfPlan({ jobs }: CampaignPlan): (DependentJob & { readonly dependsOn: Dependency[] })[] {
+export function jobsOfPlan({
+  jobs,
+  requeueLimit,
+}: CampaignPlan): (DependentJob & { readonly dependsOn: Dependency[] })[] {
   const keys = jobs.map(({ key }) => key);
-  return jobs.map((job) => ({ key: job.key, dependsOn: dependenciesAt(job, keys) }));
+  return jobs.map((job) => ({
+    key: job.key,
+    dependsOn: dependenciesAt(job, keys),
+    requeueLimit: job.requeueLimit ?? requeueLimit,
+  }));
 }
 
 export function positionsByKey(jobs: readonly { readonly key: string }[]): ReadonlyMap<string, number> {

@@ -15,6 +15,7 @@ interface CampaignFrame {
   target?: {
     readonly deployment: Deployment;
     readonly access: ClusterAccess;
+    readonly adminAccess?: ClusterAccess;
     readonly logs: LogLocation;
     readonly defaultQueue: string;
   };

@@ -146,6 +146,13 @@ export const failures = {
     nextStep:
       'Operators: delete its stack, key pairs, secrets and lease as the operations guide says, then ask for it again.',
   },
+  JobActionRefused: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'The job cannot be changed in this way now',
+    nextStep:
+      'Look at the state of the job; one that waits for its submission can be changed once Slurm has it.',
+  },
   CampaignUnattended: {
     retryable: false,
     httpStatus: 409,

@@ -6,6 +6,7 @@ import { newCampaignSnapshot } from './campaign.ts';
 import { readCampaignSnapshot, storeCampaignSnapshot } from './campaign-snapshot.ts';
 import { dependencyConditions } from './dependencies.ts';
 import { decodeJobs, encodeJobs, type JobChunk } from './job-chunks.ts';
+import { pendingCauses } from './slurm-reasons.ts';
 import { jobStates } from './slurm-states.ts';
 
 const SINCE = '2026-01-15T12:00:00.000Z';
@@ -30,7 +31,13 @@ const someJobs: fc.Arbitrary<CampaignJob[]> = fc.uniqueArray(
       restarts: fc.nat(3),
       logsComplete: fc.boolean(),
       logsProblem: fc.string(),
-      cancellation: fc.record({ reason: fc.string(), isAsked: fc.boolean() }),
+      nextStep: fc.string(),
+      pendingCause: fc.constantFrom(...pendingCauses),
+      requeueLimit: fc.nat(1000),
+      cancellation: fc.record(
+        { reason: fc.string(), isAsked: fc.boolean(), isFailure: fc.constant(true) },
+        { requiredKeys: ['reason', 'isAsked'] },
+      ),
     },
     { requiredKeys: ['key', 'state', 'reason', 'logsComplete'] },
   ),

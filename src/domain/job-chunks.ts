@@ -14,6 +14,8 @@ const flatJobSchema = z.object({
   ...jobViewShape,
   cancelReason: z.string().optional(),
   isCancelAsked: z.boolean().optional(),
+  isCancelFailure: z.literal(true).optional(),
+  requeueLimit: z.int().optional(),
   afterok: positions.optional(),
   afterany: positions.optional(),
   afternotok: positions.optional(),
@@ -51,8 +53,9 @@ export interface JobChunk {
 export function encodeJobs(jobs: readonly CampaignJob[], since: string): JobChunk[] {
   const positionOf = positionsByKey(jobs);
   const flat = jobs.map(({ dependsOn = [], cancellation, ...view }): FlatJob => {
-    const { reason: cancelReason, isAsked: isCancelAsked } = cancellation ?? {};
-    return { ...view, cancelReason, isCancelAsked, ...positionsOf(dependsOn, positionOf) };
+    const { reason: cancelReason, isAsked: isCancelAsked, isFailure: isCancelFailure } = cancellation ?? {};
+    const flat = { ...view, cancelReason, isCancelAsked, isCancelFailure };
+    return { ...flat, ...positionsOf(dependsOn, positionOf) };
   });
   const chunks: JobChunk[] = [];
   for (let begin = 0; begin < flat.length; begin += JOBS_PER_CHUNK) {
@@ -81,13 +84,18 @@ function encodeChunk(jobs: readonly FlatJob[], since: string): JobChunk {
 export function decodeJobs(chunks: readonly JobChunk[]): CampaignJob[] {
   const flat = chunks.flatMap(decodeChunk);
   const keys = flat.map(({ key }) => key);
-  return flat.map(({ cancelReason, isCancelAsked, afterok, afterany, afternotok, ...view }) => {
+  return flat.map((job) => {
+    const { cancelReason, isCancelAsked, isCancelFailure, afterok, afterany, afternotok, ...view } = job;
     const dependsOn = dependenciesAt({ afterok, afterany, afternotok }, keys);
     return {
       ...view,
       ...(dependsOn.length > 0 && { dependsOn }),
       ...(cancelReason !== undefined && {
-        cancellation: { reason: cancelReason, isAsked: isCancelAsked === true },
+        cancellation: {
+          reason: cancelReason,
+          isAsked: isCancelAsked === true,
+          ...(isCancelFailure && { isFailure: isCancelFailure }),
+        },
       }),
     };
   });

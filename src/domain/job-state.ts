@@ -45,10 +45,15 @@ function endOf({ state, reason, nextStep }: JobView): Verdict {
   return { state, reason, ...(nextStep !== undefined && { nextStep }) };
 }
 
-/** Accounting does not keep the reason of an end that the queue has shown. */
-function isSameEnd(previous: JobView, { state }: Verdict, { jobId, source }: SlurmJobFact): boolean {
+/** Accounting does not keep the reason of an end that the queue has shown; only it says who cancelled a job. */
+function isSameEnd(
+  previous: JobView,
+  { state }: Verdict,
+  { jobId, source, cancelledBy }: SlurmJobFact,
+): boolean {
   return (
     source === 'accounting' &&
+    cancelledBy === undefined &&
     isTerminal(previous.state) &&
     previous.state === state &&
     previous.slurmJobId === jobId
@@ -125,15 +130,16 @@ const ends: Readonly<Record<EndState, (fact: SlurmJobFact) => Verdict>> = {
   COMPLETED: () => ({ state: 'succeeded', reason: 'Exit code 0' }),
   // With --kill-on-invalid-dep Slurm itself cancels, in the moment of the submission if it knows the end by then
   // (seen with 24.11; that moment is then also the start).
-  CANCELLED: ({ startTime, reason }) => {
+  CANCELLED: ({ startTime, reason, cancelledBy }) => {
     if (reason === 'DependencyNeverSatisfied')
       return {
         state: 'cancelled',
         reason: 'A job that it depends on did not end as required',
         nextStep: 'Mend that job and submit both again.',
       };
-    const hasStarted = startTime !== undefined;
-    return { state: 'cancelled', reason: hasStarted ? 'Cancelled' : 'Cancelled before it started' };
+    const who = cancelledBy === undefined ? '' : ` by ${cancelledBy === 0 ? 'root' : `user ${cancelledBy}`}`;
+    const when = startTime === undefined ? ' before it started' : '';
+    return { state: 'cancelled', reason: `Cancelled${who}${when}` };
   },
   FAILED: (fact) => ({ state: 'failed', reason: describeExit(fact), nextStep: LOOK_AT_OUTPUT }),
   TIMEOUT: () => ({

@@ -6,6 +6,8 @@ import { campaignIdSchema, jobKeySchema } from './ids.ts';
 /** Largest script of one job: sbatch itself refuses more by default (`max_script_size`, slurm.conf(5): 4 MB). */
 const MAX_SCRIPT_BYTES = 1024 * 1024;
 const MAX_JOBS_PER_CAMPAIGN = 10_000;
+/** Missing capacity requeues a job every 10 minutes (ParallelCluster's `insufficient_capacity_timeout`). */
+export const DEFAULT_REQUEUE_LIMIT = 10;
 
 const noNul = (text: string) => !text.includes('\0');
 
@@ -80,6 +82,11 @@ export const jobSpecSchema = z
       .min(1)
       .max(365 * 86_400)
       .optional(),
+    /**
+     * How often Slurm may requeue the job because a node failed, did not boot, or was taken for other work; never
+     * because of the job's own end. 0: not at all. {@link DEFAULT_REQUEUE_LIMIT} if absent.
+     */
+    requeueLimit: z.int().min(0).max(1000).optional(),
     environment: environmentSchema.default({}),
     /** Environment modules that are loaded, in this order, before the job's program starts. */
     modules: z.array(moduleNameSchema).max(50).default([]),

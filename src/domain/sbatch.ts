@@ -62,9 +62,11 @@ export function renderJobFiles(job: JobSpec, context: BatchContext): JobFiles {
  * the job's. A marker or a listing that cannot be written never fails the job; a module that cannot be loaded does.
  */
 export function renderBatchScript(job: JobSpec, context: BatchContext): string {
-  const directives = directivesOf(job, context).map(
-    ([name, value]) => `#SBATCH --${name}=${escapeDirective(value)}`,
-  );
+  const directives = [
+    ...directivesOf(job, context).map(([name, value]) => `#SBATCH --${name}=${escapeDirective(value)}`),
+    // Said in any case: a cluster's default (JobRequeue) may be either.
+    `#SBATCH --${job.requeueLimit === 0 ? 'no-requeue' : 'requeue'}`,
+  ];
   const file = (name: string) => shellQuote(`${context.jobDirectory}/${name}`);
   // Paths stand here as they are: a variable of the wrapper could be one of the caller's.
   return `#!/bin/bash -l

@@ -16,6 +16,8 @@ export interface SlurmJobFact {
   readonly reason: string;
   /** Why EC2 did not start a node of the queue that the job waits for, e.g. `InsufficientInstanceCapacity`. */
   readonly nodeProblem?: string;
+  /** Who cancelled it, as a number of the head node's users; only accounting tells. */
+  readonly cancelledBy?: number;
   readonly exitCode?: number;
   readonly signal?: number;
   readonly submitTime?: number;

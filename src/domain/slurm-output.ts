@@ -66,6 +66,7 @@ function parseJob(record: string, source: SlurmJobFact['source']): SlurmJobFact 
   }
   const column = (index: number) => columns[index] ?? '';
   const { state, flags } = parseState(column(2));
+  const cancelledBy = /^CANCELLED by (\d+)$/.exec(column(2))?.[1];
   const exit = parseExitCode(column(3));
   const startTime = parseTime(column(6));
   const endTime = parseTime(column(7));
@@ -80,6 +81,7 @@ function parseJob(record: string, source: SlurmJobFact['source']): SlurmJobFact 
     reason: reasonOf(column(4)),
     // Before the end, Slurm shows 0:0 and the end that it expects; before the start, the start that it expects.
     ...(hasEnded(state) ? exit : {}),
+    ...optional('cancelledBy', cancelledBy === undefined ? undefined : Number(cancelledBy)),
     ...optional('submitTime', parseTime(column(5))),
     ...optional('startTime', state === 'PENDING' ? undefined : startTime),
     ...optional('endTime', hasEnded(state) ? endTime : undefined),

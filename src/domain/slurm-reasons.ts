@@ -86,6 +86,9 @@ const pendingReasons: Readonly<Record<string, PendingReason>> = {
   launch_failed_requeued_held: {
     text: 'It could not be launched, was requeued and is held',
     cause: 'held',
+    // Seen with 24.11 when slurmctld had died within seconds of the start, which it then did not know of.
+    nextStep:
+      'It may run unseen. Release it when its output does not grow any more and it must run again, or cancel it.',
     stuck: true,
   },
   ReservationDeleted: {

@@ -25,6 +25,7 @@ export const activities: Proxies = {
   observeSlurm: bounded('observeSlurm'),
   cancelJobs: bounded('cancelJobs'),
   cancelCampaignJobs: bounded('cancelCampaignJobs'),
+  controlJobs: bounded('controlJobs'),
   disconnect: bounded('disconnect'),
   loadCampaign: bounded('loadCampaign'),
   writeManifestPart: bounded('writeManifestPart'),

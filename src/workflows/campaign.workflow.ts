@@ -5,11 +5,13 @@ import { cancelRequestSchema, reasonInWords } from '../domain/campaign-cancel.ts
 import { viewOfJob } from '../domain/campaign-job.ts';
 import { JOBS_PER_PART } from '../domain/campaign-manifest.ts';
 import type { CampaignOutcome } from '../domain/campaign-view.ts';
+import { controlRequestSchema } from '../domain/job-control.ts';
 import type { JobChunk } from '../domain/job-chunks.ts';
 import { problemWith } from '../domain/lifetime.ts';
 import { counted } from '../domain/wording.ts';
 import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
+import { control } from './campaign-control.ts';
 import { runJobs } from './campaign-jobs.ts';
 import { CampaignRun } from './campaign-run.ts';
 import { failureFrom, rejection } from './failure.ts';
@@ -22,6 +24,7 @@ import {
   type CancelCampaignRequest,
   clusterGone,
   clusterReady,
+  controlJobs,
   slurmFacts,
 } from './messages.ts';
 
@@ -32,6 +35,7 @@ import {
 export async function campaign(input: CampaignInput, ...chunks: JobChunk[]): Promise<void> {
   const run = new CampaignRun(input, chunks);
   registerHandlers(run);
+  registerControl(run);
   CancellationScope.current().cancelRequested.catch(async () => {
     await CancellationScope.nonCancellable(async () => run.untilPlanIsKnown());
     run.cancel({ reason: 'An operator cancelled the workflow.' });
@@ -72,7 +76,26 @@ function registerHandlers(run: CampaignRun): void {
   );
 }
 
-function refuseUnknownJobs(run: CampaignRun, { jobKeys = [] }: CancelCampaignRequest): void {
+function registerControl(run: CampaignRun): void {
+  setHandler(
+    controlJobs,
+    async (request) => {
+      await run.untilPlanIsKnown();
+      refuseUnknownJobs(run, request);
+      return control(run, request);
+    },
+    {
+      validator: (request) => {
+        const problem = problemWith(controlRequestSchema, request);
+        if (problem) throw rejection('InvalidRequest', problem);
+        if (run.isLoaded) refuseUnknownJobs(run, request);
+      },
+      description: 'Hold, release, requeue jobs, or change their time limit or nice value',
+    },
+  );
+}
+
+function refuseUnknownJobs(run: CampaignRun, { jobKeys = [] }: Pick<CancelCampaignRequest, 'jobKeys'>): void {
   const known = new Set(run.order);
   const unknown = jobKeys.find((key) => !known.has(key));
   if (unknown !== undefined) throw rejection('NotFound', `The campaign has no job \`${unknown}\`.`);

@@ -11,6 +11,7 @@ import { newCampaignSnapshot, renderViewBeforePlan } from '../domain/campaign.ts
 import { CAMPAIGN_VIEW_MEMO } from '../domain/cluster-view.ts';
 import { coversSpec, diffSpecs } from '../domain/cluster-spec.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
+import { ADMIN_USER } from '../domain/deployment.ts';
 import type { Failure } from '../domain/failures.ts';
 import { campaignWorkflowId } from '../domain/ids.ts';
 import { counted } from '../domain/wording.ts';
@@ -140,11 +141,18 @@ async function startCampaign(
 
 /** Tells every campaign that does not know it yet where its jobs are to run. */
 export async function announceReady(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
-  const { access, logGroupName, spec, epoch } = record;
+  const { access, logGroupName, spec, epoch, resources } = record;
   if (!access || !logGroupName) return;
   const target = {
     deployment: entity.deployment(record),
     access,
+    ...(typeof resources.adminKey === 'object' && {
+      adminAccess: {
+        ...access,
+        user: ADMIN_USER,
+        privateKeySecretArn: resources.adminKey.privateKeySecretArn,
+      },
+    }),
     logs: { logGroupName, epoch },
     defaultQueue: spec.queues[0]?.name ?? '',
   };

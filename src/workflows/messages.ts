@@ -9,6 +9,7 @@ import type { Deployment } from '../domain/deployment.ts';
 import type { Failure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
+import type { ControlOutcome, ControlRequest } from '../domain/job-control.ts';
 import type { ExtensionRequest, HoldRequest, Resolution } from '../domain/lifetime.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { PoolSnapshot } from '../domain/subnets.ts';
@@ -118,6 +119,8 @@ export interface CampaignInput extends Tenant {
 export interface CampaignTarget {
   readonly deployment: Deployment;
   readonly access: ClusterAccess;
+  /** Of the head node's administrator. Absent in runs that release 0.2.0 started. */
+  readonly adminAccess?: ClusterAccess;
   readonly logs: LogLocation;
   readonly defaultQueue: string;
 }
@@ -153,6 +156,12 @@ export interface CancelCampaignRequest {
  * answer does not wait for it. Jobs that have ended stay as they are. Repeating it is harmless.
  */
 export const cancelCampaign = defineUpdate<CampaignView, [CancelCampaignRequest]>('cancel');
+
+/**
+ * Does something to jobs that Slurm has, and answers once that is done or refused. InvalidRequest, NotFound for a key
+ * that the campaign does not have, SlurmUnavailable.
+ */
+export const controlJobs = defineUpdate<ControlOutcome[], [ControlRequest]>('control');
 
 export const campaignView = defineQuery<CampaignView>('view');
 

@@ -145,6 +145,14 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     heartbeat: '20 s',
     retry: { initialSeconds: 1, maximumSeconds: 30 },
   },
+  controlJobs: {
+    summary: 'Change jobs in Slurm',
+    why: 'Somebody waits for the answer; some scontrol calls. What it does may be repeated, a requeue too.',
+    startToClose: '60 s',
+    scheduleToClose: '90 s',
+    heartbeat: '20 s',
+    retry: { initialSeconds: 1, maximumSeconds: 5, attempts: 2 },
+  },
   disconnect: {
     summary: 'Close SSH connections',
     why: 'Local to one worker; other workers’ connections close when idle.',

@@ -15,6 +15,7 @@ import type { HoldRequest, Resolution } from '../../src/domain/lifetime.ts';
 import type { ClusterView } from '../../src/domain/cluster-view.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { campaignWorkflowId, clusterWorkflowId, type Tenant } from '../../src/domain/ids.ts';
+import type { ControlOutcome, ControlRequest } from '../../src/domain/job-control.ts';
 import type { CampaignContent, CampaignContentReference } from '../../src/domain/job.ts';
 import type {
   EnsureAnswer,
@@ -125,6 +126,21 @@ export class FakeCampaigns implements Campaigns {
   async job(owner: Tenant, campaignId: string, jobKey: string): Promise<JobView | undefined> {
     this.outage.check('worker');
     return this.at(owner, campaignId).jobs.find(({ key }) => key === jobKey);
+  }
+
+  /** What is done to jobs, and what becomes of it; done if nothing is said. */
+  readonly controls: ControlRequest[] = [];
+  controlOutcome: Omit<ControlOutcome, 'jobKey'> = { status: 'done' };
+
+  async control(
+    owner: Tenant,
+    campaignId: string,
+    request: ControlRequest,
+  ): Promise<ControlOutcome[] | undefined> {
+    this.outage.check('worker');
+    if (!this.at(owner, campaignId).open) return undefined;
+    this.controls.push(request);
+    return request.jobKeys.map((jobKey) => ({ message: '', ...this.controlOutcome, jobKey }));
   }
 
   /** Jobs that wait end at once; what Slurm has goes on until Slurm ends it. */

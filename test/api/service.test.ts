@@ -115,6 +115,7 @@ describe('the OpenAPI document', () => {
         `get ${campaign}/logs`,
         `get ${campaign}/jobs/{jobKey}`,
         `delete ${campaign}/jobs/{jobKey}`,
+        `post ${campaign}/jobs/{jobKey}/actions`,
         `get ${campaign}/jobs/{jobKey}/logs/{kind}`,
         `post ${cluster}/holds`,
         `delete ${cluster}/holds/{name}`,

@@ -3,6 +3,7 @@ import type {
   FileContent,
   FilePart,
   HeadNode,
+  JobControl,
   JobOutput,
   JobSelection,
   SlurmGateway,
@@ -15,6 +16,7 @@ import type {
 import type { DependencyCondition } from '../../src/domain/dependencies.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { jobComment, parseJobComment } from '../../src/domain/ids.ts';
+import type { ControlOutcome, JobAction } from '../../src/domain/job-control.ts';
 import type { JobSpec } from '../../src/domain/job.ts';
 import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
 import { parseLostJobs } from '../../src/domain/slurm-output.ts';
@@ -23,6 +25,7 @@ interface FakeJob {
   readonly spec: JobSpec;
   readonly waitsFor: readonly { readonly job: FakeJob; readonly condition: DependencyCondition }[];
   fact: SlurmJobFact;
+  timeLimitSeconds: number | undefined;
   stdout: string;
 }
 
@@ -76,7 +79,7 @@ export class FakeSlurmGateway implements SlurmGateway {
         return { jobKey: spec.key, status: 'deferred', message: 'Slurm does not have what it depends on' };
       const jobId = String(++this.#lastId);
       const fact = this.#newFact(jobId, comment, partition, spec);
-      this.#jobs.set(comment, { spec, waitsFor, fact, stdout: '' });
+      this.#jobs.set(comment, { spec, waitsFor, fact, timeLimitSeconds: spec.timeLimitSeconds, stdout: '' });
       return { jobKey: spec.key, status: 'submitted', jobId };
     });
   }
@@ -110,6 +113,24 @@ export class FakeSlurmGateway implements SlurmGateway {
       if (isLive && isMeant) this.#end(job, { state: 'CANCELLED' });
     }
     return { remaining: 0 };
+  }
+
+  /** What Slurm lets the job's own user do; `ec2-user` is its administrator. */
+  async control(
+    head: HeadNode,
+    { campaignId, action, jobs }: JobControl,
+    options?: CallOptions,
+  ): Promise<ControlOutcome[]> {
+    this.#reach(head, options);
+    return jobs.map(({ jobKey, restarts }) => {
+      const job = this.#jobs.get(jobComment({ epoch: head.epoch, campaignId, jobKey }));
+      if (!job || job.fact.endTime !== undefined) return { jobKey, status: 'absent' };
+      const message = refusalOf(job, action, head.access.user);
+      if (message !== undefined) return { jobKey, status: 'refused', message };
+      if (action.kind === 'time-limit') job.timeLimitSeconds = action.timeLimitSeconds;
+      job.fact = { ...job.fact, ...changesBy(action, job.fact, restarts) };
+      return { jobKey, status: 'done' };
+    });
   }
 
   async readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]> {
@@ -209,6 +230,26 @@ export class FakeSlurmGateway implements SlurmGateway {
   #end(job: FakeJob, how: Partial<SlurmJobFact>, reason = ''): void {
     job.fact = { ...job.fact, ...how, reason, endTime: this.#now++ };
   }
+}
+
+function refusalOf({ fact, timeLimitSeconds }: FakeJob, action: JobAction, user: string): string | undefined {
+  const isRaise =
+    action.kind === 'time-limit' && action.timeLimitSeconds > (timeLimitSeconds ?? Number.POSITIVE_INFINITY);
+  const isHeldByOthers = action.kind === 'release' && fact.reason === 'JobHeldAdmin';
+  return (isRaise || isHeldByOthers) && user === 'sim'
+    ? `Access/permission denied for job ${fact.jobId}`
+    : undefined;
+}
+
+function changesBy(
+  { kind }: JobAction,
+  { state, restarts }: SlurmJobFact,
+  asked: number,
+): Partial<SlurmJobFact> {
+  if (kind === 'hold') return state === 'PENDING' ? { reason: 'JobHeldUser' } : {};
+  if (kind === 'release') return state === 'PENDING' ? { reason: 'Priority' } : {};
+  if (kind !== 'requeue' || restarts !== asked) return {};
+  return { state: 'PENDING', reason: 'BeginTime', restarts: restarts + 1, nodes: '' };
 }
 
 /** Whether a job may start, as far as what it depends on is concerned; undefined: not yet, false: never. */

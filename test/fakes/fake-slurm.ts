@@ -32,6 +32,8 @@ export class FakeSlurm {
   /** Jobs of other users: seen only in Slurm. */
   foreignUntilMs = 0;
   reachable = true;
+  /** What Slurm says about jobs by key, in place of what would happen to them. */
+  readonly said = new Map<string, Partial<SlurmJobFact>>();
   maxFactsPerLook = 4000;
   maxFactsPerCampaign = 1000;
   private nextJobId = 1;
@@ -131,7 +133,7 @@ export class FakeSlurm {
       [this.jobs, false],
     ] as const) {
       for (const job of jobs.filter((one) => one.campaignId === campaignId)) {
-        const fact = factOf(job, now);
+        const fact = { ...factOf(job, now), ...this.said.get(job.jobKey) };
         byKey.set(job.jobKey, { ...fact, jobKey: job.jobKey, ...(isLost && { source: 'ledger' }) });
       }
     }

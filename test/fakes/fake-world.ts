@@ -14,6 +14,7 @@ import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterAccess } from '../../src/domain/cluster-view.ts';
 import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
 import type { Dependency } from '../../src/domain/dependencies.ts';
+import type { ControlOutcome } from '../../src/domain/job-control.ts';
 import { type FailureType, failures } from '../../src/domain/failures.ts';
 import { FakeSlurm } from './fake-slurm.ts';
 import { createMemoryCampaignStore } from './memory-campaign-store.ts';
@@ -23,6 +24,7 @@ type ActivityName = keyof Activities;
 /** As much of a job's specification as matters here. */
 export interface FakeContentJob {
   readonly key: string;
+  readonly requeueLimit?: number;
   readonly dependsOn?: readonly Dependency[];
 }
 
@@ -57,6 +59,10 @@ export class FakeWorld {
   readonly calls = new Map<ActivityName, number>();
   /** Order of what changed the world, e.g. `createStack`, `deleteKeyPair admin`. */
   readonly effects: string[] = [];
+  /** What was done to jobs that Slurm has. */
+  readonly controls: Parameters<Activities['controlJobs']>[0][] = [];
+  /** Jobs by key of which Slurm does not do what it is told. */
+  readonly controlOutcomes = new Map<string, ControlOutcome>();
   jobDurationSeconds = 60;
   /** Jobs by key that take longer or shorter than the others. */
   readonly ownDurationSeconds = new Map<string, number>();
@@ -256,6 +262,12 @@ export class FakeWorld {
         const isMeant = (job: { readonly campaignId: string; readonly jobKey: string }) =>
           job.campaignId === campaignId && (jobKeys?.includes(job.jobKey) ?? true);
         this.slurmOf(request.clusterName).cancel(isMeant, await this.now());
+      },
+      controlJobs: async ({ jobs, ...request }: Parameters<Activities['controlJobs']>[0]) => {
+        this.controls.push({ ...request, jobs });
+        return jobs.map(
+          ({ jobKey }) => this.controlOutcomes.get(jobKey) ?? { jobKey, status: 'done' as const },
+        );
       },
       disconnect: async () => {},
       copyJobLogs: async ({ jobs }: Parameters<Activities['copyJobLogs']>[0]) => {

@@ -44,6 +44,8 @@ export async function startSlurmCluster(): Promise<SlurmCluster> {
   const createUser = await readFile(new URL('../../assets/create-job-user.sh', import.meta.url));
   const { address } = await rig.headNodes.start(
     smallCluster(CLUSTER, {
+      // One key opens both accounts.
+      adminPublicKey: keys.public.trim(),
       customSlurmSettings: { AccountingStoreFlags: 'job_comment' },
       onNodeConfigured: [
         { name: 'create-job-user.sh', content: createUser, args: ['sim', '1500', keys.public.trim()] },

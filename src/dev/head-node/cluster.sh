@@ -30,6 +30,8 @@ create_admin_user() {
   fi
   install -d -o "$ADMIN_USER" -g "$ADMIN_USER" -m 700 "/home/$ADMIN_USER/.ssh"
   install -o "$ADMIN_USER" -g "$ADMIN_USER" -m 600 "$seed/admin.pub" "/home/$ADMIN_USER/.ssh/authorized_keys"
+  # As the default user of every AMI of ParallelCluster.
+  printf '%s ALL=(ALL) NOPASSWD: ALL\n' "$ADMIN_USER" | install -m 440 /dev/stdin "/etc/sudoers.d/90-$ADMIN_USER"
 }
 
 # Replaces the shell that calls it, so that the number of a background job is the daemon's own.

@@ -37,7 +37,7 @@ export interface BindMount {
 export interface HeadNodeSpec {
   /** At most 60 characters, `[a-zA-Z][a-zA-Z0-9-]*`: ParallelCluster's rule for cluster names. */
   clusterName: string;
-  /** Created with uid 1000, key-only ssh and no sudo, e.g. `ec2-user`. */
+  /** Created with uid 1000, key-only ssh, and sudo for everything, e.g. `ec2-user`. */
   adminUser: string;
   /** One line in OpenSSH's format. */
   adminPublicKey: string;

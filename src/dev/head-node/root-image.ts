@@ -33,6 +33,7 @@ export const TRIXIE_RECIPE: RootImageRecipe = {
     'ca-certificates',
     'iproute2',
     'procps',
+    'sudo',
     // Jobs make virtual environments of their own.
     'python3',
     'python3-pip',

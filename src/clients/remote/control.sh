@@ -1,0 +1,58 @@
+# Holds, releases, requeues or changes our live jobs, one by one. Run by bash in the job user's own name, or in that of
+# the head node's administrator, who does through sudo what Slurm lets only its operators do.
+#
+# Standard input: `<beginning of the comments, up to a slash> <action> <value> <number>`, and so many lines, each
+# `<rest of a comment> <restarts>`. Actions: `hold`, `release`, `requeue` (only a job that was restarted so often and
+# no more), `time-limit` (value: minutes), `nice` (value: a number).
+# Standard output: `pcp-answer`, then for each line `done <rest>`, `absent <rest>` (no live job), or
+# `refused <rest> <message of Slurm>`; `end` ends a whole answer, `unavailable <message>` one that is not.
+# shellcheck shell=bash
+LC_ALL=C
+readonly US=$'\x1f'
+
+give_up() {
+  printf 'unavailable %s\n' "${1//[$'\n\r']/ }"
+  exit 0
+}
+
+printf 'pcp-answer\n'
+IFS=' ' read -r beginning action value count || give_up 'the request did not arrive'
+[[ $beginning == pcp/?*/?*/ && $value =~ ^(-|[0-9]+)$ && $count =~ ^[0-9]+$ ]] || give_up 'the request is not one of ours'
+
+me=$(id -un)
+declare -A id_of=() restarts_of=() user_of=()
+queue=$(squeue --noheader --all --Format="JobID:$US,RestartCnt:$US,UserName:$US,Comment:$US" 2>&1) || give_up "squeue: $queue"
+while IFS=$US read -r id restarts user comment _; do
+  [[ $comment == "$beginning"?* ]] || continue
+  key=${comment#"$beginning"}
+  id_of[$key]=$id restarts_of[$key]=$restarts user_of[$key]=$user
+done <<<"$queue"
+
+# carry_out JOB_ID USER
+carry_out() {
+  local control=("$(type -P scontrol)")
+  if [[ $2 != "$me" ]]; then control=(sudo -n -- "${control[@]}"); fi
+  case $action in
+    hold | release | requeue) "${control[@]}" "$action" "$1" ;;
+    time-limit) "${control[@]}" update JobId="$1" TimeLimit="$value" ;;
+    nice) "${control[@]}" update JobId="$1" Nice="$value" ;;
+    *) printf 'there is no action %s\n' "$action" && false ;;
+  esac
+}
+
+for ((i = 0; i < count; i++)); do
+  IFS=' ' read -r key restarts || give_up 'the request was cut off'
+  id=${id_of[$key]-}
+  if [[ -z $id ]]; then
+    printf 'absent %s\n' "$key"
+  elif [[ $action == requeue && ${restarts_of[$key]} != "$restarts" ]]; then
+    # It was requeued since: by an earlier attempt of this request, or by Slurm itself.
+    printf 'done %s\n' "$key"
+  elif message=$(carry_out "$id" "${user_of[$key]}" 2>&1); then
+    printf 'done %s\n' "$key"
+  else
+    case $message in *'slurm controller'* | *'Socket timed out'*) give_up "scontrol: $message" ;; esac
+    printf 'refused %s %s\n' "$key" "${message//[$'\n\r']/ }"
+  fi
+done
+printf 'end\n'

@@ -1,0 +1,52 @@
+import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import type { CampaignJob } from '../domain/campaign-job.ts';
+import { isFailureType } from '../domain/failures.ts';
+import type { ControlOutcome, ControlRequest, JobAction } from '../domain/job-control.ts';
+import { isTerminal } from '../domain/slurm-states.ts';
+import { activities } from './activities.ts';
+import type { CampaignRun } from './campaign-run.ts';
+import { failureFrom, rejection } from './failure.ts';
+import type { CampaignTarget } from './messages.ts';
+
+/** Does to jobs what somebody asked for, and answers what became of it at each. */
+export async function control(
+  run: CampaignRun,
+  { jobKeys, action }: ControlRequest,
+): Promise<ControlOutcome[]> {
+  const { jobs, target } = run.snapshot;
+  const wanted = new Set(jobKeys);
+  const chosen = jobs.filter(({ key }) => wanted.has(key));
+  const inSlurm = chosen.filter((job) => refusalOf(job) === undefined);
+  const answers = new Map(
+    target && inSlurm.length > 0
+      ? (await ask(run, target, action, inSlurm)).map((outcome) => [outcome.jobKey, outcome])
+      : [],
+  );
+  return chosen.map((job) => {
+    const message = refusalOf(job) ?? 'Slurm does not have it any more.';
+    return answers.get(job.key) ?? { jobKey: job.key, status: 'refused', message };
+  });
+}
+
+/** Why Slurm need not be asked. */
+function refusalOf({ state, slurmJobId }: CampaignJob): string | undefined {
+  if (isTerminal(state)) return `It has ended: it is ${state}.`;
+  return slurmJobId === undefined ? 'Slurm does not have it yet.' : undefined;
+}
+
+async function ask(
+  { input: { campaignId } }: CampaignRun,
+  { deployment, access, adminAccess }: CampaignTarget,
+  action: JobAction,
+  jobs: readonly CampaignJob[],
+): Promise<ControlOutcome[]> {
+  const head = { ...deployment, access, ...(adminAccess && { adminAccess }) };
+  const wanted = jobs.map(({ key, restarts = 0 }) => ({ jobKey: key, restarts }));
+  try {
+    return await activities.controlJobs({ ...head, campaignId, action, jobs: wanted });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const { type, message } = failureFrom(error, 'SlurmUnavailable');
+    throw isFailureType(type) ? rejection(type, message) : ApplicationFailure.nonRetryable(message);
+  }
+}

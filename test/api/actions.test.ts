@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { campaignIdFor } from '../../src/api/campaign-id.ts';
+import { clusterWorkflowId } from '../../src/domain/ids.ts';
+import { clusterUrl, clusterView, tenant } from './fakes.ts';
+import { expectProblem, type Harness, harness } from './support.ts';
+
+const KEY = 'campaign';
+const id = campaignIdFor(tenant, KEY);
+const url = `${clusterUrl()}/campaigns/${id}/jobs/a/actions`;
+
+async function withCampaign(): Promise<Harness> {
+  const api = harness();
+  api.clusters.views.set(clusterWorkflowId(tenant), clusterView());
+  await api.request('POST', `${clusterUrl()}/campaigns`, {
+    body: { jobs: [{ key: 'a', command: ['/bin/true'] }] },
+    headers: { 'idempotency-key': KEY },
+  });
+  return api;
+}
+
+describe('POST …/jobs/{jobKey}/actions', () => {
+  it.each([
+    { kind: 'hold' },
+    { kind: 'release' },
+    { kind: 'requeue' },
+    { kind: 'time-limit', timeLimitSeconds: 7200 },
+    { kind: 'nice', nice: 100 },
+  ])('hands %j to the campaign and answers the job', async (action) => {
+    const api = await withCampaign();
+    const response = await api.request('POST', url, { body: action });
+    expect([response.statusCode, response.json()]).toEqual([200, expect.objectContaining({ key: 'a' })]);
+    expect(api.campaigns.controls).toEqual([{ jobKeys: ['a'], action }]);
+  });
+
+  it('answers 409 with Slurm’s own words when Slurm refuses', async () => {
+    const api = await withCampaign();
+    Object.assign(api.campaigns, { controlOutcome: { status: 'refused', message: 'Job is in the way' } });
+    const response = await api.request('POST', url, { body: { kind: 'hold' } });
+    expectProblem(response, 409, 'JobActionRefused');
+    expect(response.json()).toMatchObject({
+      detail: 'Job is in the way',
+      nextStep: expect.stringMatching(/\.$/),
+    });
+  });
+
+  it.each(['absent', 'ended'])('answers 409 when Slurm does not have the job (%s)', async (how) => {
+    const api = await withCampaign();
+    Object.assign(api.campaigns, { controlOutcome: { status: 'absent' } });
+    Object.assign(api.campaigns.at(tenant, id), { open: how === 'absent' });
+    const response = await api.request('POST', url, { body: { kind: 'hold' } });
+    expectProblem(response, 409, 'JobActionRefused');
+  });
+
+  it.each([
+    {},
+    { kind: 'explode' },
+    { kind: 'hold', nice: 1 },
+    { kind: 'time-limit' },
+    { kind: 'time-limit', timeLimitSeconds: 0 },
+    { kind: 'nice', nice: -1 },
+    { kind: 'nice', nice: '1; rm -rf /' },
+  ])('refuses the body %j, and does nothing', async (body) => {
+    const api = await withCampaign();
+    expectProblem(await api.request('POST', url, { body }), 400, 'InvalidRequest');
+    expect(api.campaigns.controls).toEqual([]);
+  });
+
+  it('does not know a job or a campaign that is not there', async () => {
+    const api = await withCampaign();
+    const elsewhere = [url.replace('/jobs/a/', '/jobs/b/'), url.replace(id, 'z'.repeat(26))];
+    for (const unknown of elsewhere)
+      expectProblem(await api.request('POST', unknown, { body: { kind: 'hold' } }), 404, 'NotFound');
+  });
+});
