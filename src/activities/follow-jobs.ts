@@ -49,7 +49,7 @@ export async function followJobs(
     signal.throwIfAborted();
     const outputs = await deps.gateway.listOutputs(head, { signal });
     update(followed, outputs, streamOf);
-    const bytes = await copyGrowth(deps, head, [...followed.values()], signal);
+    const { bytes, isMore } = await copyGrowth(deps, head, [...followed.values()], signal);
     copiedBytes += bytes;
     report({ bytes: copiedBytes });
     const nowMs = deps.now();
@@ -57,7 +57,8 @@ export async function followJobs(
     const patienceSeconds = outputs.length === 0 ? EMPTY_SECONDS : QUIET_SECONDS;
     if (nowMs - lastNewsMs >= patienceSeconds * 1000) return copiedBytes;
     if (nowMs - startedMs >= MAX_SECONDS * 1000) return copiedBytes;
-    await pause(deps.logFollowSeconds, signal);
+    // Looked for at once again, so that a job whose final copy has begun is left to that.
+    if (!isMore) await pause(deps.logFollowSeconds, signal);
   }
 }
 
@@ -88,25 +89,25 @@ function update(
   for (const name of followed.keys()) if (!seen.has(name)) followed.delete(name);
 }
 
-/** Copies until everything that this round saw is there, some files at a time. */
+/** Copies a part of each file that has grown, some files at a time. `isMore`: one of them has more that can be copied. */
 async function copyGrowth(
   deps: FollowDeps,
   head: HeadNode,
   files: readonly FollowedFile[],
   signal: AbortSignal,
-): Promise<number> {
-  let copiedBytes = 0;
-  let behind = files.filter((file) => isBehind(deps, file));
-  while (behind.length > 0) {
+): Promise<{ readonly bytes: number; readonly isMore: boolean }> {
+  let bytes = 0;
+  let isMore = false;
+  const behind = files.filter((file) => isBehind(deps, file));
+  for (let begin = 0; begin < behind.length; begin += MAX_FILES_AT_A_TIME) {
     signal.throwIfAborted();
-    const some = behind.slice(0, MAX_FILES_AT_A_TIME);
+    const some = behind.slice(begin, begin + MAX_FILES_AT_A_TIME);
     const advanced = await advanceSome(deps, head, some, signal);
-    copiedBytes += advanced.reduce((sum, bytes) => sum + bytes, 0);
-    // What did not advance has nothing that can be written yet, or cannot be read: it waits for the next round.
-    const stuck = new Set(some.filter((_, index) => advanced[index] === 0));
-    behind = behind.filter((file) => !stuck.has(file) && isBehind(deps, file));
+    bytes += advanced.reduce((sum, each) => sum + each, 0);
+    // What did not advance has nothing that can be written yet, or cannot be read: it waits for a later round.
+    isMore ||= some.some((file, index) => advanced[index] !== 0 && isBehind(deps, file));
   }
-  return copiedBytes;
+  return { bytes, isMore };
 }
 
 function isBehind({ logLimits }: FollowDeps, { end, sizeBytes }: FollowedFile): boolean {

@@ -122,7 +122,9 @@ async function advance(
     if (copy.end.position > 0) return undefined;
   }
   const before = copy.end.position;
-  const appendix = appendixFor(copy.end, content.data, sizeBytes, deps.logLimits);
+  // Events lie in the stream in the order of their times: what is written now must not lie before what a follower wrote.
+  const end = { ...copy.end, notBefore: Math.max(copy.end.notBefore, deps.now()) };
+  const appendix = appendixFor(end, content.data, sizeBytes, deps.logLimits);
   if (appendix.pieces.length === 0 && before < sizeBytes) {
     // A read of this length always makes a piece, unless it failed: what came before the failure is the end then.
     noteProblem(copy, 'it cannot be read, or not as a whole');

@@ -64,6 +64,8 @@ export function createLogActivities(
       return withHeartbeat(async ({ signal, previous, report }) => {
         const resumed = progressSchema.safeParse(previous).data;
         let { jobs: done, bytes, problems } = resumed ?? { jobs: 0, bytes: 0, problems: [] };
+        // First: what a follower still writes then is little, so the end of each log stays among its last events.
+        await forget(deps, request, signal);
         while (done < request.jobs.length) {
           signal.throwIfAborted();
           const jobs = request.jobs.slice(done, done + JOBS_AT_A_TIME);
@@ -77,7 +79,6 @@ export function createLogActivities(
           done += jobs.length;
           report({ jobs: done, bytes, problems });
         }
-        await forget(deps, request, signal);
         return { copiedBytes: bytes, problems };
       });
     },
@@ -131,7 +132,7 @@ function outputsOf(request: LogCopyRequest, jobs: Jobs) {
   );
 }
 
-/** Everything is copied: that the jobs are looked at for some time more is no reason to fail. */
+/** They have ended: nobody need look any more what they write. That somebody does is no reason to fail. */
 async function forget({ gateway }: LogDeps, request: LogCopyRequest, signal: AbortSignal): Promise<void> {
   const { campaignId } = request;
   const jobs = request.jobs.map(({ jobKey }) => ({ campaignId, jobKey }));
@@ -139,7 +140,7 @@ async function forget({ gateway }: LogDeps, request: LogCopyRequest, signal: Abo
     await gateway.forgetOutputs(headOf(request), jobs, { signal });
   } catch (error) {
     signal.throwIfAborted();
-    log.warn('Jobs whose logs are complete stay marked as running', { campaignId, error: String(error) });
+    log.warn('Jobs that have ended stay marked as running', { campaignId, error: String(error) });
   }
 }
 

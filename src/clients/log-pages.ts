@@ -40,8 +40,8 @@ const NEAR_BYTES = 4 * 1024 * 1024;
 const SKIPPED_BYTES = 1024 * 1024;
 
 /**
- * How much of the end of a stream is looked at: more than a second writer, who copies 4 MiB at a time, can repeat after
- * the first one has ended. So the end of the log is among it.
+ * How much of the end of a stream is looked at. A follower copies 4 MiB at most after the final copy has begun (see
+ * `copyJobLogs`), so whichever of them writes last, the end of the log is among it.
  */
 const TAIL = { bytes: 6 * 1024 * 1024 } as const;
 

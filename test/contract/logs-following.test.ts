@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { createLogReader } from '../../src/clients/log-reader.ts';
 import { activityContext, runActivity } from '../support/activity.ts';
 import {
   activitiesWith,
   awkward,
   aws,
+  campaignId,
   copy,
   eventsOf,
   files,
+  location,
   logLimits,
   losingAnswer,
   read,
@@ -118,7 +121,8 @@ describe('followJobLogs', () => {
 
   test('stops at the head, to which the final copy adds the tail', async () => {
     const long = randomBytes(logLimits.headBytes + logLimits.tailBytes + 5);
-    await follow(write(long), async () => {
+    const laterLooks = [() => {}, () => {}];
+    await follow(write(long), ...laterLooks, async () => {
       expect((await read('stdout')).equals(long.subarray(0, logLimits.headBytes))).toBe(true);
     });
     await copy();
@@ -163,4 +167,52 @@ describe('followJobLogs', () => {
     const { followJobLogs } = activitiesWith(aws().clients.logs);
     await expect(runActivity(followJobLogs, request, context)).rejects.toThrow('CANCELLED');
   });
+});
+
+test('a follower that lags behind the final copy leaves the end of the log where readers look for it', async () => {
+  const size = 30_000_000;
+  const output = Buffer.alloc(size, `${'0123456789'.repeat(9)}\n`);
+  output.write('the end\n', size - 8);
+  files.write('a', 'stdout', output);
+  files.running.add('a');
+  let looks = 0;
+  setClock(() => Date.now() + looks * 10_000);
+  const listOutputs = files.listOutputs.bind(files);
+  files.listOutputs = async () => {
+    looks += 1;
+    return listOutputs();
+  };
+  // The follower has read its second part when the job ends, and writes it when all is copied.
+  const goOn = Promise.withResolvers<void>();
+  const isHeld = Promise.withResolvers<void>();
+  const readFiles = files.readFiles.bind(files);
+  let reads = 0;
+  files.readFiles = async (...args) => {
+    const isSecond = ++reads === 2;
+    const contents = await readFiles(...args);
+    if (isSecond) {
+      isHeld.resolve();
+      await goOn.promise;
+    }
+    return contents;
+  };
+  const { followJobLogs, copyJobLogs } = activitiesWith(aws().clients.logs, {
+    headBytes: 20_000_000,
+    tailBytes: 15_000_000,
+  });
+  const following = runActivity(followJobLogs, request);
+  await isHeld.promise;
+  await runActivity(copyJobLogs, request);
+  goOn.resolve();
+  await following;
+  const reader = createLogReader(aws().clients.logs);
+  const log = { location: location(), campaignId, jobKey: 'a', kind: 'stdout' } as const;
+  expect((await reader.tail(log))?.sizeBytes).toBe(size);
+  for (const offset of [size - 8, size - 5_000_000, 9_000_000]) {
+    const page = await reader.read({ ...log, offset });
+    expect(page?.content.length).toBeGreaterThan(0);
+    expect(
+      output.subarray(offset, offset + (page?.content.length ?? 0)).equals(page?.content ?? Buffer.alloc(0)),
+    ).toBe(true);
+  }
 });

@@ -7,6 +7,7 @@ import { createAwsClients } from '../../src/clients/aws.ts';
 import { createLogReader } from '../../src/clients/log-reader.ts';
 import type { JobView } from '../../src/domain/campaign-view.ts';
 import { type LogKind, logStreamName } from '../../src/domain/log-events.ts';
+import type { LogLimits } from '../../src/domain/log-limits.ts';
 import { campaignContentSchema } from '../../src/domain/job.ts';
 import { createMemoryCampaignStore, type MemoryCampaignStore } from '../fakes/memory-campaign-store.ts';
 import { MemoryJobFiles } from '../fakes/memory-job-files.ts';
@@ -74,13 +75,13 @@ export function viewOf(key: string): JobView {
   return { key, state: 'succeeded', reason: 'It ended with exit code 0.', exitCode: 0, logsComplete: false };
 }
 
-export function activitiesWith(logs: CloudWatchLogsClient) {
+export function activitiesWith(logs: CloudWatchLogsClient, limits: LogLimits = logLimits) {
   return createLogActivities({
     logs,
     campaignStore,
     gateway: files,
     logRetentionDays: 90,
-    logLimits,
+    logLimits: limits,
     logFollowSeconds: 0.01,
     ...clock,
   });
