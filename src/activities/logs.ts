@@ -5,16 +5,14 @@ import type { CampaignStore } from '../clients/campaign-store.ts';
 import { ensureLogGroup } from '../clients/log-streams.ts';
 import type { LogStream } from '../clients/log-streams.ts';
 import type { JobOutput, SlurmGateway } from '../clients/slurm-gateway.ts';
-import type { JobView } from '../domain/campaign-view.ts';
-import { canonicalJson } from '../domain/canonical-json.ts';
 import { logGroupName } from '../domain/cluster-name.ts';
 import type { Deployment } from '../domain/deployment.ts';
+import { infoDocument, scriptDocument } from '../domain/job-documents.ts';
 import type { JobSpec } from '../domain/job.ts';
 import { logStreamName } from '../domain/log-events.ts';
 import type { LogKind } from '../domain/log-events.ts';
 import type { LogLimits } from '../domain/log-limits.ts';
 import { tenantTags } from '../domain/resource-tags.ts';
-import { shellQuote } from '../domain/shell-quote.ts';
 import { followJobs } from './follow-jobs.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { copyEnvironments } from './job-environment.ts';
@@ -154,21 +152,12 @@ async function writeOwnDocuments(
   const written = await Promise.all(
     jobs.flatMap(({ jobKey, view }) => {
       const spec = specs.get(jobKey);
-      const info = writeDocument(logs, streamOf(request, jobKey, 'info'), infoOf(view), now());
-      const script = spec && writeDocument(logs, streamOf(request, jobKey, 'script'), scriptOf(spec), now());
+      const write = async (kind: LogKind, text: string) =>
+        writeDocument(logs, streamOf(request, jobKey, kind), Buffer.from(text), now());
+      const info = write('info', infoDocument(view));
+      const script = spec && write('script', scriptDocument(spec));
       return script ? [info, script] : [info];
     }),
   );
   return written.reduce((sum, bytes) => sum + bytes, 0);
-}
-
-/** Without what is only known after this copy. */
-function infoOf(view: JobView): Buffer {
-  const { logsComplete: _complete, logsProblem: _problem, ...info } = view;
-  return Buffer.from(`${canonicalJson(info)}\n`);
-}
-
-/** The script as it was submitted; a command as words of a shell, although it is run without one. */
-function scriptOf({ script, command = [] }: JobSpec): Buffer {
-  return Buffer.from(script ?? `${command.map(shellQuote).join(' ')}\n`);
 }

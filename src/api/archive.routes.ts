@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { LogReader } from '../clients/log-reader.ts';
 import type { JobView } from '../domain/campaign-view.ts';
 import type { Tenant } from '../domain/ids.ts';
+import type { LogKind } from '../domain/log-events.ts';
 import { zipStream } from './archive.ts';
 import { type ArchivedCampaign, archiveMembers } from './campaign-archive.ts';
 import type { CampaignService } from './campaign-service.ts';
@@ -54,26 +55,31 @@ export function registerArchiveRoute(
     },
     async ({ params: { campaignId, ...tenant } }, reply) => {
       const archived = await allJobs(campaigns, tenant, campaignId);
-      return sendArchive(archived, logs, archives.begin(reply), reply);
+      const documentOf = async (job: JobView, kind: LogKind) =>
+        campaigns.document(tenant, campaignId, job, kind, pageBy());
+      return sendArchive(archived, { logs, documentOf }, archives.begin(reply), reply);
     },
   );
 }
 
 function sendArchive(
   archived: ArchivedCampaign,
-  logs: Pick<LogReader, 'read'>,
+  { logs, documentOf }: { logs: Pick<LogReader, 'read'>; documentOf: Parameters<typeof archiveMembers>[2] },
   signal: AbortSignal,
   reply: FastifyReply,
 ): FastifyReply {
   const read: LogReader['read'] = async (request) => {
     signal.throwIfAborted();
-    const by = new Date(Date.now() + PAGE_WITHIN_MS);
-    return withinDeadline(by, 'CloudWatch Logs', async () => logs.read(request));
+    return withinDeadline(pageBy(), 'CloudWatch Logs', async () => logs.read(request));
   };
   const { campaignId } = archived.campaign;
   reply.type('application/zip');
   reply.header('content-disposition', `attachment; filename="${campaignId}.zip"`);
-  return reply.send(zipStream(archiveMembers(archived, { read })));
+  return reply.send(zipStream(archiveMembers(archived, { read }, documentOf)));
+}
+
+function pageBy(): Date {
+  return new Date(Date.now() + PAGE_WITHIN_MS);
 }
 
 /** Within the time of one request: a page takes some tens of milliseconds. */

@@ -27,6 +27,7 @@ interface Lack {
 export async function* archiveMembers(
   { campaign, jobs, logs: location }: ArchivedCampaign,
   logs: Pick<LogReader, 'read'>,
+  documentOf: (job: JobView, kind: LogKind) => Promise<Uint8Array | undefined>,
 ): AsyncGenerator<ArchiveMember, void, undefined> {
   const modifiedAt = time(campaign.endedAt ?? campaign.observedAt);
   yield { name: 'manifest.json', modifiedAt, content: json({ ...campaign, jobs }) };
@@ -34,21 +35,15 @@ export async function* archiveMembers(
   for (const job of jobs) {
     for (const kind of logKinds) {
       const lack = (reason: string) => void missing.push({ jobKey: job.key, kind, reason });
-      if (!location || job.slurmJobId === undefined) {
-        lack(`The job was not submitted to Slurm: ${job.reason}`);
-        continue;
-      }
-      const log = { location, campaignId: campaign.campaignId, jobKey: job.key, kind };
-      const { page, gap } = await readUnlessGap(logs, log);
-      if (!page) {
-        lack(gap ?? whyNothing(job));
-        continue;
-      }
-      yield {
-        name: `${campaign.campaignId}/${job.key}/${kind}`,
-        modifiedAt: time(job.endedAt ?? job.startedAt ?? job.submittedAt),
-        content: rest(logs, log, page, lack),
-      };
+      const isSubmitted = location && job.slurmJobId !== undefined;
+      const log = isSubmitted && { location, campaignId: campaign.campaignId, jobKey: job.key, kind };
+      const { page, gap } = log ? await readUnlessGap(logs, log) : {};
+      const document = page || gap ? undefined : await documentOf(job, kind);
+      const name = `${campaign.campaignId}/${job.key}/${kind}`;
+      const modifiedAt = time(job.endedAt ?? job.startedAt ?? job.submittedAt);
+      if (log && page) yield { name, modifiedAt, content: rest(logs, log, page, lack) };
+      else if (document) yield { name, modifiedAt, content: [document] };
+      else lack(gap ?? (log ? whyNothing(job) : `The job was not submitted to Slurm: ${job.reason}`));
     }
   }
   const canStillWrite = jobs.filter(({ logsComplete }) => !logsComplete).map(({ key }) => key);

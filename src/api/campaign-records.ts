@@ -2,6 +2,9 @@ import type { CampaignStore } from '../clients/campaign-store.ts';
 import { type CampaignManifest, partsOfRange, summariseManifest } from '../domain/campaign-manifest.ts';
 import type { CampaignView, JobView, LogLocation } from '../domain/campaign-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
+import { infoDocument, scriptDocument } from '../domain/job-documents.ts';
+import type { LogKind } from '../domain/log-events.ts';
+import { isTerminal } from '../domain/slurm-states.ts';
 import type { Tenant } from '../domain/ids.ts';
 import { withinDeadline } from './deadline.ts';
 import type { Campaigns } from './ports.ts';
@@ -9,7 +12,7 @@ import type { CampaignSummary } from './view-schemas.ts';
 
 export interface CampaignRecordsDeps {
   readonly campaigns: Campaigns;
-  readonly store: Pick<CampaignStore, 'getManifest' | 'getManifestPart'>;
+  readonly store: Pick<CampaignStore, 'get' | 'reference' | 'getManifest' | 'getManifestPart'>;
 }
 
 /** A campaign wherever it is kept: in Temporal while it is remembered there, in its manifest once it has ended. */
@@ -82,6 +85,28 @@ export class CampaignRecords {
       : await this.deps.campaigns.job(tenant, campaignId, jobKey, answerBy);
     if (!job) throw new KnownFailure('NotFound', `Campaign ${campaignId} has no job \`${jobKey}\`.`);
     return job;
+  }
+
+  /**
+   * What is known of an ended job without its logs: how it ended, and its script. Undefined for any other kind, while the
+   * job can still write, and where the content is gone.
+   */
+  async document(
+    tenant: Tenant,
+    campaignId: string,
+    { view, manifest }: CampaignRecord,
+    job: JobView,
+    kind: LogKind,
+  ): Promise<Buffer | undefined> {
+    if (!isTerminal(job.state)) return undefined;
+    if (kind === 'info') return Buffer.from(infoDocument(job));
+    if (kind !== 'script') return undefined;
+    const { store } = this.deps;
+    const sha256 = manifest?.contentSha256;
+    const content =
+      view?.content ?? (sha256 === undefined ? undefined : store.reference(tenant, campaignId, sha256));
+    const spec = content && (await store.get(content)).jobs.find(({ key }) => key === job.key);
+    return spec && Buffer.from(scriptDocument(spec));
   }
 
   private async keptJobs(manifest: CampaignManifest, { offset, limit }: JobRange) {

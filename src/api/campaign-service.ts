@@ -7,6 +7,7 @@ import { type Failure, failureOf, KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContent, campaignSpecSchema } from '../domain/job.ts';
 import type { JobAction } from '../domain/job-control.ts';
+import type { LogKind } from '../domain/log-events.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
 import { campaignIdFor } from './campaign-id.ts';
 import {
@@ -27,7 +28,7 @@ import type { CampaignPage, CampaignReceipt, CampaignSummary } from './view-sche
 export interface CampaignServiceDeps {
   readonly clusters: Pick<Clusters, 'submit' | 'view'>;
   readonly campaigns: Campaigns;
-  readonly store: Pick<CampaignStore, 'put' | 'getManifest' | 'getManifestPart'>;
+  readonly store: Pick<CampaignStore, 'put' | 'get' | 'reference' | 'getManifest' | 'getManifestPart'>;
 }
 
 /** What a cancellation leaves. `ended`: there was nothing left to cancel. */
@@ -132,6 +133,20 @@ export class CampaignService {
     const { jobs, total } = await this.records.jobs(tenant, campaignId, record, range, answerBy);
     const logs = logsOf(record);
     return { campaign: summaryOf(tenant, record), jobs, total, ...(logs && { logs }) };
+  }
+
+  /** What is known of an ended job without its logs, see {@link CampaignRecords.document}. */
+  async document(
+    tenant: Tenant,
+    campaignId: string,
+    job: JobView,
+    kind: LogKind,
+    answerBy: Date,
+  ): Promise<Buffer | undefined> {
+    const record = await this.records.get(tenant, campaignId, answerBy);
+    return withinDeadline(answerBy, CONTROL_BUCKET, async () =>
+      this.records.document(tenant, campaignId, record, job, kind),
+    );
   }
 
   /** Cancels the campaign, without waiting for its end. NotFound if the tenant has no such campaign. */

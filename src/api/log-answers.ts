@@ -22,6 +22,8 @@ export interface LogAnswersDeps {
 export interface Subject {
   readonly log: JobLog;
   readonly job: JobView;
+  /** What is known in place of the log, if it was not copied. */
+  readonly document: () => Promise<Buffer | undefined>;
 }
 
 /** What one look of a tail may take: nobody waits for it. */
@@ -37,16 +39,23 @@ export class LogAnswers {
     this.deps = deps;
   }
 
+  /** What is known of a job that has ended, in place of a log. LogNotWritten if that is nothing. */
+  document(job: JobView, kind: string, document: Buffer | undefined, reply: FastifyReply): FastifyReply {
+    if (!document) throw notWritten(job, kind);
+    reply.header('log-end', 'true');
+    return sendBytes(document, reply);
+  }
+
   /** `url` is that of the log, for the link to the next page. LogNotWritten. */
   async page(
-    { log, job }: Subject,
+    { log, job, document }: Subject,
     { url, pageToken }: { readonly url: string; readonly pageToken: string | undefined },
     answerBy: Date,
     reply: FastifyReply,
   ): Promise<FastifyReply> {
     const request = { ...log, ...(pageToken !== undefined && { pageToken }) };
     const page = await withinDeadline(answerBy, CLOUDWATCH, async () => this.deps.logs.read(request));
-    if (!page) throw notWritten(job, log.kind);
+    if (!page) return this.document(job, log.kind, await document(), reply);
     const next = `${url}?pageToken=${encodeURIComponent(page.nextPageToken)}`;
     if (!(page.atEnd && job.logsComplete)) reply.header('link', `<${next}>; rel="next"`);
     reply.headers({ 'log-end': String(page.atEnd), 'accept-ranges': 'bytes' });
@@ -55,14 +64,14 @@ export class LogAnswers {
 
   /** LogNotWritten, RangeNotSatisfiable. */
   async range(
-    { log, job }: Subject,
+    { log, job, document }: Subject,
     range: ByteRange,
     answerBy: Date,
     reply: FastifyReply,
   ): Promise<FastifyReply> {
     const { logs } = this.deps;
     const tail = await withinDeadline(answerBy, CLOUDWATCH, async () => logs.tail(log));
-    if (!tail) throw notWritten(job, log.kind);
+    if (!tail) return this.document(job, log.kind, await document(), reply);
     const size = tail.sizeBytes;
     const part = await withinDeadline(answerBy, CLOUDWATCH, async () => readRange(logs, log, range, tail));
     if (!part) {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { JobView } from '../domain/campaign-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { logKinds } from '../domain/log-events.ts';
+import { isTerminal } from '../domain/slurm-states.ts';
 import { parseRange } from './byte-range.ts';
 import type { CampaignService } from './campaign-service.ts';
 import { JOB_PATH, jobParams } from './campaigns.routes.ts';
@@ -99,8 +100,12 @@ export function registerLogRoutes(
       if (pageToken !== undefined && (range || follows)) throw twoPlaces();
       const find = async (by: Date) => campaigns.job(tenant, campaignId, jobKey, by);
       const { job, logs: location } = await find(deadline);
-      if (!location || !wasSubmitted(job)) throw notSubmitted(job);
-      const subject = { log: { location, campaignId, jobKey, kind }, job };
+      const document = async () => campaigns.document(tenant, campaignId, job, kind, deadline);
+      if (!location || !wasSubmitted(job)) {
+        if (!isTerminal(job.state)) throw notSubmitted(job);
+        return answers.document(job, kind, await document(), reply);
+      }
+      const subject = { log: { location, campaignId, jobKey, kind }, job, document };
       if (follows) {
         const lookAtJob = async (by: Date) => (await find(by)).job;
         const lastEventId = headers['last-event-id'];

@@ -32,6 +32,8 @@ export interface CampaignStore {
     part: number,
     jobs: readonly JobView[],
   ): Promise<ManifestPartReference>;
+  /** Where the content with this hash is, or was. */
+  reference(tenant: Tenant, campaignId: string, sha256: string): CampaignContentReference;
   /** The jobs of a part. CampaignContentMissing if it is gone or its hash is another. */
   getManifestPart(part: ManifestPartReference): Promise<JobView[]>;
   /** Stores how the campaign ended, beside its content, replacing an earlier manifest. */
@@ -149,6 +151,12 @@ export function createS3CampaignStore({ s3, bucket, kmsKeyId }: S3CampaignStoreD
       await write(key, text);
       return { bucket, key, sha256 };
     },
+
+    reference: (tenant, campaignId, sha256) => ({
+      bucket,
+      key: contentKey(tenant, campaignId, sha256),
+      sha256,
+    }),
 
     async get(reference) {
       const text = await read(s3, reference.bucket, reference.key);

@@ -171,3 +171,48 @@ it('a job that ended because somebody cancelled it says why', () => {
     reason: 'Cancelled: wrong morphology',
   });
 });
+
+describe('a job that Slurm refused, which it shows as one that failed', () => {
+  const shown = fact({
+    state: 'FAILED',
+    reason: 'BadConstraints',
+    signal: 1,
+    submitTime: 7,
+    startTime: 7,
+    endTime: 7,
+    nodes: '',
+  });
+
+  it('stays refused, with the words of the answer, whichever comes first', () => {
+    const answer = { status: 'rejected', message: 'Memory specification can not be satisfied' } as const;
+    const answered = jobAfterSubmission(submitting, answer, NOW);
+    const words = {
+      state: 'rejected',
+      reason: 'Slurm refused it: Memory specification can not be satisfied',
+    };
+    expect(jobAfterNews(answered, shown, NOW)).toMatchObject(words);
+    const seen = jobAfterNews(submitting, shown, NOW);
+    expect(seen).toMatchObject({ state: 'rejected' });
+    expect(jobAfterSubmission(seen, answer, NOW)).toMatchObject(words);
+  });
+
+  it('never ran: it has no start, no exit code and no signal, also as accounting has it', () => {
+    const inAccounting = fact({
+      ...shown,
+      startTime: undefined,
+      signal: undefined,
+      exitCode: 1,
+      source: 'accounting',
+    });
+    for (const each of [shown, inAccounting]) {
+      const seen = jobAfterNews(submitting, each, NOW);
+      expect(seen.state).toBe('rejected');
+      expect(Object.keys(seen)).not.toContain('startedAt');
+      expect([seen.exitCode, seen.signal]).toEqual([undefined, undefined]);
+    }
+  });
+
+  it('is not one that failed at once on a node', () => {
+    expect(jobAfterNews(submitting, { ...shown, nodes: 'n1' }, NOW).state).toBe('failed');
+  });
+});

@@ -80,7 +80,9 @@ export function endUnsubmitted<Job extends JobView>(
 export function jobAfterSubmission(job: CampaignJob, answer: SubmissionAnswer, now: string): CampaignJob {
   const { state, slurmJobId } = job;
   if ('message' in answer) {
-    if (state !== 'submitting') return job;
+    // Slurm shows a job that it refused as one that failed: its own words at the submission say why.
+    const isRefused = state === 'rejected' && answer.status === 'rejected';
+    if (state !== 'submitting' && !isRefused) return job;
     const message = clipped(answer.message, MAX_REASON_CHARACTERS);
     if (answer.status === 'rejected') {
       return endUnsubmitted(job, { state: 'rejected', reason: `Slurm refused it: ${message}`, endedAt: now });
@@ -103,6 +105,7 @@ export function jobAfterSubmission(job: CampaignJob, answer: SubmissionAnswer, n
  * is old: ids are used again, so no number tells which is younger. A job that Slurm lost waits again.
  */
 export function jobAfterNews(job: CampaignJob, fact: SlurmJobFact, observedAt: string): CampaignJob {
+  if (job.state === 'rejected') return job;
   const isOwn = job.slurmJobId === fact.jobId;
   if (fact.source === 'ledger') return isOwn && !isTerminal(job.state) ? lostJob(job, observedAt) : job;
   if (job.slurmJobId !== undefined && !isOwn) return job;

@@ -25,13 +25,16 @@ export function jobAfterFact(previous: JobView, fact: SlurmJobFact | undefined, 
   if (fact.source === 'ledger') return lost(previous, fact);
   const judged = judge(fact);
   const verdict = isSameEnd(previous, judged, fact) ? endOf(previous) : judged;
-  const startedAt = isoTime(fact.startTime);
+  const isRun = verdict.state !== 'rejected';
+  const startedAt = isRun ? isoTime(fact.startTime) : undefined;
   return {
     key: previous.key,
     ...verdict,
     slurmJobId: fact.jobId,
     slurmState: [fact.state ?? 'UNRECOGNISED', ...fact.flags].join(' '),
-    ...(isTerminal(verdict.state) ? { ...exitOf(fact), endedAt: isoTime(fact.endTime) ?? observedAt } : {}),
+    ...(isTerminal(verdict.state)
+      ? { ...(isRun && exitOf(fact)), endedAt: isoTime(fact.endTime) ?? observedAt }
+      : {}),
     submittedAt: isoTime(fact.submitTime) ?? previous.submittedAt ?? observedAt,
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(fact.nodes === '' ? {} : { nodes: fact.nodes }),
@@ -96,6 +99,13 @@ function exitOf({ state, exitCode, signal }: SlurmJobFact): Pick<JobView, 'exitC
 export function judge(fact: SlurmJobFact): Verdict {
   const has = (...flags: SlurmStateFlag[]) => flags.some((flag) => fact.flags.includes(flag));
   if (fact.source === 'ledger') return { state: 'waiting', reason: 'Slurm lost it' };
+  if (isRefused(fact)) {
+    return {
+      state: 'rejected',
+      reason: 'Slurm refused it: no node can satisfy what it asks for',
+      nextStep: 'Submit it again with a request that the queue can meet.',
+    };
+  }
   if (fact.state === undefined)
     return { state: 'unknown', reason: 'Slurm names a state that this version does not know' };
   if (has('REVOKED')) return { state: 'cancelled', reason: 'Another cluster of the federation ran it' };
@@ -119,6 +129,15 @@ export function judge(fact: SlurmJobFact): Verdict {
 
 function waiting({ text, cause, nextStep }: PendingExplanation): Verdict {
   return { state: 'pending', reason: text, pendingCause: cause, nextStep };
+}
+
+/**
+ * A job that Slurm refused at its submission is in the queue and in accounting all the same, as failed with an exit code
+ * of 1, on no node, in the moment in which it came (seen with 24.11).
+ */
+function isRefused({ state, nodes, submitTime, startTime = submitTime, endTime }: SlurmJobFact): boolean {
+  const isAtOnce = submitTime !== undefined && submitTime === startTime && submitTime === endTime;
+  return state === 'FAILED' && nodes === '' && isAtOnce;
 }
 
 type EndState = Exclude<NonNullable<SlurmJobFact['state']>, 'PENDING' | 'RUNNING' | 'SUSPENDED'>;

@@ -248,7 +248,10 @@ export class FakeClusters implements Clusters {
 }
 
 /** The control bucket in memory, with the real hashes. */
-export class FakeStore implements Pick<CampaignStore, 'put' | 'get' | 'getManifest' | 'getManifestPart'> {
+export class FakeStore implements Pick<
+  CampaignStore,
+  'put' | 'get' | 'reference' | 'getManifest' | 'getManifestPart'
+> {
   readonly contents = new Map<string, string>();
   readonly manifests = new Map<string, CampaignManifest>();
   readonly parts = new Map<string, readonly JobView[]>();
@@ -261,6 +264,10 @@ export class FakeStore implements Pick<CampaignStore, 'put' | 'get' | 'getManife
     const key = contentKey(owner, content.campaignId, sha256);
     this.contents.set(key, text);
     return { bucket: 'control', key, sha256 };
+  }
+
+  reference(owner: Tenant, campaignId: string, sha256: string): CampaignContentReference {
+    return { bucket: 'control', key: contentKey(owner, campaignId, sha256), sha256 };
   }
 
   async get(reference: CampaignContentReference): Promise<CampaignContent> {

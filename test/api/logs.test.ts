@@ -51,6 +51,23 @@ describe('GET log', () => {
     });
   });
 
+  it.each([
+    ['was refused', { key: 'sim-1', state: 'rejected', logsComplete: true }],
+    ['was never submitted', { key: 'sim-1', state: 'cancelled', logsComplete: true }],
+    ['went with its cluster before it was copied', succeeded],
+  ] as const)('knows how a job ended that %s, and its script', async (_how, view) => {
+    const api = await withJobs(view);
+
+    const info = await api.request('GET', logUrl('info'));
+    expect(info.statusCode).toBe(200);
+    expect(info.json()).toMatchObject({ key: 'sim-1', state: view.state });
+    const script = await api.request('GET', logUrl('script'), { headers: { range: 'bytes=0-3' } });
+    expect([script.statusCode, script.body]).toEqual([200, '/bin/true\n']);
+    expect(script.headers).toMatchObject({ 'log-end': 'true' });
+    const { detail } = expectProblem(await api.request('GET', logUrl('stdout')), 404, 'LogNotWritten');
+    expect(detail).toContain('nothing more will come');
+  });
+
   it('says why there is nothing of what was left out', async () => {
     const problem = 'A pipe stands in its place.';
     const api = await withJobs({ ...running, ...succeeded, logsProblem: problem });

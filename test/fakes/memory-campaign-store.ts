@@ -28,6 +28,11 @@ export function createMemoryCampaignStore(bucket = 'control'): MemoryCampaignSto
       objects.set(key, text);
       return { bucket, key, sha256 };
     },
+    reference: (tenant, campaignId, sha256) => ({
+      bucket,
+      key: contentKey(tenant, campaignId, sha256),
+      sha256,
+    }),
     async get(reference) {
       const text = objects.get(reference.key);
       if (text === undefined) throw contentMissing(reference, 'does not exist');
