@@ -36,6 +36,14 @@ describe('secrets named by their variable', () => {
     'TLS_PRIVATE',
     'CRED_STORE',
     'PASSWORDPROD',
+    'DBPWD',
+    'ROOTPWD',
+    'OPENAIKEY',
+    'PRIVATEKEYPEM',
+    'BASICAUTH',
+    'HMAC',
+    'DBCREDS',
+    'TOKENVALUE',
     'db_secretv2x',
   ])('%s', (name) => {
     const listing = `A='1'\n${name}='planted-value'\nB='2'\n`;
@@ -150,6 +158,21 @@ const planted: readonly [what: string, secret: string, context: (secret: string)
     (s) => JSON.stringify({ inner: JSON.stringify({ password: `a"${s}`, port: 1 }) }),
   ],
   ['what follows a quote', 'planted', (s) => `password=a'${s} port=1`],
+  ['the value of a key in JSON', 'planted', (s) => JSON.stringify([{ key: 'DB_PASSWORD', value: s }])],
+  ['a value before its name', 'planted', (s) => JSON.stringify([{ value: s, name: 'DB_PASSWORD' }])],
+  ['a value of XML', 'planted', (s) => `<add key="Password" value="${s}"/>`],
+  ['an element of XML', 'planted', (s) => `<password>${s}</password>`],
+  ['a parameter of CloudFormation', 'planted', (s) => `ParameterKey=DBPassword,ParameterValue=${s}`],
+  [
+    'nested credentials',
+    'planted',
+    (s) => JSON.stringify({ credentials: { user: { id: 1 }, value: s }, x: 1 }),
+  ],
+  ['nested lists of tokens', 'planted', (s) => JSON.stringify({ tokens: [['a'], s], x: 1 })],
+  ['a pair in a list', 'planted', (s) => `user:u,token:${s}`],
+  ['a password of mysql', 'planted', (s) => `mysql -uroot -p${s} -h db`],
+  ['a token of Grafana', `glsa_${'aB3'.repeat(10)}`, (s) => s],
+  ['a webhook of Discord', '123456/abcDEF-x', (s) => `https://discord.com/api/webhooks/${s}`],
   ['a list of tokens in JSON', 'hunter2', (s) => JSON.stringify({ tokens: ['a', s], port: 1 })],
   ['a Docker login', 'c2ltOmh1bnRlcjI', (s) => JSON.stringify({ auths: { x: { auth: s } } })],
 ];
@@ -220,6 +243,10 @@ it.each([
   ['user', 'a:b'],
   ['name', 'name: a '],
   ['name and value', 'name: "a", value: '],
+  ['value and name', 'value: "a", name: '],
+  ['nested', '"a":{['],
+  ['secret nested', '"key":{['],
+  ['mysql', 'mysql -'],
 ])('takes no longer for a listing that a job made to be slow: %j', (_name, unit) => {
   const line = `X=${unit.repeat(Math.floor(500_000 / unit.length))}`;
   const begin = process.cpuUsage();
@@ -251,6 +278,7 @@ it('leaves harmless values as they are', () => {
     `SETTING='{"name": "THREADS", "value": "4"}'`,
     `JDBC='jdbc:oracle:thin:@db:1521:x'`,
     `KEYBOARD='us'`,
+    `HOCKEY='3'`,
     `GIT_AUTHOR_NAME='A. Author'`,
     `SLURM_JOB_NODELIST='n[1-2]'`,
     `HASH='9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'`,

@@ -12,15 +12,14 @@ const MAX_ENTRY_CHARACTERS = 4 * 131_072;
 
 /** Words of a name that mark its value as a secret. Whole words only, so that TOKENIZERS_PARALLELISM stays. */
 const secretWords: ReadonlySet<string> = new Set(
-  'TOKEN TOKENS SECRET SECRETS PASSWORD PASSWORDS PASSWD PASSPHRASE PASSCODE PASS PWD KEY KEYS APIKEY CRED CREDS CREDENTIAL CREDENTIALS AUTH AUTHORIZATION BEARER COOKIE COOKIES SIGNATURE SIG SAS DSN NETRC JWT PAT OTP WEBHOOK'.split(
+  'TOKEN TOKENS SECRET SECRETS PASSWORD PASSWORDS PASSWD PASSPHRASE PASSCODE PASS PWD KEY KEYS APIKEY CRED CREDS CREDENTIAL CREDENTIALS AUTH AUTHORIZATION BEARER COOKIE COOKIES SIGNATURE SIG SAS DSN NETRC JWT PAT OTP WEBHOOK HMAC'.split(
     ' ',
   ),
 );
 /** What marks a secret wherever it stands in a word: PASSWORDPROD. */
-const SECRET_PART = /PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|APIKEY/;
+const SECRET_PART = /PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|APIKEY|PRIVATEKEY|TOKEN(?!I)/;
 /** Endings of a word that mark a secret in names written without separators: GITHUBTOKEN, SSHPASS, DBPW. */
-const SECRET_ENDING =
-  /(TOKEN|(?<!BY|COM)PASS|PW|(ACCESS|ACCOUNT|AUTH|ENCRYPTION|LICENSE|MASTER|PRIV|PRIVATE|SHARED|SIGNING|SSH)KEY)$/;
+const SECRET_ENDING = /((?<!BY|COM)PASS|PWD?|(?<!MON|DON|TUR|HOC|JOC|LAC|WHIS)KEYS?|CREDS?|AUTH)$/;
 /** `TLS_PRIVATE` is a key; `PRIVATE_SUBNET` is none. */
 const PRIVATE_AT_THE_END = /[_.-]PRIVATE\d*$/i;
 /**
@@ -56,9 +55,10 @@ const secretPatterns: readonly RegExp[] = [
   // JSON Web Tokens: header and payload begin with `{"` in base64url.
   /(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*/g,
   // Tokens with a published prefix: GitHub, GitLab, Slack, Hugging Face, npm, PyPI, Docker, Stripe, OpenAI and
-  // Anthropic, Google, SendGrid, DigitalOcean, Vault, Databricks, age.
-  /(?<![\w-])(?:gh[pousr]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|xapp-|hf_|npm_|pypi-|dckr_pat_|[prs]k_(?:live|test)_|sk-|AIza|ya29\.|SG\.|dop_v1_|hv[bs]\.|dapi|AGE-SECRET-KEY-1)[\w.-]{16,}/g,
-  /(?<keep>\bhttps:\/\/hooks\.slack\.com\/services\/)[\w/]+/g,
+  // Anthropic, Google, SendGrid, DigitalOcean, Vault, Databricks, Grafana, Shopify, age.
+  /(?<![\w-])(?:gh[pousr]_|github_pat_|gl[a-z]{2,6}-|xox[a-z]-|xapp-|hf_|npm_|pypi-|dckr_pat_|[prs]k_(?:live|test)_|sk-|AIza|ya29\.|SG\.|dop_v1_|hv[bs]\.|dapi|glsa_|glc_|shp[a-z]{2,3}_|AGE-SECRET-KEY-1)[\w.-]{16,}/g,
+  // Addresses of webhooks are secrets: Slack, Discord, Teams.
+  /(?<keep>\bhttps:\/\/(?:hooks\.slack\.com\/services|discord(?:app)?\.com\/api\/webhooks|[\w.-]{1,64}\.webhook\.office\.com)\/)[\w/@.-]+/g,
   /(?<keep>\b(?:Bearer|Basic)\s{1,9})[\w+/.~=-]{8,}/gi,
   // Oracle: jdbc:oracle:thin:user/password@host
   /(?<keep>\bjdbc:oracle:[a-z0-9]{1,9}:)(?!@)[^\s"]{1,256}(?=@)/gi,
@@ -67,6 +67,7 @@ const secretPatterns: readonly RegExp[] = [
   // Words of a command line or of a netrc: curl -u user:password, sshpass -p password, password hunter2.
   /(?<keep>(?<!\S)(?:-u|--user)[ =][^\s:]{1,256}:)\S+/g,
   /(?<keep>\bsshpass\s{1,9}-p\s{0,9})\S+/g,
+  /(?<keep>\b(?:mysql|mariadb)[\w-]{0,20}\s(?:[^\n]{0,200}\s)?-p)\S+/g,
   /(?<keep>\b(?:password|passwd|passphrase)\s{1,9})(?!-\s)[^\s'"=:]\S*/gi,
 ];
 
@@ -96,7 +97,8 @@ const EQUALS = ':?=>?';
 const QUOTE = String.raw`\\{0,9}["']`;
 /** Up to the same quote, escaped as often (JSON in JSON); what is not closed, up to the end. */
 const QUOTED = String.raw`(?:(?<quote>${QUOTE})[\s\S]*?(?:(?<!\\)\k<quote>|$))+`;
-const BRACKETED = String.raw`\{[^}]*\}?|\[[^\]]*\]?`;
+/** Up to the bracket that closes it, see {@link endOfBracketed}. */
+const BRACKETED = String.raw`[{[]`;
 /** An escaped character, or a quote in the middle of a word: neither ends a value. */
 const INSIDE = String.raw`\\[^\n]|["'](?=\w)`;
 /** A line break, also as JSON and bash write it. */
@@ -114,7 +116,16 @@ function form(head: string, value: string): AssignmentForm {
   return { head: new RegExp(head, 'g'), value: new RegExp(value, 'y') };
 }
 
+/** `"name": "a name", "value": "a value"`, as JSON, YAML or XML: what is called so, or `ParameterKey`, `ParameterValue`. */
+const LABEL = String.raw`\b\w{0,32}(?:[Nn]ame|[Kk]ey)(?:${QUOTE})?\s{0,9}[:=]\s{0,9}(?:${QUOTE})?`;
+const VALUE_LABEL = String.raw`\b\w{0,32}[Vv]alue(?:${QUOTE})?\s{0,9}[:=]\s{0,9}`;
+
 const assignmentForms: readonly AssignmentForm[] = [
+  // Before the others: `key` alone is the name of a secret, too.
+  form(
+    String.raw`${LABEL}${NAME}(?:${QUOTE})?\s{0,99},?\s{0,99}(?:${QUOTE})?${VALUE_LABEL}`,
+    String.raw`${QUOTED}|${BRACKETED}|(?:${INSIDE}|[^\s,;}\]'"\\])+`,
+  ),
   // name=value, ends at a blank or a separator; {…} is ODBC’s quoting.
   form(`${NAME_BEGINS}${NAME}${EQUALS}`, String.raw`${QUOTED}|\{[^}]*\}?|(?:${INSIDE}|[^\s&;,'"\\])+`),
   // name = the rest of the line, as in INI files.
@@ -132,17 +143,38 @@ const assignmentForms: readonly AssignmentForm[] = [
     String.raw`["']${NAME}${QUOTE}\]?\s{0,9}[:=]>?\s{0,9}`,
     String.raw`${QUOTED}|${BRACKETED}|[^\s,;&}\]'"]+`,
   ),
-  // "name": "a name", "value": "a value", as JSON or YAML.
-  form(
-    String.raw`\b(?:[Nn]ame|[Kk]ey)(?:${QUOTE})?\s{0,9}[:=]\s{0,9}(?:${QUOTE})?${NAME}(?:${QUOTE})?\s{0,99},?\s{0,99}(?:${QUOTE})?[Vv]alue(?:${QUOTE})?\s{0,9}[:=]\s{0,9}`,
-    String.raw`${QUOTED}|${BRACKETED}|(?:${INSIDE}|[^\s,;}\]'"\\])+`,
-  ),
+  // <name>value</name>
+  form(`<${NAME}>`, '[^<]+'),
+  // name:value in a list; not a path.
+  form(`${NAME_BEGINS}${NAME}:(?=[^\\s:/])`, String.raw`${QUOTED}|[^\s,;&'"\\]+`),
   // Name: the rest of the line, or the lines below.
   form(
     String.raw`${NAME_BEGINS}${NAME}:(?=[ \t]|${QUOTE}|${BREAK})[ \t]{0,9}`,
     String.raw`${BLOCK}|${QUOTED}|${BRACKETED}|(?:${INSIDE}|[^\n'"\\])+`,
   ),
 ];
+
+/** Behind the bracket that closes the one at a place; the end of the text if none does. */
+function endOfBracketed(text: string, begin: number): number {
+  let depth = 0;
+  for (let index = begin; index < text.length; index++) {
+    const character = text[index];
+    if (character === '{' || character === '[') depth += 1;
+    if ((character === '}' || character === ']') && --depth === 0) return index + 1;
+  }
+  return text.length;
+}
+
+/** A value before its name: `"value": "…", "name": "DB_PASSWORD"`. */
+const VALUE_FIRST = new RegExp(
+  String.raw`(?<keep>${VALUE_LABEL})(?<value>${QUOTED})(?<rest>\s{0,99},\s{0,99}(?:${QUOTE})?${LABEL}${NAME})`,
+  'g',
+);
+
+function redactValueFirst({ 0: whole, groups = {} }: RegExpExecArray): string {
+  const { keep = '', rest = '', name = '', quote = '' } = groups;
+  return isSecretName(name) ? `${keep}${quote}${REDACTED}${quote}${rest}` : whole;
+}
 
 /** Looks on behind the head where a name is harmless: its value may hold the next name. */
 function redactAssignments(text: string, { head, value }: AssignmentForm): string {
@@ -155,8 +187,9 @@ function redactAssignments(text: string, { head, value }: AssignmentForm): strin
     const secret = value.exec(text);
     if (!secret) continue;
     const quote = secret.groups?.['quote'] ?? '';
+    const isBracketed = secret[0] === '{' || secret[0] === '[';
     redacted += `${text.slice(position, head.lastIndex)}${quote}${REDACTED}${quote}`;
-    position = value.lastIndex;
+    position = isBracketed ? endOfBracketed(text, secret.index) : value.lastIndex;
     head.lastIndex = position;
   }
   return redacted + text.slice(position);
@@ -172,6 +205,7 @@ function redactValue(text: string): string {
     redacted = replaceMatches(redacted, pattern, ({ groups }) => `${groups?.['keep'] ?? ''}${REDACTED}`);
   }
   redacted = replaceMatches(redacted, USER_OF_URL, redactUserOfUrl);
+  redacted = replaceMatches(redacted, VALUE_FIRST, redactValueFirst);
   for (const assignmentForm of assignmentForms) redacted = redactAssignments(redacted, assignmentForm);
   return redacted;
 }

@@ -62,7 +62,7 @@ describe('GET log', () => {
     expect(info.statusCode).toBe(200);
     expect(info.json()).toMatchObject({ key: 'sim-1', state: view.state });
     const script = await api.request('GET', logUrl('script'), { headers: { range: 'bytes=0-3' } });
-    expect([script.statusCode, script.body]).toEqual([200, '/bin/true\n']);
+    expect([script.statusCode, script.body]).toEqual([200, "'/bin/true'\n"]);
     expect(script.headers).toMatchObject({ 'log-end': 'true' });
     const { detail } = expectProblem(await api.request('GET', logUrl('stdout')), 404, 'LogNotWritten');
     expect(detail).toContain('nothing more will come');
