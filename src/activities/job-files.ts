@@ -29,7 +29,13 @@ export interface JobFile {
   readonly stream: LogStream;
 }
 
-interface FileCopy extends JobFile {
+/** A file of a job that has ended. */
+export interface EndedJobFile extends JobFile {
+  /** Slurm makes the files of a job when it starts it. */
+  readonly hasStarted: boolean;
+}
+
+interface FileCopy extends EndedJobFile {
   /** Undefined until the file was seen: a stream is made only for a file that exists. */
   end: StreamEnd | undefined;
   /** As first seen: what outlives its job and goes on writing is not waited for. */
@@ -47,7 +53,7 @@ interface FileCopy extends JobFile {
 export async function copyFiles(
   deps: JobFilesDeps,
   head: HeadNode,
-  files: readonly JobFile[],
+  files: readonly EndedJobFile[],
   signal: AbortSignal,
 ): Promise<Required<LogCopyReport>> {
   const copies = files.map((file): FileCopy => ({
@@ -110,6 +116,7 @@ async function advance(
   if (content?.status !== 'ok') {
     if (content?.status === 'refused')
       noteProblem(copy, 'a link or a pipe, not a plain file, stands in its place');
+    else if (copy.hasStarted) noteProblem(copy, 'it is not there any more; what was copied before is kept');
     copy.isDone = true;
     return undefined;
   }
@@ -118,6 +125,8 @@ async function advance(
   if (!copy.end) {
     copy.end = await openStream(deps.logs, copy.stream, deps.now());
     copy.isDone = copy.end.position >= sizeBytes;
+    if (copy.end.position > sizeBytes)
+      noteProblem(copy, 'it became shorter than what was copied before, which is kept');
     // The stream has the beginning already: what was read from there is dropped, and read on from its end.
     if (copy.end.position > 0) return undefined;
   }
@@ -151,6 +160,6 @@ function writtenBytes(appendix: Appendix | undefined): number {
 
 function noteProblem(copy: FileCopy, cause: string): void {
   const { jobKey, file } = copy;
-  copy.problem = `The job's ${file} was not copied: ${cause}.`;
+  copy.problem = `The job's ${file} was not copied, or not as a whole: ${cause}.`;
   log.warn('The output of a job is not copied', { jobKey, file, cause });
 }

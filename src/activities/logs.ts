@@ -120,11 +120,12 @@ function environmentsOf(request: LogCopyRequest, jobs: Jobs) {
 
 function outputsOf(request: LogCopyRequest, jobs: Jobs) {
   const { campaignId } = request;
-  return jobs.flatMap(({ jobKey }) =>
+  return jobs.flatMap(({ jobKey, view }) =>
     (['stdout', 'stderr'] as const).map((file) => ({
       campaignId,
       jobKey,
       file,
+      hasStarted: view.startedAt !== undefined,
       stream: streamOf(request, jobKey, file),
     })),
   );

@@ -14,8 +14,10 @@ import {
   logLimits,
   losingAnswer,
   read,
+  report,
   request,
   setClock,
+  viewOf,
 } from '../support/log-rig.ts';
 
 describe('an output over the limits', () => {
@@ -166,6 +168,24 @@ describe('followJobLogs', () => {
     files.running.add('a');
     const { followJobLogs } = activitiesWith(aws().clients.logs);
     await expect(runActivity(followJobLogs, request, context)).rejects.toThrow('CANCELLED');
+  });
+});
+
+describe('what a job did to its own output is said at the job', () => {
+  const started = [{ jobKey: 'a', view: { ...viewOf('a'), startedAt: '2026-01-15T12:00:00.000Z' } }];
+  const problems = async () => (await report(started)).problems?.map(({ message }) => message).join();
+
+  test('when it removed it', async () => {
+    files.write('a', 'stderr', Buffer.from('there\n'));
+    expect(await problems()).toContain('stdout was not copied, or not as a whole: it is not there any more');
+  });
+
+  test('when it cut it to less than what was copied before', async () => {
+    for (const file of ['stdout', 'stderr'] as const) files.write('a', file, Buffer.from('a long line\n'));
+    expect(await problems()).toBe('');
+    files.write('a', 'stdout', Buffer.from('short\n'));
+    expect(await problems()).toContain('it became shorter');
+    expect((await read('stdout')).toString()).toBe('a long line\n');
   });
 });
 
