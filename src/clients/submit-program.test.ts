@@ -75,6 +75,22 @@ describe('submission', () => {
     expect((await stat(`${home.path}/campaigns/${campaignId}/b`)).isDirectory()).toBe(true);
   });
 
+  it('lets jobs make files as their user does, not as private as what is written for them', async () => {
+    await home.program('sbatch', 'umask >>"$HOME/umasks"; cat >/dev/null; echo 1');
+    await submit('a');
+    expect(await home.linesOf('umasks')).toEqual([process.umask().toString(8).padStart(4, '0')]);
+  });
+
+  it('hands nothing more over once Slurm has not answered', async () => {
+    await home.program(
+      'sbatch',
+      'echo x >>"$HOME/sbatch"; echo "sbatch: error: Unable to contact slurm controller" >&2; exit 1',
+    );
+    const keys = Array.from({ length: 60 }, (_, index) => `k${index}`);
+    await expect(submit(...keys)).rejects.toMatchObject({ type: 'SlurmUnavailable' });
+    expect((await home.linesOf('sbatch')).length).toBeLessThan(keys.length);
+  });
+
   it('adopts what the queue knows', async () => {
     await home.write('queue', queueLine('7', commentOf('a')) + queueLine('8', `pcp/e0/${campaignId}/b`));
     expect((await submit('a', 'b')).map(({ status }) => status)).toEqual(['adopted', 'submitted']);

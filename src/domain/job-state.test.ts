@@ -222,6 +222,22 @@ describe('the facts of a campaign', () => {
     expect(factsByJobKey(facts, { epoch: 'e1', campaignId: 'c1' }).get('k1')?.state).toBe('COMPLETED');
   });
 
+  it('prefer the younger of two jobs that ended, whatever the order', () => {
+    const older = fact({ jobId: '9', source: 'accounting', state: 'FAILED', submitTime: 900, endTime: 950 });
+    const younger = fact({ jobId: '5', source: 'accounting', state: 'COMPLETED', endTime: 1100 });
+    for (const facts of [
+      [older, younger],
+      [younger, older],
+    ]) {
+      expect(factsByJobKey(facts, { epoch: 'e1', campaignId: 'c1' }).get('k1')?.jobId).toBe('5');
+    }
+  });
+
+  it('are of one epoch: another one has the same campaign and the same ids', () => {
+    const facts = [fact({ comment: 'pcp/e0/c1/k1' })];
+    expect([...factsByJobKey(facts, { epoch: 'e1', campaignId: 'c1' })]).toEqual([]);
+  });
+
   it('prefer a live job to one that ended, whatever the order', () => {
     const lost = fact({
       jobId: '5',
