@@ -148,7 +148,7 @@ describe('a look at Slurm', () => {
     const noCapacity = '(Code:InsufficientInstanceCapacity)Failure when resuming nodes';
     await home.program(
       'sinfo',
-      `echo x >>"$HOME/sinfo"; printf '%s' "a*${US}none${US}
+      `echo x >>"$HOME/sinfo"; printf '%s' "a${US}none${US}
 a${US}${noCapacity}${US}
 b${US}Not responding${US}
 "`,

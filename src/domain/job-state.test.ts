@@ -256,6 +256,17 @@ describe('the facts of a campaign', () => {
   });
 });
 
+it('who cancelled a job is told by accounting, while the queue still shows it too', () => {
+  const queue = fact({ state: 'CANCELLED', endTime: 1050 });
+  const accounting = fact({ ...queue, source: 'accounting', cancelledBy: 0 });
+  expect(betterFact(queue, accounting)).toEqual({ ...queue, cancelledBy: 0 });
+  expect(judge(betterFact(queue, accounting)).reason).toBe('Cancelled by root');
+  expect(judge({ ...accounting, cancelledBy: 2000, startTime: undefined }).reason).toBe(
+    'Cancelled by user 2000 before it started',
+  );
+  expect(betterFact(queue, { ...accounting, endTime: 1040 })).toEqual(queue);
+});
+
 describe('what keeps a cluster busy', () => {
   it('is counted over everybody’s jobs in the queue', () => {
     const facts = [

@@ -214,7 +214,11 @@ export function betterFact(queue: SlurmJobFact, accounting: SlurmJobFact): Slurm
     accounting.submitTime === queue.submitTime &&
     accounting.restarts >= queue.restarts &&
     (accounting.endTime ?? 0) >= (queue.startTime ?? Infinity);
-  return isNewer ? { ...accounting, comment: queue.comment } : queue;
+  if (isNewer) return { ...accounting, comment: queue.comment };
+  // The queue never tells who cancelled a job.
+  const { cancelledBy } = accounting;
+  const isSameEnd = queue.state === 'CANCELLED' && accounting.endTime === queue.endTime;
+  return isSameEnd && cancelledBy !== undefined ? { ...queue, cancelledBy } : queue;
 }
 
 /**

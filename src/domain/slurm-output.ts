@@ -197,7 +197,7 @@ function optional<K extends string>(key: K, value: number | undefined): Partial<
 }
 
 /**
- * Why EC2 did not start nodes of a partition, by partition; from sinfo, `--noheader --Node --Format=Partition,Reason`,
+ * Why EC2 did not start nodes of a partition, by partition; from sinfo, `--noheader --Node --Format=PartitionName,Reason`,
  * each column ended by the separator. Of several problems one is told.
  */
 export function parseNodeProblems(output: string): ReadonlyMap<string, string> {

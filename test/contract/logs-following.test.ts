@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createLogReader } from '../../src/clients/log-reader.ts';
+import { decodePiece } from '../../src/domain/log-events.ts';
 import { activityContext, runActivity } from '../support/activity.ts';
 import {
   activitiesWith,
@@ -169,6 +170,18 @@ describe('followJobLogs', () => {
     const { followJobLogs } = activitiesWith(aws().clients.logs);
     await expect(runActivity(followJobLogs, request, context)).rejects.toThrow('CANCELLED');
   });
+});
+
+test('what a worker wrote whose clock was ahead stays before what the next one writes', async () => {
+  files.write('a', 'stdout', Buffer.from('one\n'));
+  setClock(() => Date.now() + 3_600_000);
+  await copy();
+  files.append('a', 'stdout', 'two\n');
+  setClock(Date.now);
+  await copy();
+  const log = { location: location(), campaignId, jobKey: 'a', kind: 'stdout' } as const;
+  const tail = await createLogReader(aws().clients.logs).tail(log);
+  expect(tail?.events.map(({ message = '' }) => decodePiece(message).offset)).toEqual([0, 4]);
 });
 
 describe('what a job did to its own output is said at the job', () => {

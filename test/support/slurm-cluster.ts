@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import ssh2 from 'ssh2';
 import type { HeadNode } from '../../src/clients/slurm-gateway.ts';
 import { SlurmSsh } from '../../src/clients/slurm-ssh.ts';
+import type { HeadNodeSpec } from '../../src/dev/head-node/head-node-spec.ts';
 import type { ExecResult } from '../../src/dev/head-node/node-process.ts';
 import { newEpochId } from '../../src/domain/ids.ts';
 import { asJobUser, smallCluster, startHeadNodeRig } from './head-nodes.ts';
@@ -38,7 +39,9 @@ export interface SlurmCluster {
 const CLUSTER = 'slurm-contract';
 
 /** Starts a cluster of one queue `debug` with two nodes. */
-export async function startSlurmCluster(): Promise<SlurmCluster> {
+export async function startSlurmCluster({
+  customSlurmSettings = {},
+}: Pick<HeadNodeSpec, 'customSlurmSettings'> = {}): Promise<SlurmCluster> {
   const rig = await startHeadNodeRig();
   const keys = ssh2.utils.generateKeyPairSync('ed25519');
   const createUser = await readFile(new URL('../../assets/create-job-user.sh', import.meta.url));
@@ -46,7 +49,7 @@ export async function startSlurmCluster(): Promise<SlurmCluster> {
     smallCluster(CLUSTER, {
       // One key opens both accounts.
       adminPublicKey: keys.public.trim(),
-      customSlurmSettings: { AccountingStoreFlags: 'job_comment' },
+      customSlurmSettings: { AccountingStoreFlags: 'job_comment', ...customSlurmSettings },
       onNodeConfigured: [
         { name: 'create-job-user.sh', content: createUser, args: ['sim', '1500', keys.public.trim()] },
       ],

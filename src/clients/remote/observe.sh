@@ -65,7 +65,7 @@ section queue squeue --noheader --all --states=all --Format="$(format JobID JobA
 queue=$output
 # Why a job waits for nodes, when ParallelCluster could not start them: it notes EC2's error code at the node.
 if [[ $queue =~ $US(Resources|ReqNodeNotAvail|Nodes required|NodeDown|PartitionDown|PartitionInactive) ]]; then
-  section nodes sinfo --noheader --Node --Format="$(format Partition Reason)"
+  section nodes sinfo --noheader --Node --Format="$(format PartitionName Reason)"
 fi
 
 # Entries of the ledger, `<comment> <id> <time>`, whose job neither the queue in $1 nor accounting in $2 shows.
