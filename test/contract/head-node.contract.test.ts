@@ -161,7 +161,7 @@ describe('the end of a head node', () => {
     ]);
   });
 
-  it('by stopping leaves no process, listener, address, folder or database', async () => {
+  it('by stopping leaves no process, listener, address or folder, and its accounting until all are closed', async () => {
     const node = await rig.headNodes.start(smallCluster('stopped'));
     const namespace = await namespaceOf(node.pid);
     expect(await isConfigured(node.address)).toBe(true);
@@ -173,8 +173,10 @@ describe('the end of a head node', () => {
     expect(await isConfigured(node.address)).toBe(false);
     expect(existsSync(node.directory)).toBe(false);
     expect(rig.headNodes.list()).toEqual([]);
-    const databases = await databaseNames();
-    expect(databases.filter((name) => name.startsWith('slurm_'))).toEqual([]);
+    expect(await accountingDatabases()).toHaveLength(1);
+    await rig.headNodes.close();
+    await rig.headNodes.close();
+    expect(await accountingDatabases()).toEqual([]);
   });
 
   it('by SIGKILL to its process 1 leaves no process, mount or listener, and it can start again', async () => {
@@ -206,7 +208,8 @@ describe('the end of a head node', () => {
     );
     expect(existsSync(join(rig.stateDirectory, 'refused'))).toBe(false);
     expect(rig.headNodes.list()).toEqual([]);
-    expect((await databaseNames()).filter((name) => name.startsWith('slurm_'))).toEqual([]);
+    await rig.headNodes.close();
+    expect(await accountingDatabases()).toEqual([]);
   });
 
   it('comes when it is stopped while a custom action still runs', async () => {
@@ -277,8 +280,9 @@ async function ownedBy(output: NodeJS.ReadableStream): Promise<{ pids: number[];
   throw new Error('the owner ended without a word');
 }
 
-async function databaseNames(): Promise<string[]> {
-  return readdir(join(rig.database.directory, 'upper', 'var', 'lib', 'mysql'));
+async function accountingDatabases(): Promise<string[]> {
+  const names = await readdir(join(rig.database.directory, 'upper', 'var', 'lib', 'mysql'));
+  return names.filter((name) => name.startsWith('slurm_'));
 }
 
 /** Logs in and answers what `whoami` says. */

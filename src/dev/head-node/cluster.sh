@@ -49,8 +49,11 @@ start_accounting() {
   daemon exec_as slurm slurmdbd -D >/var/log/slurm/slurmdbd.out 2>&1
   slurmdbd_pid=$!
   await_port 6819 slurmdbd
-  # Without it the controller's first records would be refused; an existing cluster is not an error to slurmdbd.
-  if [ ! -e "$restart_marker" ]; then sacctmgr --immediate --quiet add cluster "$SLURM_CLUSTER"; fi
+  # Without it the controller's first records would be refused. The database outlives the head node: an earlier one of
+  # this name may have added the cluster, and keeps its id.
+  if [ -z "$(sacctmgr --noheader --parsable2 show cluster "$SLURM_CLUSTER" format=Cluster)" ]; then
+    sacctmgr --immediate --quiet add cluster "$SLURM_CLUSTER"
+  fi
 }
 
 start_controller() {

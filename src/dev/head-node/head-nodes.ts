@@ -57,6 +57,8 @@ export class HeadNodes {
   /** The starts that are under way. */
   readonly #starts = new Map<string, AbortController>();
   readonly #turns = new KeyedMutex();
+  /** Databases of all clusters that were ever started, each also the name of its only account. */
+  readonly #accounting = new Set<string>();
 
   constructor(options: HeadNodesOptions) {
     this.#options = options;
@@ -88,8 +90,8 @@ export class HeadNodes {
   }
 
   /**
-   * Ends the node gracefully, then removes its files, its database and its address. Safe to repeat. A start that is
-   * under way is given up: it rejects.
+   * Ends the node gracefully, then removes its files and its address. Its accounting stays, as RDS outlives a cluster:
+   * the next node of this name goes on with it. Safe to repeat. A start that is under way is given up: it rejects.
    */
   async stop(clusterName: string): Promise<void> {
     this.#starts.get(clusterName)?.abort();
@@ -126,10 +128,17 @@ export class HeadNodes {
     );
   }
 
-  /** Stops all nodes. The database stays up: whoever started it closes it, afterwards. */
+  /**
+   * Stops all nodes and drops the accounting of every cluster that there was. MariaDB stays up: whoever started it
+   * closes it, afterwards.
+   */
   async close(): Promise<void> {
     const clusterNames = new Set([...this.#clusters.keys(), ...this.#starts.keys()]);
     await Promise.all([...clusterNames].map((clusterName) => this.stop(clusterName)));
+    for (const name of this.#accounting) {
+      await this.#options.database.dropDatabase(name, name);
+      this.#accounting.delete(name);
+    }
   }
 
   async #startKnown(known: Cluster, spec: HeadNodeSpec, signal: AbortSignal): Promise<RunningHeadNode> {
@@ -166,6 +175,7 @@ export class HeadNodes {
     const hostname = hostnameOf(address);
     const databaseName = accountingDatabaseName(spec.clusterName);
     const nodes = planComputeNodes(spec.queues);
+    this.#accounting.add(databaseName);
     const database = await this.#options.database.createDatabase(databaseName, databaseName);
     await prepareNodeDirectory(directory);
     await writeClusterSeed(join(directory, 'seed'), { spec, head: { address, hostname }, nodes, database });
@@ -188,12 +198,10 @@ export class HeadNodes {
     }
   }
 
-  /** Everything is tried, so that one failure (a database that is down) leaves no more behind than it must. */
+  /** Everything is tried, so that one failure leaves no more behind than it must. */
   async #remove(cluster: Cluster): Promise<void> {
-    const databaseName = accountingDatabaseName(cluster.spec.clusterName);
     await cluster.node?.stop();
     const outcomes = await Promise.allSettled([
-      this.#options.database.dropDatabase(databaseName, databaseName),
       releaseLoopbackAddress(cluster.address),
       rm(cluster.directory, { recursive: true, force: true }),
     ]);
