@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { shellQuote } from '../domain/shell-quote.ts';
 
 export type RemoteProgram =
-  'submit' | 'observe' | 'ping' | 'cancel' | 'control' | 'read-files' | 'outputs' | 'home';
+  'submit' | 'observe' | 'ping' | 'cancel' | 'control' | 'read-files' | 'outputs' | 'usage' | 'home';
 
 /** First line of every answer: what a profile of the job user may print before it is not ours. */
 const ANSWER = 'pcp-answer\n';
@@ -31,12 +31,13 @@ function load(names: readonly string[], session = ''): string {
 
 const commands: Readonly<Record<RemoteProgram, string>> = {
   submit: load(['accounting', 'submit'], OWN_SESSION),
-  observe: load(['accounting', 'observe']),
+  observe: load(['accounting', 'sections', 'observe']),
   ping: load(['ping']),
   cancel: load(['cancel']),
   control: load(['control']),
   'read-files': load(['read-files']),
   outputs: load(['outputs']),
+  usage: load(['accounting', 'sections', 'usage']),
   home: load(['home']),
 };
 

@@ -5,6 +5,7 @@ import type { JobSpec } from '../domain/job.ts';
 import type { JobFileName } from '../domain/sbatch.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { PartitionFact } from '../domain/slurm-output.ts';
+import type { UsageRecord } from '../domain/usage.ts';
 
 /** The head node of one deployment, as the job user reaches it. */
 export interface HeadNode {
@@ -105,6 +106,15 @@ export interface JobOutput {
   readonly stderrBytes?: number;
 }
 
+/** What accounting says of the allocations of an epoch. */
+export interface SlurmUsage {
+  /** When it was asked, by the clock of the head node, in seconds since 1970. */
+  readonly asOfSeconds: number;
+  /** slurmctld held nothing back from accounting: what had ended then, has ended in the records. */
+  readonly isWhole: boolean;
+  readonly records: readonly UsageRecord[];
+}
+
 /**
  * Slurm on a head node, in the verbs that we need. Every call may be repeated.
  *
@@ -144,6 +154,8 @@ export interface SlurmGateway {
     jobs: readonly Pick<JobOutput, 'campaignId' | 'jobKey'>[],
     options?: CallOptions,
   ): Promise<void>;
+  /** All allocations of the epoch so far, of every user. */
+  readUsage(head: HeadNode, options?: CallOptions): Promise<SlurmUsage>;
   /** Forgets connections and keys of a deployment. */
   disconnect(epoch: string): void;
   /** Ends all connections. */

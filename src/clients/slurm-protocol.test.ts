@@ -128,6 +128,6 @@ it('what a profile prints before the answer is left out', () => {
 it('the programs ask for the columns that the parsers expect', () => {
   const observe = remoteCommand('observe').replaceAll(/[\\\s]+/g, ' ');
   expect(observe).toContain(`$(format ${squeueColumns.join(' ')})`);
-  expect(observe).toContain(`--format=${sacctColumns.join(',')}`);
+  expect(observe).toContain(`columns=${sacctColumns.join(',')}`);
   expect(remoteCommand('ping')).toContain(`"${sinfoColumns.map((column) => `${column}:$US`).join(',')}"`);
 });

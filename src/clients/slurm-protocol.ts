@@ -27,7 +27,7 @@ import type {
 const RECORD_SEPARATOR = '\u001E';
 
 /** @throws KnownFailure SlurmUnavailable */
-function unavailable(message: string): never {
+export function unavailable(message: string): never {
   throw new KnownFailure('SlurmUnavailable', message);
 }
 
@@ -197,8 +197,11 @@ export function decodeFileParts(answer: Buffer, count: number): FileContent[] {
   return contents;
 }
 
-/** Sections by name; what stands before the first is the section ''. */
-function decodeSections(answer: string): ReadonlyMap<string, string> {
+/**
+ * Sections by name; what stands before the first is the section ''.
+ * @throws KnownFailure SlurmUnavailable when a program failed, or the answer is cut off
+ */
+export function decodeSections(answer: string): ReadonlyMap<string, string> {
   const sections = new Map<string, string>();
   let name = '';
   let lines: string[] = [];
@@ -218,7 +221,8 @@ function decodeSections(answer: string): ReadonlyMap<string, string> {
   return unavailable('the answer was cut off');
 }
 
-function parsed<T>(what: string, parse: () => T): T {
+/** What `parse` returns. @throws KnownFailure SlurmUnavailable where it finds another form than was agreed. */
+export function parsed<T>(what: string, parse: () => T): T {
   try {
     return parse();
   } catch (error) {

@@ -16,6 +16,7 @@ import type {
   SlurmGateway,
   SlurmHealth,
   SlurmSnapshot,
+  SlurmUsage,
   Submission,
   Submitted,
   UnpinnedHeadNode,
@@ -32,6 +33,7 @@ import {
   encodeFileParts,
   encodeSubmission,
 } from './slurm-protocol.ts';
+import { decodeUsage, encodeUsageRequest } from './usage-protocol.ts';
 import type { SshConnection } from './ssh-connection.ts';
 import { SshPool } from './ssh-pool.ts';
 
@@ -55,6 +57,7 @@ const timeoutSeconds: Readonly<Record<RemoteProgram, number>> = {
   control: 60,
   'read-files': 300,
   outputs: 60,
+  usage: 120,
   home: 20,
 };
 const MAX_BATCH_JOBS = 250;
@@ -142,6 +145,11 @@ export class SlurmSsh implements SlurmGateway {
     options?: CallOptions,
   ): Promise<void> {
     decodeOutputs(await this.#call(head, 'outputs', encodeForgetting(head.epoch, jobs), options));
+  }
+
+  async readUsage(head: HeadNode, options?: CallOptions): Promise<SlurmUsage> {
+    const answer = await this.#call(head, 'usage', encodeUsageRequest(head.epoch), options);
+    return decodeUsage(head.epoch, answer.toString('utf8'));
   }
 
   disconnect(epoch: string): void {

@@ -171,7 +171,8 @@ function parseExitCode(text: string): Pick<SlurmJobFact, 'exitCode' | 'signal'> 
 
 const NO_TIME: ReadonlySet<string> = new Set(['', 'N/A', 'NONE', 'None', 'Unknown', '(null)', '0']);
 
-function parseTime(text: string): number | undefined {
+/** Seconds since 1970 as squeue and sacct print them; undefined for a moment that is not known. @throws SlurmOutputError */
+export function parseTime(text: string): number | undefined {
   const trimmed = text.trim();
   if (NO_TIME.has(trimmed)) return undefined;
   if (!/^\d+$/.test(trimmed)) throw new SlurmOutputError(`not a time: ${JSON.stringify(text.slice(0, 50))}`);

@@ -6,6 +6,7 @@ import { jobSpecSchema } from '../../src/domain/job.ts';
 import type { JobSpecInput } from '../../src/domain/job.ts';
 import { factsByJobKey, jobAfterFact } from '../../src/domain/job-state.ts';
 import { isTerminal } from '../../src/domain/slurm-states.ts';
+import type { UsageRecord } from '../../src/domain/usage.ts';
 
 /** A gateway, a head node that it reaches, and the means of an operator to change what happens there. */
 export interface SlurmGatewayRig {
@@ -93,6 +94,16 @@ export function describeSlurmGateway(name: string, makeRig: () => Promise<SlurmG
       const health = await rig.gateway.ping(rig.head);
       expect(health.storesComments).toBe(true);
       expect(health.partitions).toContainEqual({ name: 'debug', availability: 'up', nodes: 2 });
+    });
+
+    it('tells what jobs allocate from their start on, and for which campaign', async () => {
+      await submit({ key: 'ends', command: ['true'] }, { key: 'runs', command: ['sleep', '60'] });
+      await endOf('ends');
+      const own = async () =>
+        (await rig.gateway.readUsage(rig.head)).records.filter((each) => each.campaignId === campaignId);
+      const isRunning = ({ endSeconds }: UsageRecord) => endSeconds === undefined;
+      await expect.poll(async () => (await own()).map(isRunning), { timeout: 10_000 }).toEqual([false, true]);
+      for (const each of await own()) expect(each).toMatchObject({ queue: 'debug', cpus: 1, nodes: 1 });
     });
 
     it('runs jobs and tells how each of them ended', async () => {

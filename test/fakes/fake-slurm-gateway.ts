@@ -9,6 +9,7 @@ import type {
   SlurmGateway,
   SlurmHealth,
   SlurmSnapshot,
+  SlurmUsage,
   Submission,
   Submitted,
   UnpinnedHeadNode,
@@ -20,6 +21,7 @@ import type { ControlOutcome, JobAction } from '../../src/domain/job-control.ts'
 import type { JobSpec } from '../../src/domain/job.ts';
 import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
 import { parseLostJobs } from '../../src/domain/slurm-output.ts';
+import type { UsageRecord } from '../../src/domain/usage.ts';
 
 interface FakeJob {
   readonly spec: JobSpec;
@@ -38,6 +40,8 @@ export class FakeSlurmGateway implements SlurmGateway {
   storesComments = true;
   partitions = [{ name: 'debug', availability: 'up', nodes: 2 }];
   interactiveSessions = 0;
+  /** Whether the controller has told accounting everything. */
+  accountingIsWhole = true;
   /** Undefined while Slurm answers. */
   outage: KnownFailure | undefined;
   readonly disconnected: string[] = [];
@@ -152,6 +156,12 @@ export class FakeSlurmGateway implements SlurmGateway {
     this.#reach(head, options);
   }
 
+  async readUsage(head: HeadNode, options?: CallOptions): Promise<SlurmUsage> {
+    this.#reach(head, options);
+    const records = [...this.#jobs.values()].flatMap(({ fact }) => usageOf(head, fact));
+    return { asOfSeconds: this.#now, isWhole: this.accountingIsWhole, records };
+  }
+
   disconnect(epoch: string): void {
     this.disconnected.push(epoch);
   }
@@ -250,6 +260,27 @@ function changesBy(
   if (kind === 'release') return state === 'PENDING' ? { reason: 'Priority' } : {};
   if (kind !== 'requeue' || restarts !== asked) return {};
   return { state: 'PENDING', reason: 'BeginTime', restarts: restarts + 1, nodes: '' };
+}
+
+/** A job of this fake has one processor of one node, from its start on. */
+function usageOf(
+  { epoch }: HeadNode,
+  { jobId, partition, comment, startTime, endTime }: SlurmJobFact,
+): UsageRecord[] {
+  if (startTime === undefined) return [];
+  const reference = parseJobComment(comment);
+  return [
+    {
+      jobId,
+      queue: partition,
+      ...(reference?.epoch === epoch && { campaignId: reference.campaignId }),
+      cpus: 1,
+      nodes: 1,
+      startSeconds: startTime,
+      ...(endTime !== undefined && { endSeconds: endTime }),
+      suspendedSeconds: 0,
+    },
+  ];
 }
 
 /** Whether a job may start, as far as what it depends on is concerned; undefined: not yet, false: never. */

@@ -1,4 +1,4 @@
-# What accounting knows about jobs. Stands before submit.sh and observe.sh, which run it (see remoteCommand).
+# What accounting knows about jobs. Stands before submit.sh, observe.sh and usage.sh, which run it (see remoteCommand).
 #
 # Seen with Slurm 24.11: accounting keeps a job's comment from its end on. sacct shows of each id the youngest job only,
 # unless duplicates are asked for. A period without states leaves out every job that was cancelled before it could run
@@ -9,6 +9,8 @@ LC_ALL=C
 readonly US=$'\x1f' LIVE_STATES='^(PENDING|RUNNING|SUSPENDED|REQUEUED|RESIZING)?$'
 # How long sbatch may take to answer after Slurm has accepted the job.
 readonly SBATCH_SECONDS=180
+# What is asked of each job; sacct joins repeated --format options, so a program that wants others sets them here.
+columns=JobIDRaw,JobID,State,ExitCode,Reason,Submit,Start,End,NodeList,Restarts,Partition,User,JobName,Comment
 
 # All jobs since $1 (seconds since 1970), or those that the further arguments select.
 accounting_since() {
@@ -19,8 +21,7 @@ accounting_since() {
 }
 
 accounting() {
-  SLURM_TIME_FORMAT=%s sacct --allocations --noheader --parsable2 --delimiter="$US" "$@" \
-    --format=JobIDRaw,JobID,State,ExitCode,Reason,Submit,Start,End,NodeList,Restarts,Partition,User,JobName,Comment
+  SLURM_TIME_FORMAT=%s sacct --allocations --noheader --parsable2 --delimiter="$US" "$@" --format="$columns"
 }
 
 # Whether slurmctld has handed to accounting all that it had to say. Accounting that is asked after this knows the end

@@ -1,4 +1,5 @@
-# What Slurm knows about all jobs, in one answer. Run by bash in the job user's own name, behind accounting.sh.
+# What Slurm knows about all jobs, in one answer. Run by bash in the job user's own name, behind accounting.sh
+# and sections.sh.
 #
 # Standard input: `<epoch> <seconds since 1970>`: accounting is asked for jobs since then; `-` leaves accounting out.
 # Standard output: `pcp-answer`, `sessions <n>`, then sections: a line with the name behind a record separator, what
@@ -11,19 +12,12 @@
 # `failed <program>: <message>` in place of a section's end ends the answer: half of the facts are none. `done` ends a
 # whole answer.
 # shellcheck shell=bash
-readonly RS=$'\x1e'
 # slurmctld saves accepted jobs every 5 s, and the line in the ledger is written after sbatch has answered.
 readonly SETTLED_SECONDS=35
 # Ids are one argument of sacct, of which Linux takes 128 KiB. The rest is for the next look.
 readonly MAX_MISSING=5000
 
-printf 'pcp-answer\n'
 IFS=' ' read -r epoch since || exit 1
-
-fail() {
-  printf '%sfailed %s\n' "$RS" "${1//[$'\n\r']/ }"
-  exit 0
-}
 
 # Terminals of sshd and of the SSM agent, whoever's they are. Channels without a terminal, as ours, are no sessions.
 processes=$(ps -eo args=) || fail ps
@@ -35,23 +29,6 @@ while IFS= read -r process; do
 done <<<"$processes"
 printf 'sessions %s\n' "$sessions"
 
-# What programs print as errors, in a file that needs no removal.
-errors_file=$(mktemp) || fail mktemp
-exec 5<>"$errors_file" || fail "$errors_file"
-rm -f -- "$errors_file"
-
-# Runs a program whose standard output, then in `output`, is the section of this name, and vouches for it. A program
-# that succeeds and yet names a problem has not told everything.
-section() {
-  local name=$1 problem
-  shift
-  if ! output=$("$@" 2>&5) || [[ -s /dev/fd/5 ]]; then
-    problem=$(</dev/fd/5)
-    fail "$name: ${problem:-no message}"
-  fi
-  printf '%s%s\n%s\n%s%s ok\n' "$RS" "$name" "$output" "$RS" "$name"
-}
-
 format() {
   local columns=''
   for column in "$@"; do columns+="$column:$US,"; done
@@ -59,6 +36,8 @@ format() {
 }
 
 export SLURM_TIME_FORMAT=%s
+# What a section leaves: the text of its program.
+output=''
 section queue squeue --noheader --all --states=all --Format="$(format JobID JobArrayID State exit_code Reason \
   SubmitTime StartTime EndTime NodeList RestartCnt Partition UserName Name Comment)"
 

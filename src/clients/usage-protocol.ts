@@ -1,0 +1,34 @@
+import { epochStartSeconds } from '../domain/ids.ts';
+import { parseQueueComments, parseUsage } from '../domain/usage-output.ts';
+import type { SlurmUsage } from './slurm-gateway.ts';
+import { decodeSections, parsed, unavailable } from './slurm-protocol.ts';
+
+/** Requests to and answers from `remote/usage.sh`, whose head describes both. */
+
+/**
+ * From when on jobs were submitted to the cluster of an epoch. Accounting is shared by all epochs of a tenant. The id
+ * is made before provisioning begins, which takes longer than clocks may differ, and when the epoch before is gone.
+ */
+export function encodeUsageRequest(epoch: string): string {
+  return `${epochStartSeconds(epoch)}\n`;
+}
+
+/** @throws KnownFailure SlurmUnavailable unless both parts are whole. */
+export function decodeUsage(epoch: string, answer: string): SlurmUsage {
+  const sections = decodeSections(answer);
+  const [, asked, completeness] = /^asked (\d+) (whole|partial)$/m.exec(sections.get('') ?? '') ?? [];
+  const queue = sections.get('queue');
+  const accounting = sections.get('accounting');
+  if (asked === undefined || queue === undefined || accounting === undefined)
+    unavailable('the answer is cut off');
+  const asOfSeconds = Number(asked);
+  const records = parsed('sacct', () =>
+    parseUsage(accounting, {
+      epoch,
+      sinceSeconds: epochStartSeconds(epoch),
+      asOfSeconds,
+      comments: parseQueueComments(queue),
+    }),
+  );
+  return { asOfSeconds, isWhole: completeness === 'whole', records };
+}

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { COLUMN_SEPARATOR as US } from './slurm-output.ts';
+import { parseQueueComments, parseUsage } from './usage-output.ts';
+
+const campaignId = 'mfrggzdfmztwq2lknnwg23tpou';
+const comment = `pcp/e1/${campaignId}/a`;
+
+/** JobIDRaw Submit Start End ElapsedRaw AllocCPUS AllocNodes Partition Comment */
+const line = (...columns: (string | number)[]) => `${columns.join(US)}\n`;
+
+function parse(output: string, comments: ReadonlyMap<string, string> = new Map()) {
+  return parseUsage(output, { epoch: 'e1', sinceSeconds: 1000, asOfSeconds: 2000, comments });
+}
+
+describe('the allocations in what sacct prints', () => {
+  it('have queue, campaign, processors, nodes and times', () => {
+    expect(parse(line(7, 1100, 1200, 1300, 100, 16, 2, 'debug', comment))).toEqual([
+      {
+        jobId: '7',
+        queue: 'debug',
+        campaignId,
+        cpus: 16,
+        nodes: 2,
+        startSeconds: 1200,
+        endSeconds: 1300,
+        suspendedSeconds: 0,
+      },
+    ]);
+  });
+
+  it('were suspended as long as their elapsed time is shorter than their time', () => {
+    expect(parse(line(7, 1100, 1200, 1300, 60, 16, 2, 'debug', ''))).toMatchObject([
+      { suspendedSeconds: 40 },
+    ]);
+    expect(parse(line(7, 1100, 1200, 'Unknown', 790, 16, 2, 'debug', ''))).toMatchObject([
+      { suspendedSeconds: 10 },
+    ]);
+    // Its elapsed time was looked at a second after the clock.
+    expect(parse(line(7, 1100, 1200, 'Unknown', 801, 16, 2, 'debug', ''))).toMatchObject([
+      { suspendedSeconds: 0 },
+    ]);
+  });
+
+  it('are of the campaign that the queue names as long as they run', () => {
+    const output = line(7, 1100, 1200, 'Unknown', 800, 16, 2, 'debug', '');
+    expect(parse(output, new Map([['7', comment]]))).toMatchObject([{ campaignId }]);
+    expect(parse(output)[0]).not.toHaveProperty('campaignId');
+  });
+
+  it('are of no campaign when they are a smoke test, somebody else’s, or say another epoch', () => {
+    const comments = ['pcp/e1/readiness/smoke-1', 'mine', `pcp/e2/${campaignId}/a`];
+    const records = parse(
+      comments.map((text, index) => line(index, 1100, 1200, 1300, 100, 1, 1, 'debug', text)).join(''),
+    );
+    expect(records).toHaveLength(3);
+    expect(records.filter((record) => 'campaignId' in record)).toEqual([]);
+  });
+
+  it('leave out jobs that never started, had no node or are of an earlier epoch', () => {
+    const output = [
+      line(1, 1100, 'Unknown', 'Unknown', 0, 0, 0, 'debug', ''),
+      line(2, 1100, 1200, 1200, 0, 0, 0, 'debug', ''),
+      line(3, 999, 1200, 1300, 100, 1, 1, 'debug', ''),
+    ];
+    expect(parse(output.join(''))).toEqual([]);
+  });
+
+  it('are told once although sacct repeats one, and for each run of a requeued job', () => {
+    const first = line(2, 1100, 1200, 1300, 100, 16, 2, 'debug', comment);
+    const second = line(2, 1300, 1310, 1400, 90, 16, 2, 'debug', comment);
+    expect(parse(first + first + second)).toHaveLength(2);
+  });
+
+  it('are not disturbed by line breaks and separators in comments of others', () => {
+    const output = line(1, 1100, 1200, 1300, 100, 1, 1, 'debug', `a\nb${US}c\n\n9`);
+    expect(parse(output + line(2, 1100, 1200, 1300, 100, 1, 1, 'debug', comment))).toHaveLength(2);
+  });
+
+  it('cannot be read from something else', () => {
+    expect(() => parse('sacct: error: nothing\n')).toThrow('not an allocation: "sacct: error: nothing"');
+    expect(parse('')).toEqual([]);
+  });
+});
+
+it('comments of the queue are told by job, leaving out what is cut off by a line break', () => {
+  const output = `7${US}${comment}${US}\n8${US}two\nlines${US}\n9${US}(null)${US}\n`;
+  expect([...parseQueueComments(output)]).toEqual([
+    ['7', comment],
+    ['9', '(null)'],
+  ]);
+});

@@ -1,0 +1,86 @@
+import { campaignIdSchema, parseJobComment } from './ids.ts';
+import { COLUMN_SEPARATOR, parseTime, SlurmOutputError } from './slurm-output.ts';
+import { distinctRecords, type UsageRecord } from './usage.ts';
+
+/**
+ * Columns of sacct, in order (`--format`; times as seconds since 1970, `SLURM_TIME_FORMAT=%s`). The comment is free text
+ * and comes last.
+ */
+export const usageColumns =
+  'JobIDRaw Submit Start End ElapsedRaw AllocCPUS AllocNodes Partition Comment'.split(' ');
+
+export interface UsageContext {
+  readonly epoch: string;
+  /** What was submitted before is an earlier epoch's: all epochs of a tenant share their accounting. */
+  readonly sinceSeconds: number;
+  /** When accounting was asked. */
+  readonly asOfSeconds: number;
+  /** Comments of jobs that hold nodes, by their ids: accounting has them only from the end on. */
+  readonly comments: ReadonlyMap<string, string>;
+}
+
+/**
+ * The allocations in what sacct printed for the columns above. Jobs that never started have none.
+ * @throws SlurmOutputError naming the line that is not an allocation.
+ */
+export function parseUsage(output: string, context: UsageContext): UsageRecord[] {
+  const lines = output.split('\n').filter((line) => line !== '');
+  const [first] = lines;
+  if (first !== undefined && !isAllocation(first.split(COLUMN_SEPARATOR))) {
+    throw new SlurmOutputError(`not an allocation: ${JSON.stringify(first.slice(0, 200))}`);
+  }
+  return distinctRecords(lines.flatMap((line) => parseLine(line, context)));
+}
+
+/** Any other line goes on with the comment of the one before, which is not ours then. */
+function isAllocation(columns: readonly string[]): boolean {
+  const [jobId = '', submit = '', start = '', end = '', elapsed = '', cpus = '', nodes = ''] = columns;
+  return (
+    columns.length >= usageColumns.length &&
+    [jobId, elapsed, cpus, nodes].every((text) => /^\d+$/.test(text)) &&
+    [submit, start, end].every((text) => /^(\d+|[A-Za-z]+)$/.test(text))
+  );
+}
+
+function parseLine(line: string, context: UsageContext): UsageRecord[] {
+  const columns = line.split(COLUMN_SEPARATOR);
+  if (!isAllocation(columns)) return [];
+  const [jobId = '', submit, start = '', end = '', elapsed, cpus, nodes, queue = '', comment = ''] = columns;
+  const startSeconds = parseTime(start);
+  const endSeconds = parseTime(end);
+  const isOfEpoch = Number(submit) >= context.sinceSeconds;
+  if (startSeconds === undefined || !isOfEpoch || Number(nodes) === 0) return [];
+  const ownComment = comment || (endSeconds === undefined ? context.comments.get(jobId) : undefined);
+  const campaignId = campaignOf(ownComment ?? '', context);
+  const lengthSeconds = (endSeconds ?? context.asOfSeconds) - startSeconds;
+  return [
+    {
+      jobId,
+      queue,
+      ...(campaignId !== undefined && { campaignId }),
+      cpus: Number(cpus),
+      nodes: Number(nodes),
+      startSeconds,
+      ...(endSeconds !== undefined && { endSeconds }),
+      // Slurm's elapsed time leaves it out. That of a running job is a moment newer than `asOfSeconds`, never older.
+      suspendedSeconds: Math.max(0, lengthSeconds - Number(elapsed)),
+    },
+  ];
+}
+
+/** Our smoke jobs have a comment of ours, too, and belong to no campaign. */
+function campaignOf(comment: string, { epoch }: UsageContext): string | undefined {
+  const reference = parseJobComment(comment);
+  if (reference?.epoch !== epoch) return undefined;
+  return campaignIdSchema.safeParse(reference.campaignId).success ? reference.campaignId : undefined;
+}
+
+/** Comments by job id in lines of squeue, `--Format=JobID,Comment` with the separator behind each. */
+export function parseQueueComments(output: string): Map<string, string> {
+  const comments = new Map<string, string>();
+  for (const line of output.split('\n')) {
+    const [jobId, comment, end] = line.split(COLUMN_SEPARATOR);
+    if (jobId && comment && end === '') comments.set(jobId, comment);
+  }
+  return comments;
+}
