@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { AwsClients } from '../clients/aws.ts';
 import type { CampaignStore } from '../clients/campaign-store.ts';
 import type { SlurmGateway } from '../clients/slurm-gateway.ts';
+import type { UsageStore } from '../clients/usage-store.ts';
 import { JOB_USER } from '../domain/pcluster-config.ts';
 import { createCampaignPlanActivities } from './campaign-plan.ts';
 import { translateFailures } from './failure.ts';
@@ -18,6 +19,7 @@ import { createSlurmActivities } from './slurm.ts';
 import { createStackActivities } from './stack.ts';
 import type { StackDeps } from './stack.ts';
 import { createSubnetLeaseActivities } from './subnet-lease.ts';
+import { createUsageActivities } from './usage.ts';
 
 /** What a worker brings: its connections, and the settings of the installation. */
 export interface ActivityDeps
@@ -29,6 +31,7 @@ export interface ActivityDeps
   readonly aws: AwsClients;
   readonly gateway: SlurmGateway;
   readonly campaignStore: CampaignStore;
+  readonly usageStore: UsageStore;
   readonly temporal: Client;
   /** Where the subnet pool's workflow runs. */
   readonly taskQueue: string;
@@ -50,5 +53,6 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createSlurmActivities(deps),
     ...createCampaignPlanActivities(deps),
     ...createManifestActivities({ ...deps, logs }),
+    ...createUsageActivities(deps),
   });
 }

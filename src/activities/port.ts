@@ -114,6 +114,13 @@ export interface FollowRequest extends Deployment {
   readonly access: ClusterAccess;
 }
 
+/** The epoch whose usage is to be recorded. */
+export interface UsageRequest extends Deployment {
+  readonly access: ClusterAccess;
+  /** Nothing runs any more and the cluster goes: no later record will bring what this one misses. */
+  readonly isLast: boolean;
+}
+
 export interface ManifestPartRequest {
   readonly content: CampaignContentReference;
   readonly part: number;
@@ -197,6 +204,13 @@ export interface Activities {
   controlJobs(request: ControlJobsRequest): Promise<ControlOutcome[]>;
   /** Forgets pooled connections and cached keys of a deployment. */
   disconnect(deployment: Deployment): Promise<void>;
+
+  // usage.ts
+  /**
+   * Reads all allocations of the epoch from accounting and stores them in the control bucket, where they outlive the
+   * cluster. The last record fails as long as slurmctld holds something back from accounting; what is known is stored all the same.
+   */
+  recordUsage(request: UsageRequest): Promise<void>;
 
   // campaign-plan.ts
   /** The keys and dependencies of a campaign's jobs. CampaignContentMissing. */

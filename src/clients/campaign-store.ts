@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
-import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import type { S3Client } from '@aws-sdk/client-s3';
 import { countByState } from '../domain/campaign.ts';
 import {
   type CampaignManifest,
@@ -15,7 +13,7 @@ import { KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import { campaignContentSchema } from '../domain/job.ts';
 import type { CampaignContent, CampaignContentReference } from '../domain/job.ts';
-import { isNotFound } from './aws-errors.ts';
+import { type ControlBucket, readObject, writeObject } from './control-bucket.ts';
 
 /** Keeps what is too big, or too private, for workflow history. */
 export interface CampaignStore {
@@ -40,13 +38,6 @@ export interface CampaignStore {
   putManifest(content: CampaignContentReference, manifest: CampaignManifest): Promise<void>;
   /** How the campaign ended, or undefined if that was never written. */
   getManifest(tenant: Tenant, campaignId: string): Promise<CampaignManifest | undefined>;
-}
-
-export interface S3CampaignStoreDeps {
-  readonly s3: S3Client;
-  readonly bucket: string;
-  /** KMS key of the control bucket; S3's own encryption (AES-256) if none is given. */
-  readonly kmsKeyId?: string;
 }
 
 /** Text and hash of a content: what a store keeps and what its reference says. */
@@ -127,22 +118,9 @@ function sha256(text: string): string {
 }
 
 /** The store in the control bucket, encrypted at rest. */
-export function createS3CampaignStore({ s3, bucket, kmsKeyId }: S3CampaignStoreDeps): CampaignStore {
-  const encryption = kmsKeyId
-    ? ({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKeyId } as const)
-    : ({ ServerSideEncryption: 'AES256' } as const);
-
-  const write = async (key: string, text: string): Promise<void> => {
-    await s3.send(
-      new PutObjectCommand({
-        Bucket: bucket,
-        Key: key,
-        Body: text,
-        ContentType: 'application/json',
-        ...encryption,
-      }),
-    );
-  };
+export function createS3CampaignStore(control: ControlBucket): CampaignStore {
+  const { s3, bucket } = control;
+  const write = async (key: string, text: string) => writeObject(control, key, text);
 
   return {
     async put(tenant, content) {
@@ -159,7 +137,7 @@ export function createS3CampaignStore({ s3, bucket, kmsKeyId }: S3CampaignStoreD
     }),
 
     async get(reference) {
-      const text = await read(s3, reference.bucket, reference.key);
+      const text = await readObject({ s3, bucket: reference.bucket }, reference.key);
       if (text === undefined) throw contentMissing(reference, 'does not exist');
       return decodeContent(reference, text);
     },
@@ -170,25 +148,15 @@ export function createS3CampaignStore({ s3, bucket, kmsKeyId }: S3CampaignStoreD
       return reference;
     },
 
-    getManifestPart: async (part) => decodeManifestPart(part, bucket, await read(s3, bucket, part.key)),
+    getManifestPart: async (part) => decodeManifestPart(part, bucket, await readObject(control, part.key)),
 
     async putManifest(content, manifest) {
       await write(manifestKey(content), canonicalJson(manifest));
     },
 
     async getManifest(tenant, campaignId) {
-      const text = await read(s3, bucket, manifestIn(campaignFolder(tenant, campaignId)));
+      const text = await readObject(control, manifestIn(campaignFolder(tenant, campaignId)));
       return text === undefined ? undefined : campaignManifestSchema.parse(JSON.parse(text));
     },
   };
-}
-
-async function read(s3: S3Client, bucket: string, key: string): Promise<string | undefined> {
-  try {
-    const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-    return await Body?.transformToString('utf-8');
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }

@@ -20,7 +20,12 @@ export interface ClusterPolicy {
   readonly unclaimedTimeoutSeconds: number;
   /** Continue-as-new at the latest when the history has this many events. */
   readonly historyEventLimit: number;
+  /** Between two records of what jobs used, while something runs. USAGE_RECORD_SECONDS where it is absent. */
+  readonly usageRecordSeconds?: number;
 }
+
+/** What an entity that releases before 0.3.0 started has no policy for. */
+export const USAGE_RECORD_SECONDS = 600;
 
 export const defaultClusterPolicy: ClusterPolicy = {
   busyTickSeconds: 15,
@@ -29,6 +34,7 @@ export const defaultClusterPolicy: ClusterPolicy = {
   drainTimeoutSeconds: 900,
   unclaimedTimeoutSeconds: 60,
   historyEventLimit: 4000,
+  usageRecordSeconds: USAGE_RECORD_SECONDS,
 };
 
 /**
@@ -51,6 +57,10 @@ export interface DeploymentRecord {
   access?: ClusterAccess;
   readyAt?: string;
   lifetimeEndsAt?: string;
+  /** Something ran that no record of usage can have seen the end of. */
+  usageDue?: boolean;
+  /** When usage was last asked to be recorded. */
+  usageAskedAt?: string;
 }
 
 /** A campaign that still needs the cluster. */

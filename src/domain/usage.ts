@@ -116,6 +116,11 @@ export function mergeUsage(
   return distinctRecords([...before.filter(({ endSeconds }) => endSeconds !== undefined), ...now]);
 }
 
+/** Whether something may still run, so that the usage is not final. */
+export function isAnyRunning(records: readonly UsageRecord[]): boolean {
+  return records.some(({ endSeconds }) => endSeconds === undefined);
+}
+
 function identityOf({ jobId, startSeconds }: UsageRecord): string {
   return `${jobId} ${startSeconds}`;
 }

@@ -82,6 +82,7 @@ export function readApiConfig(env: Environment = process.env): ApiConfig {
       idleTickSeconds: read.IDLE_TICK_SECONDS,
       readyTimeoutSeconds: read.READY_TIMEOUT_SECONDS,
       drainTimeoutSeconds: read.DRAIN_TIMEOUT_SECONDS,
+      usageRecordSeconds: read.USAGE_RECORD_SECONDS,
       unclaimedTimeoutSeconds: read.UNCLAIMED_TIMEOUT_SECONDS,
       historyEventLimit: read.HISTORY_EVENT_LIMIT,
     },

@@ -130,6 +130,7 @@ export const policyVariables = {
   IDLE_TICK_SECONDS: seconds('300', 1, 'Between two looks at a cluster on which nothing does'),
   READY_TIMEOUT_SECONDS: seconds('1800', 10, 'How long Slurm may take to answer after the stack is complete'),
   DRAIN_TIMEOUT_SECONDS: seconds('900', 10, 'How long a teardown waits for the last logs'),
+  USAGE_RECORD_SECONDS: seconds('600', 1, 'Between two records of what jobs used, while something runs'),
   UNCLAIMED_TIMEOUT_SECONDS: seconds('60', 10, 'After which a workflow that got no request ends'),
   HISTORY_EVENT_LIMIT: withDefault(
     '4000',

@@ -7,6 +7,7 @@ import { createAwsClients } from '../clients/aws.ts';
 import { createS3CampaignStore } from '../clients/campaign-store.ts';
 import { readPrivateKey } from '../clients/secrets.ts';
 import { SlurmSsh } from '../clients/slurm-ssh.ts';
+import { createS3UsageStore } from '../clients/usage-store.ts';
 import type { WorkerConfig } from './config.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { temporalLogger } from './temporal-logger.ts';
@@ -48,6 +49,7 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
       aws,
       gateway,
       campaignStore: createS3CampaignStore({ s3: aws.s3, ...config.controlBucket }),
+      usageStore: createS3UsageStore({ s3: aws.s3, ...config.controlBucket }),
       temporal: new Client({ connection, namespace }),
       taskQueue,
       vpcId: config.vpcId,

@@ -27,6 +27,7 @@ export const activities: Proxies = {
   cancelCampaignJobs: bounded('cancelCampaignJobs'),
   controlJobs: bounded('controlJobs'),
   disconnect: bounded('disconnect'),
+  recordUsage: bounded('recordUsage'),
   loadCampaign: bounded('loadCampaign'),
   writeManifestPart: bounded('writeManifestPart'),
   writeManifest: bounded('writeManifest'),

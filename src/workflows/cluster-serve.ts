@@ -8,6 +8,7 @@ import { activities } from './activities.ts';
 import { announceReady, passFacts } from './cluster-campaigns.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
 import { LogFollower } from './log-follower.ts';
+import { UsageRecorder } from './usage-recorder.ts';
 
 /** Margin for clocks that differ when accounting is asked for jobs since a campaign was accepted. */
 const CLOCK_MARGIN_SECONDS = 300;
@@ -18,12 +19,13 @@ const CLOCK_MARGIN_SECONDS = 300;
  */
 export async function serve(entity: ClusterEntity): Promise<void> {
   const follower = new LogFollower();
+  const recorder = new UsageRecorder();
   while (entity.snapshot.state === 'ready') {
     const record = entity.record();
     await announceReady(entity, record);
     const seen = await look(entity, record);
     const verdict = judge(entity, record, seen?.activity);
-    if (entity.snapshot.teardown) await follower.stop();
+    if (entity.snapshot.teardown) await Promise.all([follower.stop(), recorder.stop()]);
     // A teardown that was asked for while we looked wins over what we saw.
     const { teardown } = entity.snapshot;
     if (teardown) {
@@ -34,11 +36,12 @@ export async function serve(entity: ClusterEntity): Promise<void> {
       return;
     }
     entity.publish();
-    if (entity.mustRollOver) await follower.stop();
+    if (entity.mustRollOver) await Promise.all([follower.stop(), recorder.stop()]);
     await entity.rollOverIfNeeded();
     const { access } = record;
     // Releases before 0.2.0 did not count our own jobs, and followed none.
     if (access && (seen?.runningOwn ?? 0) > 0) follower.keepGoing({ ...entity.deployment(record), access });
+    recorder.keepGoing(entity, record, seen);
     if (seen?.more) continue;
     const endsAt = lifetimeEndsAt(record);
     await entity.sleepUntilWoken(

@@ -6,6 +6,7 @@ import { announceGone } from './cluster-campaigns.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { look } from './cluster-serve.ts';
 import { failureFrom } from './failure.ts';
+import { recordLastUsage } from './usage-recorder.ts';
 
 /**
  * Empties a cluster before it goes: cancels what is left in Slurm, then waits until the campaigns have seen the end
@@ -30,7 +31,11 @@ export async function drain(entity: ClusterEntity): Promise<void> {
     }
   }
   if (!isExporting()) return;
-  entity.enter('deleting', 'The CloudFormation stack is deleted.');
+  const problem = await recordLastUsage(entity, record);
+  // Called back while we recorded.
+  if (!isExporting()) return;
+  const note = problem === undefined ? '' : ` What jobs used last could not be recorded (${problem}).`;
+  entity.enter('deleting', `The CloudFormation stack is deleted.${note}`);
 }
 
 function openCampaigns(entity: ClusterEntity, { epoch }: DeploymentRecord): OpenCampaign[] {

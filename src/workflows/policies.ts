@@ -160,6 +160,14 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     scheduleToClose: '1 min',
     retry: { initialSeconds: 1, maximumSeconds: 5, attempts: 2 },
   },
+  recordUsage: {
+    summary: 'Record what the jobs used',
+    why: 'One squeue, one sacct, two S3 calls. The next record brings what one misses; the last may wait for a restart of the database, but not keep its cluster.',
+    startToClose: '150 s',
+    scheduleToClose: '5 min',
+    heartbeat: '20 s',
+    retry: { initialSeconds: 2, maximumSeconds: 30 },
+  },
   loadCampaign: {
     summary: 'Read which jobs the campaign has',
     why: 'One S3 object of a few MB; without it nothing can be submitted.',

@@ -63,6 +63,9 @@ export class FakeWorld {
   readonly controls: Parameters<Activities['controlJobs']>[0][] = [];
   /** Jobs by key of which Slurm does not do what it is told. */
   readonly controlOutcomes = new Map<string, ControlOutcome>();
+  /** Records of usage, in order: when, whether it was the last, and whether the stack was still there. */
+  readonly usageRecords: { readonly atMs: number; readonly isLast: boolean; readonly hasStack: boolean }[] =
+    [];
   jobDurationSeconds = 60;
   /** Jobs by key that take longer or shorter than the others. */
   readonly ownDurationSeconds = new Map<string, number>();
@@ -275,6 +278,10 @@ export class FakeWorld {
         return { copiedBytes: jobs.length, problems: this.logProblems };
       },
       followJobLogs: async () => ({ copiedBytes: 0 }),
+      recordUsage: async ({ clusterName, isLast }: Parameters<Activities['recordUsage']>[0]) => {
+        const hasStack = this.stacks.has(clusterName);
+        this.usageRecords.push({ atMs: await this.now(), isLast, hasStack });
+      },
     } satisfies Partial<Activities>;
   }
 

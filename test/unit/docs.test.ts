@@ -179,6 +179,9 @@ const iamPrefixes: Readonly<Record<string, string>> = {
   'secrets-manager': 'secretsmanager',
 };
 
+/** Calls whose action has another name (Service Authorization Reference, Amazon S3). */
+const iamActions: Readonly<Record<string, string>> = { 's3:ListObjectsV2': 's3:ListBucket' };
+
 /** IAM actions of all commands and paginators that product code imports from the AWS SDK. */
 function callsToAws(): Set<string> {
   const actions = new Set<string>();
@@ -187,7 +190,8 @@ function callsToAws(): Set<string> {
     const imports = read(path).matchAll(/import (?!type)\{([^}]+)\} from '@aws-sdk\/client-([\w-]+)'/g);
     for (const [, names = '', client = ''] of imports) {
       for (const [, command, paged] of names.matchAll(/\b(?:(\w+)Command|paginate(\w+))\b/g)) {
-        actions.add(`${iamPrefixes[client] ?? client}:${command ?? paged}`);
+        const action = `${iamPrefixes[client] ?? client}:${command ?? paged}`;
+        actions.add(iamActions[action] ?? action);
       }
     }
   }

@@ -1,0 +1,45 @@
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { isNotFound } from './aws-errors.ts';
+
+/** The bucket of the service itself, encrypted at rest. */
+export interface ControlBucket {
+  readonly s3: S3Client;
+  readonly bucket: string;
+  /** KMS key of the control bucket; S3's own encryption (AES-256) if none is given. */
+  readonly kmsKeyId?: string;
+}
+
+/** Writes a JSON text, replacing what was there. */
+export async function writeObject(
+  { s3, bucket, kmsKeyId }: ControlBucket,
+  key: string,
+  text: string,
+): Promise<void> {
+  const encryption = kmsKeyId
+    ? ({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKeyId } as const)
+    : ({ ServerSideEncryption: 'AES256' } as const);
+  await s3.send(
+    new PutObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      Body: text,
+      ContentType: 'application/json',
+      ...encryption,
+    }),
+  );
+}
+
+/** The text of an object, or undefined if there is none. */
+export async function readObject(
+  { s3, bucket }: Pick<ControlBucket, 's3' | 'bucket'>,
+  key: string,
+): Promise<string | undefined> {
+  try {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    return await Body?.transformToString('utf-8');
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}

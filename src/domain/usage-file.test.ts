@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest';
+import type { UsageSnapshot } from './usage.ts';
+import { snapshotOf, usageFileOf, usageFileSchema } from './usage-file.ts';
+
+const common = { cpus: 8, nodes: 1, startSeconds: 100, suspendedSeconds: 3 };
+const snapshot: UsageSnapshot = {
+  epoch: '1k2m9x0aab12cd',
+  asOfSeconds: 200,
+  records: [
+    { ...common, jobId: '1', queue: 'debug', campaignId: 'a', endSeconds: 150 },
+    { ...common, jobId: '3', queue: 'debug', campaignId: 'a' },
+    { ...common, jobId: '2', queue: 'debug', endSeconds: 150 },
+  ],
+};
+
+it('the stored form of usage gives it back', () => {
+  const text = JSON.stringify(usageFileOf(snapshot, true));
+  const file = usageFileSchema.parse(JSON.parse(text));
+  expect(snapshotOf(file)).toEqual(snapshot);
+  expect(file.final).toBe(true);
+});
+
+it('the stored form takes at most 64 bytes an allocation, so that a week of jobs is some megabytes', () => {
+  const records = Array.from({ length: 1000 }, (_, index) => ({
+    ...common,
+    jobId: String(90_000 + index),
+    queue: 'debug',
+    campaignId: 'mfrggzdfmztwq2lknnwg23tpou',
+    startSeconds: 1_795_631_626,
+    endSeconds: 1_795_635_226,
+  }));
+  expect(JSON.stringify(usageFileOf({ ...snapshot, records }, true)).length).toBeLessThan(64 * 1000);
+});

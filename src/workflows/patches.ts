@@ -1,0 +1,11 @@
+/*
+ * Ids of changes to the order of commands, for `patched()`. Each names the day of the change and when it can go: once no
+ * run is open whose history has commands of the older code, `patched()` becomes `deprecatePatch()`, and a release later
+ * nothing.
+ */
+
+/**
+ * A cluster records what its jobs used, while it is ready and before its stack is deleted. Can go when no cluster entity
+ * is open whose present run was begun by release 0.2.0 or older.
+ */
+export const RECORD_USAGE = '2026-11-25-record-usage';
