@@ -25,6 +25,7 @@ import { registerSearchAttributes } from '../src/runtime/search-attributes.ts';
 import { FakeLogs } from '../test/api/fake-logs.ts';
 import { clusterUrl, FakeStore } from '../test/api/fakes.ts';
 import { FakeWorld } from '../test/fakes/fake-world.ts';
+import { MemoryUsageStore } from '../test/fakes/memory-usage-store.ts';
 
 /**
  * How long a campaign takes to be accepted through the API, beside the bare update-with-start that makes it durable:
@@ -125,6 +126,7 @@ async function measure(connection: Connection, native: NativeConnection): Promis
     campaigns: createTemporalCampaigns(client),
     store,
     logs: new FakeLogs(),
+    usage: new MemoryUsageStore(),
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,
     logger: pino({ level: 'silent' }),

@@ -2,6 +2,7 @@ import fastify, { type FastifyBaseLogger, type HTTPMethods, LogController } from
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { randomUUID } from 'node:crypto';
 import type { LogReader } from '../clients/log-reader.ts';
+import type { UsageStore } from '../clients/usage-store.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { registerArchiveRoute } from './archive.routes.ts';
 import { requireBearerToken } from './auth.ts';
@@ -20,11 +21,14 @@ import type { Clusters, ReadinessProbe } from './ports.ts';
 import { HttpProblem } from './problem.ts';
 import { required, validateRequest } from './request-validation.ts';
 import type { Server } from './server.ts';
+import { registerUsageRoutes } from './usage.routes.ts';
+import { UsageService } from './usage-service.ts';
 import { answerBesideRoutes, answerClientError, missingHost } from './transport-errors.ts';
 
 export interface AppDeps extends CampaignServiceDeps {
   readonly clusters: Clusters;
   readonly logs: LogReader;
+  readonly usage: UsageStore;
   /** How often followed logs are looked at; as production does it if absent. */
   readonly tailPace?: TailPace;
   readonly readiness: ReadinessProbe;
@@ -82,6 +86,7 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   registerActionRoutes(app, campaigns);
   registerLogRoutes(app, campaigns, deps.logs, deps.tailPace);
   registerArchiveRoute(app, campaigns, deps.logs);
+  registerUsageRoutes(app, new UsageService(deps.usage));
   registerOpsRoutes(app, deps.readiness);
   await registerDocs(app);
   refuseOtherMethods(app, new Map(methodsByPath));

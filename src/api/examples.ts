@@ -2,6 +2,7 @@ import type { CampaignSpecInput } from '../domain/job.ts';
 import type { ClusterSpecInput } from '../domain/cluster-spec.ts';
 import type { ClusterView } from '../domain/cluster-view.ts';
 import { type Problem, type ProblemType, problemTypePath, problemTypes } from './problem.ts';
+import type { UsageReportView } from './usage-schemas.ts';
 import type { CampaignPage, CampaignReceipt } from './view-schemas.ts';
 
 /* Examples of the OpenAPI document. A test parses each with the schema that it is an example of. */
@@ -92,6 +93,43 @@ export const campaignViewExample: CampaignPage = {
     },
   ],
   nextPageToken: 'a4ayc_80MQ',
+};
+
+export const usageReportExample: UsageReportView = {
+  virtualLabId: 'lab-1',
+  projectId: 'project-1',
+  from: '2026-01-01T00:00:00.000Z',
+  to: '2026-02-01T00:00:00.000Z',
+  total: { cpuHours: 392, nodeHours: 2.0417, cpuSeconds: 1_411_200, nodeSeconds: 7350, allocations: 3 },
+  perQueue: [
+    {
+      queue: 'mpi',
+      cpuHours: 392,
+      nodeHours: 2.0417,
+      cpuSeconds: 1_411_200,
+      nodeSeconds: 7350,
+      allocations: 3,
+    },
+  ],
+  perCampaign: [
+    {
+      campaignId: 'mfrggzdfmztwq2lknnwg23tpou',
+      cpuHours: 384,
+      nodeHours: 2,
+      cpuSeconds: 1_382_400,
+      nodeSeconds: 7200,
+      allocations: 2,
+    },
+    { cpuHours: 8, nodeHours: 0.0417, cpuSeconds: 28_800, nodeSeconds: 150, allocations: 1 },
+  ],
+  epochs: [
+    {
+      epoch: '01k4x8m2tqa3f9',
+      startedAt: '2026-01-15T09:30:00.000Z',
+      asOf: '2026-01-15T12:02:41.000Z',
+      final: true,
+    },
+  ],
 };
 
 export function problemExample(type: ProblemType): Problem {

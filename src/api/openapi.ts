@@ -12,9 +12,11 @@ import {
   clusterViewExample,
   problemExample,
   receiptExample,
+  usageReportExample,
 } from './examples.ts';
 import { type ProblemType, problemSchema, problemTypes } from './problem.ts';
 import type { Server } from './server.ts';
+import { usageReportSchema } from './usage-schemas.ts';
 import {
   campaignPageSchema,
   campaignReceiptSchema,
@@ -35,6 +37,7 @@ components.add(campaignReceiptSchema, { id: 'CampaignReceipt', examples: [receip
 components.add(campaignPageSchema, { id: 'CampaignView', examples: [campaignViewExample] });
 components.add(campaignSummarySchema, { id: 'CampaignSummary' });
 components.add(jobViewSchema, { id: 'JobView' });
+components.add(usageReportSchema, { id: 'UsageReport', examples: [usageReportExample] });
 components.add(failureSchema, { id: 'Failure' });
 components.add(problemSchema, { id: 'Problem', description: 'RFC 9457 problem details.' });
 
@@ -98,6 +101,7 @@ export async function registerOpenApi(app: Server, version: string): Promise<voi
       tags: [
         { name: 'Clusters', description: 'One cluster for each project of a virtual lab.' },
         { name: 'Campaigns', description: 'Slurm jobs, submitted together.' },
+        { name: 'Usage', description: 'What projects used.' },
         { name: 'Service', description: 'Health, readiness and documentation; no token needed.' },
       ],
     },

@@ -90,6 +90,13 @@ export function reportUsage(snapshots: readonly UsageSnapshot[], range: UsageRan
   };
 }
 
+/** Several usages together. */
+export function sumUsage(usages: readonly Usage[]): Usage {
+  const sum = new Sum();
+  for (const usage of usages) sum.add(usage);
+  return sum.usage();
+}
+
 /**
  * Each allocation once, the later word about it winning: one that runs can have ended in a record that was read a
  * moment later. The id alone does not tell them apart, the start does: a job cannot start twice in a second.

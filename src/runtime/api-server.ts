@@ -8,6 +8,7 @@ import { createReadinessProbe } from '../api/temporal-readiness.ts';
 import { type AwsClients, createAwsClients } from '../clients/aws.ts';
 import { createS3CampaignStore } from '../clients/campaign-store.ts';
 import { createLogReader } from '../clients/log-reader.ts';
+import { createS3UsageStore } from '../clients/usage-store.ts';
 import type { ApiConfig, TemporalConfig } from './config.ts';
 
 export interface ApiServer {
@@ -67,6 +68,7 @@ async function compose(
     clusters: createTemporalClusters({ client, taskQueue, policy }),
     campaigns: createTemporalCampaigns(client),
     store: createS3CampaignStore({ s3: aws.s3, ...controlBucket }),
+    usage: createS3UsageStore({ s3: aws.s3, ...controlBucket }),
     logs: createLogReader(aws.logs),
     readiness: createReadinessProbe(client, taskQueue),
     token: token.reveal(),

@@ -8,8 +8,10 @@ import {
   clusterViewExample,
   problemExample,
   receiptExample,
+  usageReportExample,
 } from '../../src/api/examples.ts';
 import { problemSchema, problemTypes } from '../../src/api/problem.ts';
+import { usageReportSchema } from '../../src/api/usage-schemas.ts';
 import { campaignPageSchema, campaignReceiptSchema, clusterViewSchema } from '../../src/api/view-schemas.ts';
 import { clusterSpecInputSchema } from '../../src/domain/cluster-spec.ts';
 import { failures, isFailureType } from '../../src/domain/failures.ts';
@@ -96,7 +98,8 @@ describe('the OpenAPI document', () => {
   });
 
   it('describes every route', async () => {
-    const cluster = '/v1/virtual-labs/{virtualLabId}/projects/{projectId}/cluster';
+    const project = '/v1/virtual-labs/{virtualLabId}/projects/{projectId}';
+    const cluster = `${project}/cluster`;
     const campaign = `${cluster}/campaigns/{campaignId}`;
 
     expect(
@@ -121,6 +124,8 @@ describe('the OpenAPI document', () => {
         `delete ${cluster}/holds/{name}`,
         `post ${cluster}/extensions`,
         `post ${cluster}/resolution`,
+        `get ${project}/usage`,
+        `get ${project}/usage/epochs`,
         'get /healthz',
         'get /readyz',
         'get /problems/{type}',
@@ -173,6 +178,7 @@ describe('the OpenAPI document', () => {
     expect(campaignSpecSchema.safeParse(campaignExample).error).toBeUndefined();
     expect(clusterViewSchema.safeParse(clusterViewExample).error).toBeUndefined();
     expect(campaignPageSchema.safeParse(campaignViewExample).error).toBeUndefined();
+    expect(usageReportSchema.safeParse(usageReportExample).error).toBeUndefined();
     expect(campaignReceiptSchema.safeParse(receiptExample).error).toBeUndefined();
     const types = Object.keys(failures).filter(isFailureType);
     expectTypeOf(types).items.toEqualTypeOf<keyof typeof failures>();

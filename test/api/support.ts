@@ -5,6 +5,7 @@ import { buildApp } from '../../src/api/app.ts';
 import type { ReadinessProbe } from '../../src/api/ports.ts';
 import { type Problem, problemSchema, type ProblemType } from '../../src/api/problem.ts';
 import type { Server } from '../../src/api/server.ts';
+import { MemoryUsageStore } from '../fakes/memory-usage-store.ts';
 import { FakeLogs } from './fake-logs.ts';
 import { FakeCampaigns, FakeClusters, FakeStore, Outage } from './fakes.ts';
 
@@ -17,6 +18,7 @@ export class Harness {
   readonly campaigns = new FakeCampaigns(this.outage, this.store);
   readonly clusters = new FakeClusters(this.outage, this.campaigns);
   readonly logs = new FakeLogs();
+  readonly usage = new MemoryUsageStore();
   /** What the readiness probe says is missing. */
   missing: Awaited<ReturnType<ReadinessProbe['check']>>;
   /** Everything that was logged. */
@@ -29,6 +31,7 @@ export class Harness {
       campaigns: this.campaigns,
       store: this.store,
       logs: this.logs,
+      usage: this.usage,
       tailPace: { pollMs: 10, maxPollMs: 20, pingMs: 50 },
       readiness: { check: async () => this.missing },
       token: TOKEN,

@@ -10,6 +10,7 @@ import { createTemporalCampaigns } from '../../src/api/temporal-campaigns.ts';
 import { createTemporalClusters } from '../../src/api/temporal-facade.ts';
 import { createReadinessProbe } from '../../src/api/temporal-readiness.ts';
 import { defaultClusterPolicy } from '../../src/domain/cluster-snapshot.ts';
+import { MemoryUsageStore } from '../fakes/memory-usage-store.ts';
 import { FakeLogs } from './fake-logs.ts';
 import { clusterUrl, FakeStore } from './fakes.ts';
 import { TOKEN } from './support.ts';
@@ -97,6 +98,7 @@ describe('a Temporal that takes connections and says nothing', () => {
       campaigns: createTemporalCampaigns(client),
       store: new FakeStore(),
       logs: new FakeLogs(),
+      usage: new MemoryUsageStore(),
       readiness: createReadinessProbe(client, 'q'),
       token: TOKEN,
       logger: pino({ level: 'silent' }),

@@ -20,6 +20,7 @@ import { registerSearchAttributes } from '../../src/runtime/search-attributes.ts
 import { FakeLogs } from '../api/fake-logs.ts';
 import { FakeStore } from '../api/fakes.ts';
 import { FakeWorld } from '../fakes/fake-world.ts';
+import { MemoryUsageStore } from '../fakes/memory-usage-store.ts';
 import { replayServer } from '../support/replay-server.ts';
 
 /*
@@ -98,6 +99,7 @@ beforeAll(async () => {
     campaigns: createTemporalCampaigns(client),
     store,
     logs: new FakeLogs(),
+    usage: new MemoryUsageStore(),
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,
     logger: pino({ level: 'silent' }),

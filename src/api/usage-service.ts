@@ -1,0 +1,120 @@
+import type { UsageStore, StoredUsage } from '../clients/usage-store.ts';
+import { KnownFailure } from '../domain/failures.ts';
+import { epochStartSeconds, type Tenant } from '../domain/ids.ts';
+import { reportUsage, sumUsage, type Usage, type UsageRange } from '../domain/usage.ts';
+import { snapshotOf, type UsageFile } from '../domain/usage-file.ts';
+import { CONTROL_BUCKET } from './campaign-records.ts';
+import { withinDeadline } from './deadline.ts';
+import { decodePageToken, encodePageToken } from './page-token.ts';
+import type { UsageEpochPage, UsageReportView } from './usage-schemas.ts';
+
+/** S3 gives no more in one answer (ListObjectsV2). */
+const LIST_PAGE = 1000;
+/** Campaigns that are told one by one. */
+const MAX_CAMPAIGNS = 1000;
+/** What can be read and added up within the time of a request: some 200,000 allocations in 500 epochs. */
+const MAX_EPOCHS = 500;
+const MAX_BYTES = 8 * 1024 * 1024;
+/** How far the clock of a head node may be ahead of that of S3, which says when a record was written. */
+const CLOCK_TOLERANCE_SECONDS = 3600;
+
+/** Usage reports, from the control bucket alone: they need neither a worker nor a cluster. */
+export class UsageService {
+  private readonly store: UsageStore;
+
+  constructor(store: UsageStore) {
+    this.store = store;
+  }
+
+  /** What the tenant used within the range; nothing for a tenant that nobody knows. InvalidRequest if it is too much. */
+  async report(tenant: Tenant, range: UsageRange, answerBy: Date): Promise<UsageReportView> {
+    const files = await withinDeadline(answerBy, CONTROL_BUCKET, async () => this.read(tenant, range));
+    const { total, perQueue, perCampaign } = reportUsage(files.map(snapshotOf), range);
+    const further = perCampaign.slice(MAX_CAMPAIGNS);
+    return {
+      ...tenant,
+      from: isoOf(range.fromSeconds),
+      to: isoOf(range.toSeconds),
+      total: inHours(total),
+      perQueue: perQueue.map(inHours),
+      perCampaign: perCampaign.slice(0, MAX_CAMPAIGNS).map(inHours),
+      ...(further.length > 0 && {
+        furtherCampaigns: { campaigns: further.length, ...inHours(sumUsage(further)) },
+      }),
+      epochs: files.map(({ epoch, asOfSeconds, final }) => ({
+        epoch,
+        startedAt: isoOf(epochStartSeconds(epoch)),
+        asOf: isoOf(asOfSeconds),
+        final,
+      })),
+    };
+  }
+
+  /** A page of the tenant's epochs with usage. InvalidRequest for a token that is not ours. */
+  async epochs(
+    tenant: Tenant,
+    { pageSize, pageToken }: { readonly pageSize: number; readonly pageToken?: string | undefined },
+    answerBy: Date,
+  ): Promise<UsageEpochPage> {
+    const after = pageToken === undefined ? undefined : decodePageToken(pageToken).toString();
+    const page = await withinDeadline(answerBy, CONTROL_BUCKET, async () =>
+      this.store.list(tenant, { limit: pageSize, ...(after !== undefined && { after }) }),
+    );
+    const last = page.at(-1);
+    return {
+      epochs: page.map(({ epoch, writtenAt, sizeBytes }) => ({
+        epoch,
+        startedAt: isoOf(epochStartSeconds(epoch)),
+        recordedAt: writtenAt.toISOString(),
+        sizeBytes,
+      })),
+      ...(last && page.length === pageSize && { nextPageToken: encodePageToken(Buffer.from(last.epoch)) }),
+    };
+  }
+
+  private async read(tenant: Tenant, range: UsageRange): Promise<UsageFile[]> {
+    const relevant = (await this.listAll(tenant)).filter((stored) => canHaveUsage(stored, range));
+    const sizeBytes = relevant.reduce((sum, stored) => sum + stored.sizeBytes, 0);
+    if (relevant.length > MAX_EPOCHS || sizeBytes > MAX_BYTES) throw tooMuch(relevant.length);
+    const files = await Promise.all(relevant.map(async ({ epoch }) => this.store.get(tenant, epoch)));
+    return files.filter((file) => file !== undefined);
+  }
+
+  private async listAll(tenant: Tenant): Promise<StoredUsage[]> {
+    const all: StoredUsage[] = [];
+    for (;;) {
+      const after = all.at(-1)?.epoch;
+      const page = await this.store.list(tenant, {
+        limit: LIST_PAGE,
+        ...(after !== undefined && { after }),
+      });
+      all.push(...page);
+      if (page.length < LIST_PAGE) return all;
+    }
+  }
+}
+
+/** Nothing in a record is earlier than its epoch or later than when it was written. */
+function canHaveUsage({ epoch, writtenAt }: StoredUsage, { fromSeconds, toSeconds }: UsageRange): boolean {
+  const writtenSeconds = writtenAt.getTime() / 1000 + CLOCK_TOLERANCE_SECONDS;
+  return epochStartSeconds(epoch) < toSeconds && writtenSeconds > fromSeconds;
+}
+
+function tooMuch(epochs: number): KnownFailure {
+  const reason = `must be closer to \`to\`: the ${epochs} deployments in between are more than one report can hold`;
+  return new KnownFailure('InvalidRequest', `query from: ${reason}`, {
+    errors: [{ in: 'query', path: 'from', reason }],
+  });
+}
+
+function inHours<T extends Usage>(usage: T): T & { readonly cpuHours: number; readonly nodeHours: number } {
+  return { ...usage, cpuHours: hours(usage.cpuSeconds), nodeHours: hours(usage.nodeSeconds) };
+}
+
+function hours(seconds: number): number {
+  return Math.round((seconds / 3600) * 10_000) / 10_000;
+}
+
+function isoOf(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}
