@@ -39,6 +39,9 @@ describe('a cluster on real parts', () => {
     expect((await platform.log(tenant, campaignId, 'good', 'stderr')).body).toBe('err\n');
     expect((await platform.log(tenant, campaignId, 'script', 'stdout')).body).toBe('ααα\n');
     expect(await platform.leftovers()).toEqual([]);
+    const { perCampaign, epochs } = await platform.usage(tenant);
+    expect(perCampaign.find((each) => each.campaignId === campaignId)).toMatchObject({ allocations: 3 });
+    expect(epochs).toMatchObject([{ epoch: view.epoch, final: true }]);
   });
 
   it('answers a repeated campaign with the first one, and refuses another body under its key', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
+import type { UsageReportView } from '../../src/api/usage-schemas.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterState, ClusterView } from '../../src/domain/cluster-view.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
@@ -125,6 +126,11 @@ export class Platform {
 
   async cluster(tenant: Tenant): Promise<ClusterView> {
     return this.read(this.path(tenant));
+  }
+
+  /** What the project used in the last 30 days. */
+  async usage(tenant: Tenant): Promise<UsageReportView> {
+    return this.read(this.path(tenant).replace(/cluster$/, 'usage'));
   }
 
   async campaign(tenant: Tenant, campaignId: string): Promise<CampaignView & { readonly jobs: JobView[] }> {
