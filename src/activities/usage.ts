@@ -2,7 +2,7 @@ import type { SlurmGateway } from '../clients/slurm-gateway.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { isAnyRunning, mergeUsage } from '../domain/usage.ts';
-import { snapshotOf, usageFileOf } from '../domain/usage-file.ts';
+import { snapshotOf, type UsageFile, usageFileOf } from '../domain/usage-file.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import type { Activities } from './port.ts';
 
@@ -10,6 +10,12 @@ export interface UsageActivityDeps {
   readonly gateway: Pick<SlurmGateway, 'readUsage'>;
   readonly usageStore: Pick<UsageStore, 'get' | 'put'>;
 }
+
+/**
+ * Slurm can say later that a job had ended earlier: after an outage, at the moment at which its node last answered. 100,000
+ * jobs take sacct 10 s, so not everything is asked for each time.
+ */
+const OVERLAP_SECONDS = 6 * 3600;
 
 /** Brings what jobs used from the accounting of clusters into the control bucket. */
 export function createUsageActivities({
@@ -19,18 +25,35 @@ export function createUsageActivities({
   return {
     async recordUsage({ virtualLabId, projectId, epoch, access, isLast }) {
       const tenant = { virtualLabId, projectId };
-      const { asOfSeconds, isWhole, records } = await withHeartbeat(async ({ signal }) =>
-        gateway.readUsage({ epoch, access }, { signal }),
+      const known = await usageStore.get(tenant, epoch);
+      const usage = await withHeartbeat(async ({ signal }) =>
+        gateway.readUsage({ epoch, access }, newSince(known), { signal }),
       );
+      const { asOfSeconds, isWhole } = usage;
       const before = await usageStore.get(tenant, epoch);
-      const merged = mergeUsage(before ? snapshotOf(before).records : [], records);
+      // Another attempt, of which nobody knew that it still runs, has asked later and written already.
+      if (before && before.asOfSeconds > asOfSeconds) return;
+      const records = mergeUsage(before ? snapshotOf(before).records : [], usage.records);
+      const wholeAsOfSeconds = isWhole ? asOfSeconds : before?.wholeAsOfSeconds;
       // Jobs of others may still run: they go with the cluster, and nobody will know when.
-      const isFinal = isLast && isWhole && !isAnyRunning(merged);
-      await usageStore.put(tenant, usageFileOf({ epoch, asOfSeconds, records: merged }, isFinal));
+      const final = isLast && isWhole && !isAnyRunning(records);
+      await usageStore.put(
+        tenant,
+        usageFileOf(
+          { epoch, asOfSeconds, records },
+          { final, ...(wholeAsOfSeconds !== undefined && { wholeAsOfSeconds }) },
+        ),
+      );
       // What is known is better than nothing, should no later attempt succeed.
       if (isLast && !isWhole) {
         throw new KnownFailure('SlurmUnavailable', 'Accounting does not have the end of every job yet');
       }
     },
   };
+}
+
+/** What an earlier record does not have. Without one, or one that is sure of anything, everything. */
+function newSince(before: UsageFile | undefined): { readonly sinceSeconds?: number } {
+  const since = before?.wholeAsOfSeconds;
+  return since === undefined ? {} : { sinceSeconds: since - OVERLAP_SECONDS };
 }

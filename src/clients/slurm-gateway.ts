@@ -154,8 +154,15 @@ export interface SlurmGateway {
     jobs: readonly Pick<JobOutput, 'campaignId' | 'jobKey'>[],
     options?: CallOptions,
   ): Promise<void>;
-  /** All allocations of the epoch so far, of every user. */
-  readUsage(head: HeadNode, options?: CallOptions): Promise<SlurmUsage>;
+  /**
+   * Allocations of the epoch, of every user: those that have ended since then (seconds since 1970) or have not ended,
+   * all of them if no moment is given.
+   */
+  readUsage(
+    head: HeadNode,
+    request: { readonly sinceSeconds?: number },
+    options?: CallOptions,
+  ): Promise<SlurmUsage>;
   /** Forgets connections and keys of a deployment. */
   disconnect(epoch: string): void;
   /** Ends all connections. */

@@ -147,8 +147,13 @@ export class SlurmSsh implements SlurmGateway {
     decodeOutputs(await this.#call(head, 'outputs', encodeForgetting(head.epoch, jobs), options));
   }
 
-  async readUsage(head: HeadNode, options?: CallOptions): Promise<SlurmUsage> {
-    const answer = await this.#call(head, 'usage', encodeUsageRequest(head.epoch), options);
+  async readUsage(
+    head: HeadNode,
+    { sinceSeconds }: { readonly sinceSeconds?: number },
+    options?: CallOptions,
+  ): Promise<SlurmUsage> {
+    const request = encodeUsageRequest(head.epoch, sinceSeconds);
+    const answer = await this.#call(head, 'usage', request, options);
     return decodeUsage(head.epoch, answer.toString('utf8'));
   }
 

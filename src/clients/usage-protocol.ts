@@ -6,11 +6,12 @@ import { decodeSections, parsed, unavailable } from './slurm-protocol.ts';
 /** Requests to and answers from `remote/usage.sh`, whose head describes both. */
 
 /**
- * From when on jobs were submitted to the cluster of an epoch. Accounting is shared by all epochs of a tenant. The id
- * is made before provisioning begins, which takes longer than clocks may differ, and when the epoch before is gone.
+ * The standard input of usage.sh: from when on. Accounting is shared by all epochs of a tenant: what was submitted before
+ * the epoch's id was made is another's. Provisioning begins then, which takes longer than clocks may differ, and the
+ * epoch before is gone.
  */
-export function encodeUsageRequest(epoch: string): string {
-  return `${epochStartSeconds(epoch)}\n`;
+export function encodeUsageRequest(epoch: string, sinceSeconds = 0): string {
+  return `${Math.max(epochStartSeconds(epoch), Math.floor(sinceSeconds))}\n`;
 }
 
 /** @throws KnownFailure SlurmUnavailable unless both parts are whole. */

@@ -14,7 +14,7 @@ const snapshot: UsageSnapshot = {
 };
 
 it('the stored form of usage gives it back', () => {
-  const text = JSON.stringify(usageFileOf(snapshot, true));
+  const text = JSON.stringify(usageFileOf(snapshot, { final: true }));
   const file = usageFileSchema.parse(JSON.parse(text));
   expect(snapshotOf(file)).toEqual(snapshot);
   expect(file.final).toBe(true);
@@ -29,5 +29,7 @@ it('the stored form takes at most 64 bytes an allocation, so that a week of jobs
     startSeconds: 1_795_631_626,
     endSeconds: 1_795_635_226,
   }));
-  expect(JSON.stringify(usageFileOf({ ...snapshot, records }, true)).length).toBeLessThan(64 * 1000);
+  expect(JSON.stringify(usageFileOf({ ...snapshot, records }, { final: true })).length).toBeLessThan(
+    64 * 1000,
+  );
 });

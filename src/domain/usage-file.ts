@@ -24,6 +24,11 @@ export const usageFileSchema = z.object({
   epoch: z.string(),
   /** When accounting was asked, by the clock of the head node. */
   asOfSeconds: seconds,
+  /**
+   * The last time that slurmctld held nothing back from accounting: what had ended then is in here. Absent if it always
+   * held something back.
+   */
+  wholeAsOfSeconds: seconds.optional(),
   /** Nothing ran any more, and slurmctld held nothing back from accounting: it will not change. */
   final: z.boolean(),
   groups: z.array(groupSchema),
@@ -32,7 +37,10 @@ export const usageFileSchema = z.object({
 export type UsageFile = z.output<typeof usageFileSchema>;
 
 /** The usage of an epoch as it is stored. */
-export function usageFileOf({ epoch, asOfSeconds, records }: UsageSnapshot, final: boolean): UsageFile {
+export function usageFileOf(
+  { epoch, asOfSeconds, records }: UsageSnapshot,
+  rest: Pick<UsageFile, 'final' | 'wholeAsOfSeconds'>,
+): UsageFile {
   const groups = new Map<string, UsageFile['groups'][number]>();
   for (const record of records) {
     const { queue, campaignId, jobId, cpus, nodes, startSeconds, endSeconds, suspendedSeconds } = record;
@@ -41,7 +49,7 @@ export function usageFileOf({ epoch, asOfSeconds, records }: UsageSnapshot, fina
     group.allocations.push([jobId, cpus, nodes, startSeconds, endSeconds ?? null, suspendedSeconds]);
     groups.set(key, group);
   }
-  return { version: 1, epoch, asOfSeconds, final, groups: [...groups.values()] };
+  return { version: 1, epoch, asOfSeconds, ...rest, groups: [...groups.values()] };
 }
 
 /** The usage in a stored file. */

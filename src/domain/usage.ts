@@ -112,9 +112,9 @@ export function distinctRecords(records: readonly UsageRecord[]): UsageRecord[] 
 }
 
 /**
- * What is known after accounting was asked again. What had ended and is no longer shown was purged from accounting
- * (`PurgeJobAfter` of slurmdbd.conf), and is kept. What ran and is no longer shown is a job that slurmctld has
- * lost: nobody knows how long it ran, and it is dropped.
+ * What is known after accounting was asked again. What had ended and is not shown was not asked for again, or purged from
+ * accounting (`PurgeJobAfter` of slurmdbd.conf), and is kept. What ran and is no longer shown is a job that slurmctld
+ * has lost: nobody knows how long it ran, and it is dropped.
  */
 export function mergeUsage(
   before: readonly UsageRecord[],

@@ -100,7 +100,7 @@ export function describeSlurmGateway(name: string, makeRig: () => Promise<SlurmG
       await submit({ key: 'ends', command: ['true'] }, { key: 'runs', command: ['sleep', '60'] });
       await endOf('ends');
       const own = async () =>
-        (await rig.gateway.readUsage(rig.head)).records.filter((each) => each.campaignId === campaignId);
+        (await rig.gateway.readUsage(rig.head, {})).records.filter((each) => each.campaignId === campaignId);
       const isRunning = ({ endSeconds }: UsageRecord) => endSeconds === undefined;
       await expect.poll(async () => (await own()).map(isRunning), { timeout: 10_000 }).toEqual([false, true]);
       for (const each of await own()) expect(each).toMatchObject({ queue: 'debug', cpus: 1, nodes: 1 });

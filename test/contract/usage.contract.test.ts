@@ -23,6 +23,7 @@ let rig: HeadNodeRig;
 let gateway: SlurmSsh;
 const epochs: UsageSnapshot[] = [];
 let running: SlurmUsage;
+let lastHead: HeadNode;
 
 const asRoot = async (script: string) =>
   (await rig.headNodes.exec(NAME, ['bash', '-c', script])).stdout.trim();
@@ -32,9 +33,10 @@ beforeAll(async () => {
   gateway = new SlurmSsh({ loadPrivateKey: async () => Promise.resolve(keys.private) });
   for (const campaignId of campaigns) {
     const head = await startEpoch();
+    lastHead = head;
     await runJobs(head, campaignId);
-    await until(async () => (await gateway.readUsage(head)).isWhole, true);
-    const { asOfSeconds, records } = await gateway.readUsage(head);
+    await until(async () => (await gateway.readUsage(head, {})).isWhole, true);
+    const { asOfSeconds, records } = await gateway.readUsage(head, {});
     epochs.push({ epoch: head.epoch, asOfSeconds, records });
     // The last one is needed for Slurm's report.
     if (epochs.length < campaigns.length) await rig.headNodes.stop(NAME);
@@ -86,7 +88,7 @@ async function runJobs(head: HeadNode, campaignId: string): Promise<void> {
   await asRoot(`scontrol suspend ${suspended}; sleep 3; scontrol resume ${suspended}`);
   await submit('array', 3, '--array=1-3');
   await submit('foreign', 2);
-  running = await gateway.readUsage(head);
+  running = await gateway.readUsage(head, {});
   await until(async () => asJobUser(rig, NAME, ['squeue', '-h', '-o', '%i %T']), '');
   const live = ['sacct', '-anX', '-s', 'R,PD,S', '-E', 'now', '-o', 'jobid'];
   await until(async () => asJobUser(rig, NAME, live), '');
@@ -110,6 +112,18 @@ async function sreport(report: string): Promise<string[][]> {
 }
 
 const ours = (): UsageReport => reportUsage(epochs, hoursAround());
+
+describe('what is new since a moment', () => {
+  it('is what has ended since then, and leaves out what had ended before', async () => {
+    const { records } = epochs[1] ?? expect.unreachable('there are two epochs');
+    const ends = records.map(({ endSeconds = 0 }) => endSeconds).toSorted((a, b) => a - b);
+    const sinceSeconds = ends[3] ?? 0;
+    const { records: since } = await gateway.readUsage(lastHead, { sinceSeconds });
+    const expected = records.filter(({ endSeconds = 0 }) => endSeconds >= sinceSeconds);
+    expect(since).toEqual(expected);
+    expect(expected.length).toBeLessThan(records.length);
+  });
+});
 
 describe('usage against Slurm’s own report, over two epochs of a cluster', () => {
   it('is in all what sreport says was allocated', async () => {

@@ -156,9 +156,15 @@ export class FakeSlurmGateway implements SlurmGateway {
     this.#reach(head, options);
   }
 
-  async readUsage(head: HeadNode, options?: CallOptions): Promise<SlurmUsage> {
+  async readUsage(
+    head: HeadNode,
+    { sinceSeconds = 0 }: { readonly sinceSeconds?: number },
+    options?: CallOptions,
+  ): Promise<SlurmUsage> {
     this.#reach(head, options);
-    const records = [...this.#jobs.values()].flatMap(({ fact }) => usageOf(head, fact));
+    const records = [...this.#jobs.values()]
+      .flatMap(({ fact }) => usageOf(head, fact))
+      .filter(({ endSeconds = Infinity }) => endSeconds >= sinceSeconds);
     return { asOfSeconds: this.#now, isWhole: this.accountingIsWhole, records };
   }
 

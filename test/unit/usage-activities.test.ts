@@ -78,6 +78,41 @@ describe('recordUsage', () => {
     expect((await stored())?.groups).toHaveLength(1);
   });
 
+  it('asks only for what can be new once accounting was whole, and for everything until then', async () => {
+    const asked: (number | undefined)[] = [];
+    const readUsage = gateway.readUsage.bind(gateway);
+    gateway.readUsage = async (head, request, options) => {
+      asked.push(request.sinceSeconds);
+      return readUsage(head, request, options);
+    };
+    gateway.accountingIsWhole = false;
+    await record();
+    await record();
+    gateway.accountingIsWhole = true;
+    await record();
+    gateway.accountingIsWhole = false;
+    await record();
+    await record();
+    const sixHoursBefore = 1_000_002 - 6 * 3600;
+    expect(asked).toEqual([undefined, undefined, undefined, sixHoursBefore, sixHoursBefore]);
+  });
+
+  it('does not replace what another attempt has asked later and written first', async () => {
+    const readUsage = gateway.readUsage.bind(gateway);
+    gateway.readUsage = async (...request) => {
+      const early = await readUsage(...request);
+      gateway.readUsage = readUsage;
+      await gateway.observe(head, {});
+      await record(true);
+      return early;
+    };
+    await record();
+    expect(await stored()).toMatchObject({
+      final: true,
+      groups: [{ allocations: [['1', 1, 1, 1_000_001, 1_000_002, 0]] }],
+    });
+  });
+
   it('stores nothing when Slurm does not answer', async () => {
     gateway.outage = new KnownFailure('SlurmUnavailable', 'slurmdbd is away');
     await expect(record(true)).rejects.toMatchObject({ type: 'SlurmUnavailable' });

@@ -1,7 +1,7 @@
 # What the jobs of an epoch allocated, of whatever user. Run by bash in the job user's own name, behind accounting.sh and
 # sections.sh.
 #
-# Standard input: `<seconds since 1970>`: from when on jobs were submitted to this cluster.
+# Standard input: `<seconds since 1970>`: jobs that ended before are left out.
 # Standard output: `pcp-answer`, `asked <seconds since 1970> <whole|partial>`, then sections as in observe.sh:
 #   `queue`: squeue's `<id> <comment>` of jobs that hold nodes, because accounting keeps a comment only from a job's end
 #   on; `accounting`: sacct's lines, one for each run of a requeued job. `partial`: slurmctld held something back from
