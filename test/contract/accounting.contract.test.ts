@@ -2,9 +2,10 @@ import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { asJobUser, smallCluster, startHeadNodeRig } from '../support/head-nodes.ts';
 import type { HeadNodeRig } from '../support/head-nodes.ts';
+import { atScale } from '../support/scale.ts';
 
 /** How often a cluster is made anew. */
-const EPOCHS = 20;
+const EPOCHS = atScale(5, 20);
 const NAME = 'pcluster-made-anew';
 
 const spec = smallCluster(NAME, { customSlurmSettings: { AccountingStoreFlags: 'job_comment' } });
