@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DevEnvironment } from './environment.ts';
 import { freePorts } from './free-port.ts';
+import { JointStart } from './joint-start.ts';
 import { startManagedProcess } from './managed-process.ts';
 import type { ManagedProcess } from './managed-process.ts';
 import { ensureVenv } from './python-venv.ts';
@@ -21,6 +22,8 @@ export interface AwsEmulatorsOptions {
   /** For their temporary files; removed by whoever made it. */
   readonly temporaryDirectory: string;
   readonly onProgress: (detail: string) => void;
+  /** Gives the start up. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -47,13 +50,14 @@ export interface AwsEmulators {
  * Starts moto for every service except CloudFormation and Lambda, and ministack for those two: moto never sends
  * a custom resource its updates and deletes, ministack makes no real ED25519 key pairs.
  *
- * @throws DevStackError when one does not come up; the other is stopped then.
+ * @throws DevStackError when one does not come up, and the reason of `signal` when that is aborted; the other is stopped then.
  */
 export async function startAwsEmulators(options: AwsEmulatorsOptions): Promise<AwsEmulators> {
   const [motoPort = 0, ministackPort = 0] = await freePorts(2);
   await mkdir(options.temporaryDirectory, { recursive: true });
-  const starting = [startMoto(options, motoPort), startMinistack(options, ministackPort)];
-  const running = await allOrNone(starting);
+  const joint = new JointStart(options.signal);
+  const each = { ...options, signal: joint.signal };
+  const running = await allOrNone(joint, [startMoto(each, motoPort), startMinistack(each, ministackPort)]);
   return {
     env: {
       AWS_ENDPOINT_URL: `http://127.0.0.1:${motoPort}`,
@@ -78,6 +82,7 @@ async function startMoto(options: AwsEmulatorsOptions, port: number): Promise<Ma
     logDirectory: options.logDirectory,
     isHealthy: async () => answers(`http://127.0.0.1:${port}/moto-api/data.json`),
     deadlineSeconds: START_DEADLINE_SECONDS,
+    signal: options.signal,
   });
 }
 
@@ -100,12 +105,14 @@ async function startMinistack(options: AwsEmulatorsOptions, port: number): Promi
     logDirectory: options.logDirectory,
     isHealthy: async () => answers(`http://127.0.0.1:${port}/_ministack/health`),
     deadlineSeconds: START_DEADLINE_SECONDS,
+    signal: options.signal,
   });
 }
 
 async function venvOf(name: 'moto' | 'ministack', options: AwsEmulatorsOptions): Promise<string> {
   const { cacheDirectory, python } = options.environment;
-  return ensureVenv({ name, cacheDirectory, python, onProgress: options.onProgress });
+  const { onProgress, signal } = options;
+  return ensureVenv({ name, cacheDirectory, python, onProgress, signal });
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -114,13 +121,17 @@ async function answers(url: string): Promise<boolean> {
   return response.ok;
 }
 
-async function allOrNone(starting: readonly Promise<ManagedProcess>[]): Promise<ManagedProcess[]> {
-  const outcomes = await Promise.allSettled(starting);
-  const running = outcomes.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
-  const failure = outcomes.find((each) => each.status === 'rejected');
-  if (failure === undefined) return running;
-  await closeAll(running);
-  throw failure.reason;
+async function allOrNone(
+  joint: JointStart,
+  starting: readonly Promise<ManagedProcess>[],
+): Promise<ManagedProcess[]> {
+  try {
+    return await joint.all(starting);
+  } catch (error) {
+    const outcomes = await Promise.allSettled(starting);
+    await closeAll(outcomes.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : [])));
+    throw error;
+  }
 }
 
 async function closeAll(processes: readonly ManagedProcess[]): Promise<void> {

@@ -26,8 +26,8 @@ interface HeadNodePoolContext {
   /** The interpreter of this machine that downloads are made with. */
   readonly python: string;
   readonly onProgress: (detail: string) => void;
-  /** Gives downloads up. */
-  readonly signal?: AbortSignal;
+  /** Gives the start up. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Makes whatever starts head nodes. */
@@ -37,7 +37,8 @@ export type StartHeadNodes = (context: HeadNodePoolContext) => Promise<HeadNodeP
  * Real Slurm head nodes with the MariaDB that their accounting shares, from one root image that is built when the
  * cache has none.
  *
- * @throws DevStackError when this process is not root, or the image or the database cannot be made.
+ * @throws DevStackError when this process is not root, or the image or the database cannot be made; the reason of
+ * `signal` when that is aborted.
  */
 export const startHeadNodePool = async (context: HeadNodePoolContext): Promise<SlurmNodePool> =>
   startPool(context, async () => []);
@@ -55,9 +56,9 @@ async function startPool(
   bindsFor: (image: string) => Promise<BindMount[]>,
 ): Promise<SlurmNodePool> {
   const { directory, cacheDirectory, onProgress, signal } = context;
-  const image = await ensureRootImage({ cacheDir: cacheDirectory, onProgress, ...(signal && { signal }) });
+  const image = await ensureRootImage({ cacheDir: cacheDirectory, onProgress, signal });
   const binds = await bindsFor(image);
-  const database = await startDatabaseNode({ image, stateDirectory: join(directory, 'database') });
+  const database = await startDatabaseNode({ image, stateDirectory: join(directory, 'database'), signal });
   const headNodes = new HeadNodes({ image, database, stateDirectory: join(directory, 'clusters') });
   return {
     start: async (spec: HeadNodeSpec) =>

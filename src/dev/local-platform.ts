@@ -40,6 +40,8 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
   const display = showStart([...STACK_COMPONENTS, PRODUCT_COMPONENT], output);
   const environment = readDevEnvironment();
   const closers = new Closers();
+  const announce = (): void => display.announce('Interrupted, stopping …');
+  signal.addEventListener('abort', announce);
   try {
     const stack = await startStack({
       directory,
@@ -52,8 +54,9 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
     const product = await withProgress(
       display.report,
       PRODUCT_COMPONENT,
-      async () => startProduct(stack),
+      async () => startProduct(stack, {}, signal),
       ({ apiUrl }) => `${apiUrl}/docs`,
+      signal,
     );
     closers.add(async () => product.close());
     signal.throwIfAborted();
@@ -62,6 +65,7 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
     await closers.close();
     throw error;
   } finally {
+    signal.removeEventListener('abort', announce);
     await display.end();
   }
 }

@@ -36,6 +36,21 @@ describe('a managed process', () => {
     expect(isRunning(Number(await log()))).toBe(false);
   });
 
+  it('is ended when its start is given up, and lives on when that comes too late', async () => {
+    const early = new AbortController();
+    const started = startShell('echo $$; exec sleep 60', async () => false, 5, early.signal);
+    await expect.poll(log).toContain('\n');
+    early.abort(new Error('interrupted'));
+    await expect(started).rejects.toThrow('interrupted');
+    expect(isRunning(Number(await log()))).toBe(false);
+    const late = new AbortController();
+    const child = await startShell('exec sleep 60', async () => true, 5, late.signal);
+    late.abort();
+    await child.restart();
+    expect(isRunning(child.pid)).toBe(true);
+    await child.close();
+  });
+
   it('is ended with its helpers, even when they ignore SIGTERM', async () => {
     const script = '(trap "" TERM; while :; do sleep 0.1; done) & echo $!; wait';
     const child = await startShell(script, async () => (await log()).includes('\n'));
@@ -79,6 +94,7 @@ async function startShell(
   script: string,
   isHealthy: () => Promise<boolean>,
   deadlineSeconds = 5,
+  signal?: AbortSignal,
 ): ReturnType<typeof startManagedProcess> {
   const env = { PATH, TOLD: 'yes' };
   const args = ['-c', script];
@@ -90,6 +106,7 @@ async function startShell(
     logDirectory: directory,
     isHealthy,
     deadlineSeconds,
+    signal,
   });
 }
 

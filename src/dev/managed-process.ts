@@ -1,15 +1,14 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DevStackError, messageOf } from './errors.ts';
+import { endGroup } from './process-group.ts';
 
 /** How often health is asked for while starting. */
 const HEALTH_POLL_MILLISECONDS = 50;
-/** How long SIGTERM may take before SIGKILL follows. */
-const TERMINATION_GRACE_SECONDS = 5;
 /** How much of the log is quoted when a process fails to start. */
 const LOG_TAIL_LINES = 15;
 
@@ -27,6 +26,8 @@ export interface ManagedProcessOptions {
   /** Asked repeatedly until true. Throwing or rejecting means "not yet". */
   readonly isHealthy: () => Promise<boolean>;
   readonly deadlineSeconds: number;
+  /** Gives the start up; nothing to a process that is healthy, nor to a restart. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A healthy child process in a process group of its own. */
@@ -50,11 +51,12 @@ export interface ManagedProcess {
  *
  * The death signal is tied to the *thread* that spawned the child, so this must be called on the main thread.
  *
- * @throws DevStackError with the tail of the log when the child exits early or is not healthy in time; nothing of
- * it is left running then.
+ * @throws DevStackError with the tail of the log when the child exits early or is not healthy in time, and the reason
+ * of `signal` when that is aborted before; nothing of it is left running then.
  */
 export async function startManagedProcess(options: ManagedProcessOptions): Promise<ManagedProcess> {
-  let running = await launch(options);
+  options.signal?.throwIfAborted();
+  let running = await launch(options, options.signal);
   return {
     get pid() {
       return running.pid;
@@ -68,16 +70,22 @@ export async function startManagedProcess(options: ManagedProcessOptions): Promi
   };
 }
 
-async function launch(options: ManagedProcessOptions): Promise<Omit<ManagedProcess, 'restart'>> {
+async function launch(
+  options: ManagedProcessOptions,
+  signal?: AbortSignal,
+): Promise<Omit<ManagedProcess, 'restart'>> {
   mkdirSync(options.logDirectory, { recursive: true });
   const logFile = join(options.logDirectory, `${options.name}.log`);
   const child = spawnDetached(options, logFile);
   const exit = exitOf(child);
-  const close = async (): Promise<void> => closeGroup(child, exit);
+  const close = async (): Promise<void> => {
+    if (child.pid !== undefined) await endGroup(child.pid, exit, 'SIGTERM');
+  };
   try {
-    await waitUntilHealthy(options, exit);
+    await waitUntilHealthy(options, exit, signal);
   } catch (error) {
     await close();
+    signal?.throwIfAborted();
     throw new DevStackError(options.name, `${messageOf(error)}\n${await tailOf(logFile)}`.trimEnd(), {
       nextStep: `Read ${logFile}`,
       logFile,
@@ -114,10 +122,15 @@ async function exitOf(child: ChildProcess): Promise<string> {
   });
 }
 
-async function waitUntilHealthy(options: ManagedProcessOptions, exit: Promise<string>): Promise<void> {
+async function waitUntilHealthy(
+  options: ManagedProcessOptions,
+  exit: Promise<string>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const deadline = Date.now() + options.deadlineSeconds * 1000;
   let lastProblem = 'no answer';
   while (Date.now() < deadline) {
+    signal?.throwIfAborted();
     const outcome = await Promise.race([exit.then((how) => ({ how })), probe(options.isHealthy)]);
     if ('how' in outcome) throw new Error(`the process ${outcome.how} before it was ready`);
     if (outcome.healthy) return;
@@ -135,45 +148,6 @@ async function probe(
   } catch (error) {
     return { healthy: false, problem: messageOf(error) };
   }
-}
-
-async function closeGroup(child: ChildProcess, exit: Promise<string>): Promise<void> {
-  const { pid } = child;
-  if (pid === undefined) return;
-  signalGroup(pid, 'SIGTERM');
-  await Promise.race([exit, sleep(TERMINATION_GRACE_SECONDS * 1000, undefined, { ref: false })]);
-  // The leader is gone or stubborn; either way its helpers may still be there.
-  signalGroup(pid, 'SIGKILL');
-  await exit;
-  const deadline = Date.now() + TERMINATION_GRACE_SECONDS * 1000;
-  while (hasLiveMember(pid)) {
-    if (Date.now() > deadline) throw new Error(`process group ${pid} survived SIGKILL`);
-    await sleep(HEALTH_POLL_MILLISECONDS);
-  }
-}
-
-/** A group that is already gone is what was wanted. */
-function signalGroup(groupId: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-groupId, signal);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
-  }
-}
-
-/** Zombies do not count: they run nothing, and in a container there may be no init that reaps them. */
-function hasLiveMember(groupId: number): boolean {
-  return readdirSync('/proc').some((entry) => {
-    if (!/^\d+$/.test(entry)) return false;
-    try {
-      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
-      // proc_pid_stat(5): the second field, a name in parentheses, may itself hold spaces and parentheses.
-      const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return Number(group) === groupId && state !== 'Z';
-    } catch {
-      return false; // it ended in between
-    }
-  });
 }
 
 async function tailOf(logFile: string): Promise<string> {

@@ -28,10 +28,15 @@ const PACE = {
   READY_TIMEOUT_SECONDS: '120',
 };
 
-/** Starts worker and API on a stack and waits until the API says that it is ready. */
+/**
+ * Starts worker and API on a stack and waits until the API says that it is ready.
+ *
+ * @throws DevStackError when one does not come up; the reason of `signal` when that is aborted.
+ */
 export async function startProduct(
   stack: Stack,
   overrides: Readonly<Record<string, string>> = {},
+  signal?: AbortSignal,
 ): Promise<Product> {
   const [port = 0] = await freePorts(1);
   const token = randomBytes(24).toString('hex');
@@ -53,6 +58,7 @@ export async function startProduct(
       logDirectory: stack.logDirectory,
       isHealthy,
       deadlineSeconds: START_DEADLINE_SECONDS,
+      signal,
     });
   const ready = async () => (await fetch(`${apiUrl}/readyz`)).ok;
   const api = await start('api', async () => (await fetch(`${apiUrl}/healthz`)).ok);

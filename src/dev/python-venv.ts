@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
-import { DevStackError, messageOf } from './errors.ts';
+import { DevStackError } from './errors.ts';
+import { runProgram } from './program.ts';
 
 const BUILDER = join(import.meta.dirname, 'python', 'build_venv.py');
 /** A build downloads at most about 100 MB; anything slower than this is stuck. */
@@ -22,7 +22,7 @@ export interface VenvOptions {
   /** Told once, before a download starts; never when the environment is already there. */
   readonly onProgress: (detail: string) => void;
   /** Gives the build up. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -30,25 +30,21 @@ export interface VenvOptions {
  * Its name carries a hash of the requirements: a changed pin gives another folder, an unchanged one costs a
  * file look-up and no network.
  *
- * @throws DevStackError when Python is missing or too old, or an installation fails.
+ * @throws DevStackError when Python is missing or too old, or an installation fails; the reason of `signal` when that is
+ * aborted.
  */
 export async function ensureVenv(options: VenvOptions): Promise<string> {
   const requirements = requirementsFile(options.name);
   const directory = await venvDirectory(options);
   if (await exists(directory)) return directory;
   options.onProgress(`installing ${options.name} from PyPI, once`);
-  try {
-    await execa(options.python, ['-I', BUILDER, directory, requirements], {
-      all: true,
-      timeout: BUILD_DEADLINE_SECONDS * 1000,
-      ...(options.signal && { cancelSignal: options.signal }),
-      // Python then ends its pip as well.
-      killSignal: 'SIGINT',
-    });
-  } catch (error) {
-    throw new DevStackError(`python environment ${options.name}`, reasonOf(error), {
+  const { failure, output } = await runProgram(options.python, ['-I', BUILDER, directory, requirements], {
+    timeoutSeconds: BUILD_DEADLINE_SECONDS,
+    signal: options.signal,
+  });
+  if (failure !== undefined) {
+    throw new DevStackError(`python environment ${options.name}`, `${failure}\n${tailOf(output)}`.trimEnd(), {
       nextStep: `Python 3.11 or newer with venv and pip is needed (Debian: apt-get install python3-venv), and access to PyPI; then start again`,
-      cause: error,
     });
   }
   return directory;
@@ -76,9 +72,8 @@ function requirementsFile(name: VenvName): string {
 }
 
 /** The last lines say why; what pip did before that is noise. */
-function reasonOf(error: unknown): string {
-  const lines = messageOf(error).trim().split('\n');
-  return [...lines.slice(0, 1), ...lines.slice(1).slice(-ERROR_TAIL_LINES)].join('\n');
+function tailOf(output: string): string {
+  return output.trim().split('\n').slice(-ERROR_TAIL_LINES).join('\n');
 }
 
 async function exists(path: string): Promise<boolean> {

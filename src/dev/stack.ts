@@ -11,6 +11,7 @@ import { readDevEnvironment } from './environment.ts';
 import type { DevEnvironment } from './environment.ts';
 import { startHeadNodePool } from './head-node-pool.ts';
 import type { HeadNodePool, StartHeadNodes } from './head-node-pool.ts';
+import { JointStart } from './joint-start.ts';
 import { withProgress } from './progress.ts';
 import type { ReportProgress } from './progress.ts';
 import { Clusters } from './provider/clusters.ts';
@@ -48,7 +49,7 @@ export interface StackOptions {
   /** @defaultValue real ones, {@link startHeadNodePool} */
   readonly headNodes?: StartHeadNodes;
   readonly subnetCount?: number;
-  /** Gives the start up: downloads end at once, parts that are on their way up are stopped. */
+  /** Gives the start up: downloads end at once, parts that are on their way up are stopped, and so are the others. */
   readonly signal?: AbortSignal;
 }
 
@@ -75,8 +76,8 @@ export interface Stack {
  * Starts Temporal, the AWS emulators with a seeded foundation, the ParallelCluster provider and the head nodes'
  * image, all at the same time as far as they do not need each other.
  *
- * @throws the first failure, a DevStackError naming the log to read where there is one; all other parts are stopped
- * then.
+ * @throws the first failure, a DevStackError naming the log to read where there is one, or the reason of `signal`. All
+ * other parts are given up at once, and nothing of any part runs any more then.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const logDirectory = join(options.directory, 'logs');
@@ -84,7 +85,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const environment = options.environment ?? readDevEnvironment();
   const closers = new Closers();
   try {
-    const parts = await startParts({ ...options, environment, logDirectory, closers });
+    const joint = new JointStart(options.signal);
+    const { signal } = joint;
+    const parts = await startParts({ ...options, environment, logDirectory, closers, joint, signal });
     return {
       env: productEnvironment(environment, parts),
       aws: createDevAwsClients(parts.emulators.env),
@@ -104,6 +107,9 @@ interface PartContext extends StackOptions {
   readonly environment: DevEnvironment;
   readonly logDirectory: string;
   readonly closers: Closers;
+  readonly joint: JointStart;
+  /** That of `joint`. */
+  readonly signal: AbortSignal;
 }
 
 interface Parts {
@@ -122,40 +128,54 @@ async function startParts(context: PartContext): Promise<Parts> {
     seed(context, emulatorsStarting, provider),
     serveProvider(context, emulatorsStarting, provider),
   ] as const;
-  // Nothing may still be on its way up when a failure of another part makes the caller stop everything.
-  await Promise.allSettled(starting);
-  context.signal?.throwIfAborted();
-  const [temporal, emulators, seeded] = await Promise.all(starting);
+  const [temporal, emulators, seeded] = await context.joint.all(starting);
   return { temporal, emulators, seeded, provider };
 }
 
+/** Tells how one part's start goes. */
+async function withPartProgress<T>(
+  { onProgress, signal }: PartContext,
+  component: (typeof STACK_COMPONENTS)[number],
+  start: (onProgress: (detail: string) => void) => Promise<T>,
+  describe: (result: T) => string,
+): Promise<T> {
+  return withProgress(onProgress, component, start, describe, signal);
+}
+
 async function startTemporal(context: PartContext): Promise<TemporalServer> {
-  const { environment, logDirectory } = context;
+  const { environment, logDirectory, signal } = context;
   const start = async (onProgress: (detail: string) => void): Promise<TemporalServer> => {
     const server = await startTemporalServer({
-      executable: await findTemporalProgram('temporal', environment, onProgress),
+      executable: await findTemporalProgram('temporal', environment, onProgress, signal),
       databaseFile: join(context.directory, 'state', 'temporal.sqlite'),
       logDirectory,
       env: environment.inherited,
+      signal,
     });
     context.closers.add(async () => server.close());
     return server;
   };
-  return withProgress(context.onProgress, 'Temporal', start, ({ uiUrl }) => `${uiUrl} is its UI`);
+  return withPartProgress(context, 'Temporal', start, ({ uiUrl }) => `${uiUrl} is its UI`);
 }
 
 async function startEmulators(context: PartContext): Promise<AwsEmulators> {
-  const { environment, logDirectory } = context;
+  const { environment, logDirectory, signal } = context;
   const temporaryDirectory = join(context.directory, 'tmp');
   const start = async (onProgress: (detail: string) => void): Promise<AwsEmulators> => {
-    const emulators = await startAwsEmulators({ environment, logDirectory, temporaryDirectory, onProgress });
+    const emulators = await startAwsEmulators({
+      environment,
+      logDirectory,
+      temporaryDirectory,
+      onProgress,
+      signal,
+    });
     context.closers.add(async () => {
       await emulators.close();
       await rm(temporaryDirectory, { recursive: true, force: true });
     });
     return emulators;
   };
-  return withProgress(context.onProgress, 'AWS emulators', start, ({ env }) => env.AWS_ENDPOINT_URL);
+  return withPartProgress(context, 'AWS emulators', start, ({ env }) => env.AWS_ENDPOINT_URL);
 }
 
 async function seed(
@@ -171,8 +191,8 @@ async function seed(
       poolTag: { key: tagKeys.pool, value: SUBNET_POOL },
       providerUrl: provider.url,
     });
-  return withProgress(
-    context.onProgress,
+  return withPartProgress(
+    context,
     'AWS foundation',
     start,
     ({ vpcId, subnetIds }) => `${vpcId} with ${subnetIds.length} subnets`,
@@ -196,16 +216,16 @@ async function serveProvider(
   emulatorsStarting: Promise<AwsEmulators>,
   provider: ProviderStandIn,
 ): Promise<void> {
-  const [venv, headNodes, { env }] = await Promise.all([
-    withProgress(
-      context.onProgress,
+  const [venv, headNodes, { env }] = await context.joint.all([
+    withPartProgress(
+      context,
       'ParallelCluster',
       async (onProgress) => ensureVenv({ ...venvOptions(context), name: 'parallelcluster', onProgress }),
       () => 'stand-in of its provider, with its own validators',
     ),
     startHeadNodes(context),
     emulatorsStarting,
-  ]);
+  ] as const);
   const clusters = new Clusters({
     clients: createDevAwsClients(env),
     headNodes,
@@ -220,7 +240,7 @@ async function serveProvider(
 
 function venvOptions({ environment, signal }: PartContext): Omit<VenvOptions, 'name' | 'onProgress'> {
   const { cacheDirectory, python } = environment;
-  return { cacheDirectory, python, ...(signal && { signal }) };
+  return { cacheDirectory, python, signal };
 }
 
 async function startHeadNodes(context: PartContext): Promise<HeadNodePool> {
@@ -231,7 +251,7 @@ async function startHeadNodes(context: PartContext): Promise<HeadNodePool> {
     context.closers.add(async () => pool.close());
     return pool;
   };
-  return withProgress(context.onProgress, 'head nodes', start, () => 'image and MariaDB of Debian trixie');
+  return withPartProgress(context, 'head nodes', start, () => 'image and MariaDB of Debian trixie');
 }
 
 function productEnvironment(environment: DevEnvironment, parts: Parts): Record<string, string> {

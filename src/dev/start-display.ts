@@ -5,6 +5,8 @@ import type { ProgressEvent, ReportProgress } from './progress.ts';
 /** Shows how parts start: on a terminal as a live list, elsewhere as one line for each piece of news. */
 export interface StartDisplay {
   readonly report: ReportProgress;
+  /** Tells something that concerns all parts that are still starting. */
+  announce(text: string): void;
   /** Ends the display; parts that never said how they ended are shown as given up. */
   end(): Promise<void>;
 }
@@ -27,10 +29,10 @@ function plainLines(components: readonly string[], output: Output): StartDisplay
     if (event.status === 'starting' && event.detail === '') return;
     output.write(`${marks[event.status]} ${describe(event, width)}\n`);
   };
-  return { report, end: async () => undefined };
+  return { report, announce: (text) => output.write(`… ${text}\n`), end: async () => undefined };
 }
 
-const marks = { starting: '…', ready: '✔', failed: '✖' } as const;
+const marks = { starting: '…', ready: '✔', failed: '✖', 'given up': '–' } as const;
 
 function widthOf(components: readonly string[]): number {
   return Math.max(...components.map(({ length }) => length));
@@ -47,6 +49,7 @@ class Part {
   readonly #component: string;
   readonly #news: ProgressEvent[] = [];
   #wake: () => void = () => undefined;
+  #announcement: string | undefined;
   #isOver = false;
 
   constructor(component: string, width: number) {
@@ -56,6 +59,11 @@ class Part {
 
   add(event: ProgressEvent): void {
     this.#news.push(event);
+    this.#wake();
+  }
+
+  announce(text: string): void {
+    this.#announcement = text;
     this.#wake();
   }
 
@@ -75,10 +83,13 @@ class Part {
             return;
           }
           if (event?.status === 'failed') throw new Error(event.detail);
-          if (event) task.output = event.detail;
-          else if (this.#isOver) {
-            task.skip(`${this.#component}  given up`);
+          if (event?.status === 'given up' || (!event && this.#isOver)) {
+            task.skip(`${this.#component.padEnd(this.#width)}  given up`);
             return;
+          }
+          if (event || this.#announcement !== undefined) {
+            task.output = this.#announcement ?? event?.detail ?? '';
+            this.#announcement = undefined;
           } else await new Promise<void>((resolve) => (this.#wake = resolve));
         }
       },
@@ -97,6 +108,7 @@ function liveList(components: readonly string[]): StartDisplay {
   const running = list.run();
   return {
     report: (event) => parts.get(event.component)?.add(event),
+    announce: (text) => parts.forEach((part) => part.announce(text)),
     end: async () => {
       for (const part of parts.values()) part.giveUp();
       await running;

@@ -19,13 +19,15 @@ export class SystemRequirementError extends Error {
 export interface PackageHost {
   /** Whether this process may install packages with apt: root on Debian or a relative of it. */
   canInstall: () => Promise<boolean>;
-  /** Installs the packages. Rejects with the last output of apt when it fails. */
-  install: (packages: readonly string[]) => Promise<void>;
+  /** Installs the packages. Rejects with the last output of apt when it fails, and with the reason of the signal. */
+  install: (packages: readonly string[], signal?: AbortSignal) => Promise<void>;
 }
 
 export interface EnsureOptions {
   onProgress: (message: string) => void;
   host?: PackageHost;
+  /** Gives an installation up, as soon as the packages are left in order. */
+  signal?: AbortSignal | undefined;
 }
 
 /** A command on the PATH or in an administration folder; `aptPackage` defaults to its name. */
@@ -61,7 +63,7 @@ export function pythonRequirement(minimum: { major: number; minor: number }): Sy
  */
 export async function ensureSystemPackages(
   requirements: readonly SystemRequirement[],
-  { onProgress, host = aptHost }: EnsureOptions,
+  { onProgress, host = aptHost, signal }: EnsureOptions,
 ): Promise<void> {
   const missing = await missingOf(requirements);
   if (missing.length === 0) return;
@@ -74,7 +76,7 @@ export async function ensureSystemPackages(
     );
   }
   onProgress(`system packages: installing ${packages.join(', ')}`);
-  await host.install(packages);
+  await host.install(packages, signal);
   const stillMissing = await missingOf(missing);
   if (stillMissing.length > 0) {
     const stillNames = stillMissing.map((requirement) => requirement.name).join(', ');
@@ -103,20 +105,27 @@ async function succeeds(command: string, args: readonly string[]): Promise<boole
 
 const aptHost: PackageHost = {
   canInstall: async () => process.getuid?.() === 0 && (await commandRequirement('apt-get').isPresent()),
-  install: async (packages) => {
-    await apt(['update']);
-    await apt(['install', '--yes', '--no-install-recommends', ...packages]);
+  install: async (packages, signal) => {
+    await apt(['update'], signal);
+    await apt(['install', '--yes', '--no-install-recommends', ...packages], signal);
   },
 };
 
 /** Another apt may be at work (unattended upgrades): wait for its lock instead of failing at once. */
-async function apt(args: readonly string[]): Promise<void> {
+async function apt(args: readonly string[], signal: AbortSignal | undefined): Promise<void> {
   const result = await execa('apt-get', ['-o', 'DPkg::Lock::Timeout=120', '--quiet=2', ...args], {
     env: { DEBIAN_FRONTEND: 'noninteractive' },
     stdin: 'ignore',
     all: true,
     reject: false,
+    ...(signal && { cancelSignal: signal }),
+    // apt then stops between two packages. A dpkg that is ended in the middle of one leaves the machine to be repaired,
+    // so nothing else is sent: neither a SIGKILL nor a terminal's Ctrl-C.
+    killSignal: 'SIGINT',
+    forceKillAfterDelay: false,
+    detached: true,
   });
+  signal?.throwIfAborted();
   if (result.exitCode !== 0) {
     const lastLines = result.all.split('\n').slice(-15).join('\n');
     throw new SystemRequirementError(

@@ -27,6 +27,21 @@ describe('looking for a program', () => {
     expect(path).toBe('/p/temporal');
   });
 
+  it('goes no further once it is given up', async () => {
+    const controller = new AbortController();
+    const interrupted = {
+      name: 'download',
+      find: async () => {
+        controller.abort(new Error('interrupted'));
+        throw new Error('half a file');
+      },
+    };
+    const neverAsked = has('PyPI', '/p/temporal');
+    await expect(firstOf('temporal', [interrupted, neverAsked], controller.signal)).rejects.toThrow(
+      'interrupted',
+    );
+  });
+
   it('says what every source said and what to do when none has it', async () => {
     const found = firstOf('temporal', [lacks('PATH'), fails('PyPI', 'no network')]);
     await expect(found).rejects.toThrow(

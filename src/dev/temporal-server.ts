@@ -12,6 +12,8 @@ export interface TemporalServerOptions {
   readonly databaseFile: string;
   readonly logDirectory: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Gives the start up. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A running Temporal with namespace `default`. */
@@ -30,7 +32,7 @@ export const TEMPORAL_NAMESPACE = 'default';
 /**
  * Starts `temporal server start-dev` with its UI on loopback, and waits until it serves gRPC.
  *
- * @throws DevStackError when it does not come up.
+ * @throws DevStackError when it does not come up; the reason of `signal` when that is aborted.
  */
 export async function startTemporalServer(options: TemporalServerOptions): Promise<TemporalServer> {
   const [port = 0, uiPort = 0] = await freePorts(2);
@@ -44,6 +46,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
     logDirectory: options.logDirectory,
     isHealthy: async () => serves(address),
     deadlineSeconds: 60,
+    signal: options.signal,
   });
   return {
     address,

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { access, mkdir, readFile, readlink, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execa } from 'execa';
-import { DevStackError, messageOf } from './errors.ts';
+import { DevStackError } from './errors.ts';
 import { withFileLock } from './head-node/file-lock.ts';
+import { runProgram } from './program.ts';
 import { ensureVenv } from './python-venv.ts';
 
 /** Where head nodes see the wheels. */
@@ -22,14 +22,14 @@ export interface WheelhouseOptions {
   readonly pythonVersion: string;
   /** Told once, before the download starts; never when the wheels are already there. */
   readonly onProgress: (detail: string) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * The folder of wheels from which jobs on clusters without Internet install NEURON and matplotlib, downloaded from PyPI when the
  * cache has none for these pins and this Python. Complete or absent, and downloaded once, however many ask for it.
  *
- * @throws DevStackError when PyPI has no such wheel or cannot be reached.
+ * @throws DevStackError when PyPI has no such wheel or cannot be reached; the reason of `signal` when that is aborted.
  */
 export async function ensureWheelhouse(options: WheelhouseOptions): Promise<string> {
   const { cacheDirectory, pythonVersion, onProgress } = options;
@@ -41,9 +41,10 @@ export async function ensureWheelhouse(options: WheelhouseOptions): Promise<stri
   if (await exists(wheels)) return wheels;
   onProgress(`downloading the wheels of NEURON and matplotlib for Python ${pythonVersion} from PyPI, once`);
   const venv = await ensureVenv({ ...options, name: 'pip' });
-  await withFileLock(`${wheels}.lock`, async () => {
+  const downloadUnlessThere = async (): Promise<void> => {
     if (!(await exists(wheels))) await download(options, join(venv, 'bin', 'python'), wheels);
-  });
+  };
+  await withFileLock(`${wheels}.lock`, downloadUnlessThere, options.signal);
   return wheels;
 }
 
@@ -67,31 +68,25 @@ async function download(options: WheelhouseOptions, python: string, wheels: stri
   const choice = ['--only-binary=:all:', '--no-deps', '--implementation', 'cp'];
   const target = ['--python-version', options.pythonVersion, ...platforms()];
   const quiet = ['--disable-pip-version-check', '--no-input', '--progress-bar', 'off'];
-  try {
-    await execa(
-      python,
-      [
-        '-m',
-        'pip',
-        'download',
-        ...quiet,
-        ...choice,
-        ...target,
-        '--requirement',
-        REQUIREMENTS,
-        '--dest',
-        partial,
-      ],
-      {
-        all: true,
-        timeout: DOWNLOAD_DEADLINE_SECONDS * 1000,
-        ...(options.signal && { cancelSignal: options.signal }),
-      },
-    );
-  } catch (error) {
-    throw new DevStackError('wheels', messageOf(error).trim(), {
+  const { failure, output } = await runProgram(
+    python,
+    [
+      '-m',
+      'pip',
+      'download',
+      ...quiet,
+      ...choice,
+      ...target,
+      '--requirement',
+      REQUIREMENTS,
+      '--dest',
+      partial,
+    ],
+    { timeoutSeconds: DOWNLOAD_DEADLINE_SECONDS, signal: options.signal },
+  );
+  if (failure !== undefined) {
+    throw new DevStackError('wheels', `${failure}\n${output.trim()}`.trimEnd(), {
       nextStep: 'Access to PyPI is needed once; then start again',
-      cause: error,
     });
   }
   await rename(partial, wheels);

@@ -37,6 +37,8 @@ export interface DatabaseNodeOptions {
   image: string;
   /** The node's own folder; what an earlier run left in it is removed. */
   stateDirectory: string;
+  /** Gives the start up. */
+  signal?: AbortSignal | undefined;
 }
 
 const PORT = 3306;
@@ -46,10 +48,11 @@ const PART = 'accounting database';
 /**
  * Starts the shared MariaDB on a loopback address of its own, with no data in it.
  *
- * @throws DevStackError with the end of its log
+ * @throws DevStackError with the end of its log; the reason of `signal` when that is aborted
  */
 export async function startDatabaseNode(options: DatabaseNodeOptions): Promise<DatabaseNode> {
-  const { image, stateDirectory: directory } = options;
+  const { image, stateDirectory: directory, signal } = options;
+  signal?.throwIfAborted();
   await rm(directory, { recursive: true, force: true });
   const address = await claimLoopbackAddress();
   const cleanUp = async (): Promise<void> => {
@@ -68,10 +71,12 @@ export async function startDatabaseNode(options: DatabaseNodeOptions): Promise<D
       address,
       hostname,
       startTimeoutSeconds: START_TIMEOUT_SECONDS,
+      ...(signal && { signal }),
     });
     return databaseNode(node, { address, directory, cleanUp });
   } catch (error) {
     await cleanUp();
+    signal?.throwIfAborted();
     throw new DevStackError(PART, messageOf(error), {
       nextStep: `Correct what the log says; MariaDB needs port ${PORT} to be free on all addresses of this machine`,
       cause: error,

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { access, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
 import { DevStackError } from '../errors.ts';
+import { runProgram } from '../program.ts';
 import { commandRequirement, ensureSystemPackages, fileRequirement } from '../system-packages.ts';
 import type { SystemRequirement } from '../system-packages.ts';
 import { withFileLock } from './file-lock.ts';
@@ -59,7 +59,7 @@ export interface RootImageOptions {
   onProgress: (message: string) => void;
   recipe?: RootImageRecipe;
   /** Gives the build up. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 const FINISH_SCRIPT = fileURLToPath(new URL('finish-image.sh', import.meta.url));
@@ -70,10 +70,11 @@ const PART = 'root image';
  * or absent: it is built under another name and renamed at the end, and a second builder waits for the first.
  * Do not write to it: running nodes use it as the lower layer of their overlay.
  *
- * @throws DevStackError when this process is not root or the build fails, with the last lines of its output.
+ * @throws DevStackError when this process is not root or the build fails, with the last lines of its output; the
+ * reason of `signal` when that is aborted.
  */
 export async function ensureRootImage(options: RootImageOptions): Promise<string> {
-  const { cacheDir, onProgress, recipe = TRIXIE_RECIPE } = options;
+  const { cacheDir, onProgress, recipe = TRIXIE_RECIPE, signal } = options;
   if (process.getuid?.() !== 0) {
     throw new DevStackError(
       PART,
@@ -83,14 +84,15 @@ export async function ensureRootImage(options: RootImageOptions): Promise<string
       },
     );
   }
-  await ensureSystemPackages(HEAD_NODE_REQUIREMENTS, { onProgress });
+  await ensureSystemPackages(HEAD_NODE_REQUIREMENTS, { onProgress, signal });
   const folder = join(cacheDir, 'head-node-images');
   const image = join(folder, `${recipe.suite}-${await recipeKey(recipe)}`);
   if (await exists(image)) return image;
   await mkdir(folder, { recursive: true });
-  await withFileLock(`${image}.lock`, async () => {
+  const buildUnlessThere = async (): Promise<void> => {
     if (!(await exists(image))) await build(recipe, image, options);
-  });
+  };
+  await withFileLock(`${image}.lock`, buildUnlessThere, signal);
   return image;
 }
 
@@ -120,7 +122,7 @@ async function build(
       signal,
     );
     onProgress(`${PART}: removing what nodes do not need`);
-    await run('bash', [FINISH_SCRIPT, unfinished], () => undefined);
+    await run('bash', [FINISH_SCRIPT, unfinished], () => undefined, signal);
     await rename(unfinished, image);
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
@@ -160,24 +162,18 @@ async function run(
   onLine: (line: string) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  const child = execa(command, args, {
+  // In mounts of their own: what they mount vanishes with them, however they end, and is never deleted through.
+  const inOwnMounts = ['--mount', '--propagation', 'private', '--', command, ...args];
+  const { failure, output } = await runProgram('unshare', inOwnMounts, {
     // debootstrap calls chroot, mknod and ldconfig, which are not on every PATH.
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' },
-    stdin: 'ignore',
-    all: true,
-    reject: false,
-    maxBuffer: 16_000_000,
-    ...(signal && { cancelSignal: signal }),
-    // debootstrap then takes its mounts down.
-    killSignal: 'SIGINT',
+    signal,
+    onLine,
   });
-  for await (const line of child.iterable({ from: 'all' })) onLine(line);
-  const result = await child;
-  if (result.exitCode === 0) return;
-  const tail = result.all.split('\n').slice(-15).join('\n');
+  if (failure === undefined) return;
   throw new DevStackError(
     PART,
-    `${basename(command)} ended with exit code ${result.exitCode ?? 'none'}:\n${tail}`,
+    `${basename(command)} failed, ${failure}:\n${output.trimEnd().split('\n').slice(-15).join('\n')}`,
     {
       nextStep:
         "Check that this machine reaches Debian's package archive and has 2 GB of free disk, then start again",
