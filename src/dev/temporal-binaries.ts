@@ -29,6 +29,7 @@ export async function firstOf(
 ): Promise<string> {
   const findings: string[] = [];
   for (const source of sources) {
+    signal?.throwIfAborted();
     try {
       const path = await source.find();
       if (path !== undefined) return path;

@@ -25,9 +25,7 @@ export async function downloadBySdk(
   const before = await readdir(directory);
   const stalled = new AbortController();
   const ended = new AbortController();
-  const watching = watch(directory, before, ended.signal).then((isThere) => {
-    if (!isThere) stalled.abort(new Error(`nothing arrived within ${START_DEADLINE_SECONDS} s`));
-  });
+  const watching = abortUnlessBegun(stalled, directory, before, ended.signal);
   try {
     const { failure, output } = await runProgram(process.execPath, [DOWNLOADER, program, directory], {
       timeoutSeconds: DOWNLOAD_DEADLINE_SECONDS,
@@ -40,13 +38,18 @@ export async function downloadBySdk(
   }
 }
 
-/** Whether the download has begun: the SDK writes to `<name>.downloading` as soon as the first byte is there. */
-async function watch(directory: string, before: readonly string[], ended: AbortSignal): Promise<boolean> {
+/** The SDK writes to `<name>.downloading` as soon as the first byte is there. */
+async function abortUnlessBegun(
+  stalled: AbortController,
+  directory: string,
+  before: readonly string[],
+  ended: AbortSignal,
+): Promise<void> {
   for (let waited = 0; waited < START_DEADLINE_SECONDS; waited += POLL_SECONDS) {
     await sleep(POLL_SECONDS * 1000, undefined, { signal: ended }).catch(() => undefined);
-    if (ended.aborted || (await readdir(directory)).some((name) => !before.includes(name))) return true;
+    if (ended.aborted || (await readdir(directory)).some((name) => !before.includes(name))) return;
   }
-  return false;
+  stalled.abort(new Error(`nothing arrived within ${START_DEADLINE_SECONDS} s`));
 }
 
 /** The SDK's message repeats the address for each nested error; the last part is the cause. */

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -18,9 +19,10 @@ class Command {
   readonly #child;
   output = '';
 
-  constructor(...args: string[]) {
+  constructor(args: readonly string[], variables: Readonly<Record<string, string>>) {
     this.#child = spawn(process.execPath, ['src/cli.ts', ...args], {
       cwd: ROOT,
+      env: { ...process.env, ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -69,8 +71,24 @@ afterEach(async () => {
 });
 
 function start(...args: string[]): Command {
-  command = new Command(...args);
+  return startWith({}, ...args);
+}
+
+function startWith(variables: Readonly<Record<string, string>>, ...args: string[]): Command {
+  command = new Command(args, variables);
   return command;
+}
+
+/** Runs something with an empty cache, as on a machine that has never run the product. */
+async function onFirstRun(action: (cache: string) => Promise<void>): Promise<void> {
+  const cache = await mkdtemp(join(tmpdir(), 'first-run-'));
+  try {
+    await action(cache);
+    expect(await processesNaming(cache)).toEqual([]);
+    expect(await mountsNaming(cache)).toEqual([]);
+  } finally {
+    await rm(cache, { recursive: true, force: true });
+  }
 }
 
 async function expectEnd(ended: Command, exitCode: number): Promise<void> {
@@ -152,6 +170,34 @@ describe('the demo', () => {
     demo.interrupt();
     await expectEnd(demo, 130);
     await expectNothingOf(demo);
+  });
+
+  it('is over within seconds when a first run is interrupted amid its downloads, and blames nothing else', async () => {
+    await onFirstRun(async (cache) => {
+      const demo = startWith({ PROVISIONER_CACHE_DIR: cache }, 'demo', '--quick');
+      await demo.until(/installing moto/);
+      await demo.until(/reading the package list/);
+      const interruptedAt = performance.now();
+      demo.interrupt();
+      await expectEnd(demo, 130);
+      expect(performance.now() - interruptedAt).toBeLessThan(20_000);
+      expect(demo.output).toContain('… Interrupted, stopping …');
+      expect(demo.output).toMatch(/\nInterrupted\.\n/);
+      expect(demo.output).not.toMatch(/Python 3\.11|package archive|Traceback/);
+      await expectNothingOf(demo);
+    });
+  });
+
+  it('gives everything else up when one part of a first run fails, and names only that', async () => {
+    await onFirstRun(async (cache) => {
+      const variables = { PROVISIONER_CACHE_DIR: cache, PROVISIONER_PYTHON: '/no/python' };
+      const demo = startWith(variables, 'demo', '--quick');
+      expect(await demo.end()).toBe(1);
+      expect(demo.output.match(/✖ .*/g)).toEqual([expect.stringContaining('python environment')]);
+      expect(demo.output).toContain('✔ no processes');
+      expect(demo.output).toMatch(/\n\npython environment .*\n.*\/no\/python.*Python 3\.11 or newer/);
+      await expectNothingOf(demo);
+    });
   });
 
   it('leaves nothing when it is interrupted while jobs run', async () => {
