@@ -31,7 +31,9 @@ export async function withProgress<T>(
   tell('starting', '');
   try {
     signal.throwIfAborted();
-    const result = await start((detail) => tell('starting', detail));
+    const result = await start((detail) => {
+      if (!signal.aborted) tell('starting', detail);
+    });
     tell('ready', describe(result));
     return result;
   } catch (error) {

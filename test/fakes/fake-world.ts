@@ -143,7 +143,7 @@ export class FakeWorld {
       ...this.stackActivities(),
       ...this.slurmActivities(),
       ...this.campaignActivities(),
-      ...lease,
+      ...this.leaseActivities(lease),
     };
     // A proxy keeps the port's exact types; the worker enumerates and calls its functions like any others.
     return new Proxy(all, {
@@ -166,6 +166,20 @@ export class FakeWorld {
       if (strikes) throw fault.error();
       return answer;
     };
+  }
+
+  private leaseActivities(lease: Pick<Activities, 'acquireSubnet' | 'releaseSubnet'>) {
+    return {
+      acquireSubnet: async (deployment: Deployment) => {
+        const answer = await lease.acquireSubnet(deployment);
+        if (answer.status === 'leased') this.effects.push('leaseSubnet');
+        return answer;
+      },
+      releaseSubnet: async (deployment: Deployment) => {
+        await lease.releaseSubnet(deployment);
+        this.effects.push('releaseSubnet');
+      },
+    } satisfies Partial<Activities>;
   }
 
   private networkActivities() {

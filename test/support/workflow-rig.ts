@@ -13,7 +13,7 @@ import {
   clusterSpecInputSchema,
   resolveClusterSpec,
 } from '../../src/domain/cluster-spec.ts';
-import type { ClusterState, ClusterView } from '../../src/domain/cluster-view.ts';
+import { CLUSTER_VIEW_MEMO, type ClusterState, type ClusterView } from '../../src/domain/cluster-view.ts';
 import {
   campaignWorkflowId,
   clusterWorkflowId,
@@ -181,6 +181,15 @@ export class WorkflowRig {
 
   async view(tenant: Tenant): Promise<ClusterView> {
     return this.cluster(tenant).query(clusterView);
+  }
+
+  /** What can be read of a cluster past its queries: the view in its memo, and the text that Temporal's UI shows. */
+  async shown(tenant: Tenant): Promise<{ readonly memo: unknown; readonly details: string }> {
+    const { memo } = await this.cluster(tenant).describe();
+    const metadata = await this.cluster(tenant).query<{ currentDetails: string }>(
+      '__temporal_workflow_metadata',
+    );
+    return { memo: memo?.[CLUSTER_VIEW_MEMO], details: metadata.currentDetails };
   }
 
   async campaign(tenant: Tenant, campaignId: string): Promise<CampaignView> {

@@ -18,11 +18,30 @@ describe('the life of a cluster', () => {
       expect(rig.world.manifests.get(campaignId)).toHaveLength(3);
       await rig.until(tenant, 'deleted');
       expect(rig.world.leftovers()).toEqual([]);
-      expect(rig.world.effects.slice(-3)).toEqual([
+      expect(await rig.leases()).toEqual([]);
+      // Nobody may be given the subnet before the stack is gone, nor reach what is left without keys.
+      expect(rig.world.effects.slice(-4)).toEqual([
         'deleteStack',
+        'releaseSubnet',
         'deleteKeyPair job-user',
         'deleteKeyPair admin',
       ]);
+    });
+  });
+
+  it('is shown past its queries, in the memo and in the UI of Temporal, from beginning to end', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('shown');
+      await rig.readyCluster(tenant);
+      const { clusterName, epoch, subnetId } = await rig.view(tenant);
+      const ready = await rig.shown(tenant);
+      expect(ready.memo).toMatchObject({ clusterName, state: 'ready', epoch, subnetId });
+      expect(ready.details).toContain(`## ${clusterName}: ready\n`);
+      expect(ready.details).toContain(`- **subnet** \`${subnetId}\``);
+      const { message } = await rig.until(tenant, 'deleted');
+      const gone = await rig.shown(tenant);
+      expect(gone.memo).toMatchObject({ clusterName, state: 'deleted', message });
+      expect(gone.details).toContain(`## ${clusterName}: deleted\n${message}`);
     });
   });
 });

@@ -43,8 +43,16 @@ describe('a provisioning that fails', () => {
         rig.world.failOn('ensureKeyPair', 'KeyPairConflict', { afterEffect, hits });
         await rig.ensure(tenant);
         await rig.until(tenant, 'failed');
-        const made = ['ensureKeyPair admin', ...(afterEffect ? ['ensureKeyPair job-user'] : [])];
-        const undone = [...(afterEffect ? ['deleteKeyPair job-user'] : []), 'deleteKeyPair admin'];
+        const made = [
+          'leaseSubnet',
+          'ensureKeyPair admin',
+          ...(afterEffect ? ['ensureKeyPair job-user'] : []),
+        ];
+        const undone = [
+          'releaseSubnet',
+          ...(afterEffect ? ['deleteKeyPair job-user'] : []),
+          'deleteKeyPair admin',
+        ];
         expect(rig.world.effects).toEqual([...made, ...undone]);
         expect(rig.world.leftovers()).toEqual([]);
         expect(await rig.leases()).toEqual([]);
@@ -110,16 +118,23 @@ describe('a provisioning that fails', () => {
 });
 
 describe('asking for a cluster', () => {
-  it('makes one deployment of twenty requests at once', async () => {
+  it('makes one deployment of twenty requests at once, and none after it', async () => {
     await run({}, async (rig) => {
       const tenant = rig.tenant('twenty');
-      const answers = await Promise.all(
-        Array.from({ length: 20 }, async () => retryExhausted(() => rig.ensure(tenant))),
-      );
+      const ask = async () => retryExhausted(() => rig.ensure(tenant));
+      const answers = await Promise.all(Array.from({ length: 20 }, ask));
       expect(answers.filter(({ outcome }) => outcome === 'created')).toHaveLength(1);
       await rig.until(tenant, 'ready');
+      const late = await Promise.all(Array.from({ length: 20 }, ask));
+      expect(late.filter(({ outcome }) => outcome === 'exists')).toHaveLength(20);
       expect(rig.world.createdStacks).toHaveLength(1);
       expect(rig.world.keyPairs.size).toBe(2);
+      // By idleness: a teardown that is asked for forgets whatever else was.
+      await rig.until(tenant, 'deleted');
+      await rig.pass(600);
+      expect((await rig.view(tenant)).state).toBe('deleted');
+      expect(rig.world.createdStacks).toHaveLength(1);
+      expect(rig.world.leftovers()).toEqual([]);
     });
   });
 
