@@ -12,6 +12,7 @@ import { registerCancelRoutes } from './cancel.routes.ts';
 import { registerCampaignRoutes } from './campaigns.routes.ts';
 import { registerClusterRoutes } from './clusters.routes.ts';
 import { sendProblem, setCommonHeaders } from './error-handler.ts';
+import { forbiddenName } from './forbidden-names.ts';
 import { registerLifetimeRoutes } from './lifetime.routes.ts';
 import type { TailPace } from './log-tail.ts';
 import { registerLogRoutes } from './logs.routes.ts';
@@ -19,7 +20,7 @@ import { registerOpenApi } from './openapi.ts';
 import { registerDocs, registerOpsRoutes } from './ops.routes.ts';
 import type { Clusters, ReadinessProbe } from './ports.ts';
 import { HttpProblem } from './problem.ts';
-import { required, validateRequest } from './request-validation.ts';
+import { forbidden, required, validateRequest } from './request-validation.ts';
 import type { Server } from './server.ts';
 import { registerUsageRoutes } from './usage.routes.ts';
 import { UsageService } from './usage-service.ts';
@@ -100,7 +101,7 @@ function takeJsonOnly(app: Server): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null);
-    else void parse(request, body, done);
+    else void parse(request, body, (error, value) => done(error && jsonProblem(error, body), value));
   });
   app.addHook('preValidation', (request, _reply, done) => {
     const { config, schema } = request.routeOptions;
@@ -108,6 +109,18 @@ function takeJsonOnly(app: Server): void {
     const isMissing = request.body === undefined && schema?.body !== undefined;
     done(isMissing ? required('body', '') : undefined);
   });
+}
+
+/** The parser has one error for what is not JSON and for names that it refuses. */
+function jsonProblem(error: Error, body: string): Error {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    return error;
+  }
+  const path = forbiddenName(value);
+  return path ? forbidden(path) : error;
 }
 
 /** What every answer carries, and what is refused before anything else is looked at. */

@@ -137,8 +137,18 @@ const fastifyProblems: Readonly<Record<string, ProblemType>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'UriTooLong',
 };
 
+/** Which part of a request fastify's errors are about, by how their codes begin. */
+const placesOfFastifyProblems: readonly (readonly [string, FieldError['in']])[] = [
+  ['FST_ERR_CTP', 'body'],
+  ['FST_ERR_BAD_URL', 'path'],
+];
+
 /** fastify's messages can hold the path, which can be as long as the caller likes. */
 const MAX_DETAIL_CHARACTERS = 300;
+
+function shorten(message: string): string {
+  return message.slice(0, MAX_DETAIL_CHARACTERS);
+}
 
 /** The problem that an error is, without anything that its receiver must not see. */
 export function problemOf(error: unknown, correlationId: string): Problem {
@@ -149,15 +159,9 @@ export function problemOf(error: unknown, correlationId: string): Problem {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const type = fastifyProblems[code];
   if (type && error instanceof Error) {
-    const errors: FieldError[] | undefined = code.startsWith('FST_ERR_CTP')
-      ? [{ in: 'body', path: '', reason: error.message }]
-      : undefined;
-    return knownProblem(
-      type,
-      error.message.slice(0, MAX_DETAIL_CHARACTERS),
-      errors ? { errors } : {},
-      correlationId,
-    );
+    const place = placesOfFastifyProblems.find(([prefix]) => code.startsWith(prefix))?.[1];
+    const errors: FieldError[] = place ? [{ in: place, path: '', reason: shorten(error.message) }] : [];
+    return knownProblem(type, shorten(error.message), errors.length > 0 ? { errors } : {}, correlationId);
   }
   if (code.startsWith('FST_BEARER_AUTH')) {
     return knownProblem('Unauthorized', 'The bearer token is missing or wrong.', {}, correlationId);
@@ -176,7 +180,7 @@ function knownProblem(
   members: Readonly<Record<string, unknown>>,
   correlationId: string,
 ): Problem {
-  const { httpStatus, title, nextStep } = problemTypes[type];
+  const { httpStatus, title } = problemTypes[type];
   // Details of 5xx failures name things inside the service: the caller gets the words that were meant for people.
   const own = httpStatus < 500 ? members : {};
   return {
@@ -185,7 +189,16 @@ function knownProblem(
     title,
     status: httpStatus,
     detail,
-    nextStep: typeof members['nextStep'] === 'string' ? members['nextStep'] : nextStep,
+    nextStep: nextStepOf(type, own),
     correlationId,
   };
+}
+
+/** What the type says, unless the case knows better. */
+function nextStepOf(type: ProblemType, members: Readonly<Record<string, unknown>>): string {
+  if (typeof members['nextStep'] === 'string') return members['nextStep'];
+  // Workflows refuse in one sentence, and what is not HTTP has no fields.
+  if (type === 'InvalidRequest' && !members['errors'])
+    return 'Correct what `detail` says and send the request again.';
+  return problemTypes[type].nextStep;
 }

@@ -35,6 +35,12 @@ export function required(place: FieldError['in'], path: string): KnownFailure {
   });
 }
 
+/** InvalidRequest for a body whose text is JSON, but which has a name that none may have. */
+export function forbidden(path: readonly PropertyKey[]): KnownFailure {
+  const error = at('body', path, 'is a name that no request may have');
+  return new KnownFailure('InvalidRequest', `body ${error.path}: ${error.reason}`, { errors: [error] });
+}
+
 function sayRequired({
   code,
   input,

@@ -85,6 +85,19 @@ describe('a hostile body', () => {
   });
 
   it.each([
+    ['__proto__', '{"__proto__":{"a":1},"tier":"debug"}'],
+    ['constructor.prototype', '{"constructor":{"prototype":{"a":1}},"tier":"debug"}'],
+    ['queues[1].__proto__', '{"queues":[{},{"__proto__":null}]}'],
+  ])('with the name %s is told that it is JSON with a forbidden name', async (path, text) => {
+    const api = harness();
+    const response = await api.request('PUT', clusterUrl(), { body: text });
+
+    const problem = expectProblem(response, 400, 'InvalidRequest');
+    expect(problem.detail).toBe(`body ${path}: is a name that no request may have`);
+    expect(problem.errors).toEqual([{ in: 'body', path, reason: 'is a name that no request may have' }]);
+  });
+
+  it.each([
     ['PUT', clusterUrl()],
     ['POST', campaigns],
     ['POST', `${clusterUrl()}/holds`],
@@ -244,6 +257,17 @@ describe('a hostile path', () => {
 
     expectProblem(response, 405, 'MethodNotAllowed');
     expect(String(response.headers.allow).split(', ').toSorted().join(', ')).toBe(allow);
+  });
+
+  it.each([
+    ['that is not UTF-8', '/v1/virtual-labs/%ff/projects/p/cluster'],
+    ['with half an escape', '/a%/b'],
+  ])('%s is named as what is wrong', async (_what, url) => {
+    const { errors } = expectProblem(await harness().request('GET', url), 400, 'InvalidRequest');
+
+    expect(errors).toEqual([
+      { in: 'path', path: '', reason: expect.stringContaining('is not a valid url component') },
+    ]);
   });
 });
 

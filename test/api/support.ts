@@ -89,5 +89,6 @@ export function expectProblem(response: LightMyRequestResponse, status: number, 
     correlationId: response.headers['x-request-id'],
   });
   expect([problem.title, problem.detail, problem.nextStep]).not.toContain('');
+  if (problem.nextStep.includes('`errors`')) expect(problem.errors?.length).toBeGreaterThan(0);
   return problem;
 }

@@ -56,6 +56,7 @@ function expectRawProblem(text: string, status: number, type: ProblemType) {
     'x-request-id': problem.correlationId,
   });
   expect([problem.title, problem.detail, problem.nextStep]).not.toContain('');
+  if (problem.nextStep.includes('`errors`')) expect(problem.errors?.length).toBeGreaterThan(0);
   return { problem, headers };
 }
 
