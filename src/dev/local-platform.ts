@@ -1,8 +1,10 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { Closers } from './closers.ts';
 import { readDevEnvironment } from './environment.ts';
+import { DevStackError } from './errors.ts';
 import { startHeadNodePool, startHeadNodePoolWithWheels } from './head-node-pool.ts';
 import { RUN_VARIABLE } from './machine-traces.ts';
+import type { ManagedProcess } from './managed-process.ts';
 import { type Product, startProduct } from './product.ts';
 import { withProgress } from './progress.ts';
 import { STACK_COMPONENTS, type Stack, startStack } from './stack.ts';
@@ -26,6 +28,8 @@ export interface LocalPlatformOptions {
 export interface LocalPlatform {
   readonly stack: Stack;
   readonly product: Product;
+  /** Resolves once the worker, the API or Temporal has ended, with which it was, how, and what to do. */
+  readonly failed: Promise<DevStackError>;
   /** Stops everything. */
   close(): Promise<void>;
 }
@@ -60,7 +64,8 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
     );
     closers.add(async () => product.close());
     signal.throwIfAborted();
-    return { stack, product, close: async () => closers.close() };
+    const failed = firstEnd({ worker: product.worker, API: product.api, Temporal: stack.temporal });
+    return { stack, product, failed, close: async () => closers.close() };
   } catch (error) {
     await closers.close();
     throw error;
@@ -68,4 +73,15 @@ export async function startLocalPlatform(options: LocalPlatformOptions): Promise
     signal.removeEventListener('abort', announce);
     await display.end();
   }
+}
+
+async function firstEnd(processes: Readonly<Record<string, ManagedProcess>>): Promise<DevStackError> {
+  const ends = Object.entries(processes).map(async ([name, { ended, logFile }]) => {
+    const how = await ended;
+    return new DevStackError(name, `the process ${how} while it was in use`, {
+      nextStep: `Read ${relative(process.cwd(), logFile)}, then start again`,
+      logFile,
+    });
+  });
+  return Promise.race(ends);
 }

@@ -64,7 +64,7 @@ async function attempt(
     const { wheels } = run;
     const platform = await startLocalPlatform({ directory, wheels, output: process.stdout, signal });
     try {
-      return { isGood: await run.use(platform, teller, signal) };
+      return await useWhileItRuns(run, platform, teller, signal);
     } finally {
       if (signal.aborted) teller.line('\nInterrupted, stopping …');
       await platform.close();
@@ -72,6 +72,36 @@ async function attempt(
   } catch (error) {
     if (signal.aborted) return { isGood: false, problem: 'Interrupted.' };
     return { isGood: false, problem: inWords(error) };
+  }
+}
+
+/** Ends the use when a process that it needs has ended: with such a platform nothing can come out. */
+async function useWhileItRuns(
+  run: LocalRun,
+  platform: LocalPlatform,
+  teller: Teller,
+  interruption: AbortSignal,
+): Promise<Outcome> {
+  const failure = new AbortController();
+  const signal = AbortSignal.any([interruption, failure.signal]);
+  let isOver = false;
+  const watch = async (): Promise<void> => {
+    const error = await platform.failed;
+    if (isOver || signal.aborted) return;
+    teller.line(`\n✖ ${error.message}\nStopping everything …`);
+    failure.abort(error);
+  };
+  void watch();
+  try {
+    const isGood = await run.use(platform, teller, signal);
+    failure.signal.throwIfAborted();
+    return { isGood };
+  } catch (error) {
+    // What the use says of it is only what follows.
+    failure.signal.throwIfAborted();
+    throw error;
+  } finally {
+    isOver = true;
   }
 }
 

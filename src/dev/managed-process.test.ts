@@ -70,6 +70,13 @@ describe('a managed process', () => {
     expect(isRunning(child.pid)).toBe(false);
   });
 
+  it('tells how it ended', async () => {
+    const child = await startShell('exec sleep 60', async () => true);
+    process.kill(child.pid, 'SIGKILL');
+    await expect(child.ended).resolves.toBe('was ended by SIGKILL');
+    await child.close();
+  });
+
   it('dies with its parent, however that one died', async () => {
     const module = join(import.meta.dirname, 'managed-process.ts');
     const script = `

@@ -35,6 +35,8 @@ export interface ManagedProcess {
   /** Of the present process: another one after a restart. */
   readonly pid: number;
   readonly logFile: string;
+  /** Resolves with how the present process ended, in words, once it has: by itself, or because it was stopped. */
+  readonly ended: Promise<string>;
   /**
    * Stops it, unless it has died already, and starts it anew with the same options; the log goes on.
    *
@@ -62,6 +64,9 @@ export async function startManagedProcess(options: ManagedProcessOptions): Promi
       return running.pid;
     },
     logFile: running.logFile,
+    get ended() {
+      return running.ended;
+    },
     async restart() {
       await running.close();
       running = await launch(options);
@@ -94,7 +99,7 @@ async function launch(
   }
   const { pid } = child;
   if (pid === undefined) throw new TypeError('a healthy child has a process id');
-  return { pid, logFile, close };
+  return { pid, logFile, ended: exit, close };
 }
 
 function spawnDetached(options: ManagedProcessOptions, logFile: string): ChildProcess {

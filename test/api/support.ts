@@ -89,6 +89,11 @@ export function expectProblem(response: LightMyRequestResponse, status: number, 
     correlationId: response.headers['x-request-id'],
   });
   expect([problem.title, problem.detail, problem.nextStep]).not.toContain('');
-  if (problem.nextStep.includes('`errors`')) expect(problem.errors?.length).toBeGreaterThan(0);
+  expectErrorsWhereNamed(problem);
   return problem;
+}
+
+/** A next step that points to `errors` needs some. */
+export function expectErrorsWhereNamed({ nextStep, errors = [] }: Problem): void {
+  expect({ nextStep, errors }).not.toEqual({ nextStep: expect.stringContaining('`errors`'), errors: [] });
 }

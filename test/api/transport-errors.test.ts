@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { problemSchema, type ProblemType } from '../../src/api/problem.ts';
 import type { Server } from '../../src/api/server.ts';
 import { clusterUrl } from './fakes.ts';
-import { type Harness, harness, TOKEN } from './support.ts';
+import { expectErrorsWhereNamed, type Harness, harness, TOKEN } from './support.ts';
 
 const LISTEN = { host: '127.0.0.1', port: 0 } as const;
 const HOST = 'Host: localhost\r\n';
@@ -56,7 +56,7 @@ function expectRawProblem(text: string, status: number, type: ProblemType) {
     'x-request-id': problem.correlationId,
   });
   expect([problem.title, problem.detail, problem.nextStep]).not.toContain('');
-  if (problem.nextStep.includes('`errors`')) expect(problem.errors?.length).toBeGreaterThan(0);
+  expectErrorsWhereNamed(problem);
   return { problem, headers };
 }
 

@@ -58,6 +58,16 @@ class Command {
   kill(): void {
     this.#child.kill('SIGKILL');
   }
+
+  /** Kills the one process of the run that runs a command of the CLI. */
+  async killPart(name: 'api' | 'worker'): Promise<void> {
+    const pids = await processesNaming(this.directory);
+    const commandLines = await Promise.all(
+      pids.map(async (pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+    );
+    const pid = pids.find((_, index) => commandLines[index]?.endsWith(`src/cli.ts\0${name}\0`));
+    process.kill(Number(pid), 'SIGKILL');
+  }
 }
 
 beforeAll(() => {
@@ -227,7 +237,7 @@ describe('the development platform', () => {
   it('answers the request that it offers, and leaves nothing after Ctrl-C', async () => {
     const dev = start('dev');
     await dev.until('Ctrl-C stops everything');
-    const [put = ''] = /^curl -s -X PUT .*\\\n.*\\\n.*$/m.exec(dev.output) ?? [];
+    const [put = ''] = /^curl -s --retry 5 -X PUT .*\\\n.*\\\n.*$/m.exec(dev.output) ?? [];
     const answer = await execa('bash', ['-c', put]);
     expect(JSON.parse(answer.stdout)).toMatchObject({
       clusterName: 'pcluster-lab1-demo',
@@ -237,5 +247,17 @@ describe('the development platform', () => {
     await expectEnd(dev, 0);
     await expectNothingOf(dev);
     await expectReplay(dev, 'cluster/lab1/demo');
+  });
+
+  it('says which process died, where its log is and what to do, and leaves nothing', async () => {
+    const dev = start('dev');
+    await dev.until('Ctrl-C stops everything');
+    await dev.killPart('worker');
+    expect(await dev.end()).toBe(1);
+    expect(dev.output).toMatch(
+      /✖ worker: the process was ended by SIGKILL while it was in use\. Read \.dev\/\S+\/logs\/worker\.log, then start again\nStopping everything/,
+    );
+    expect(dev.output).toContain('✔ no processes');
+    await expectNothingOf(dev);
   });
 });
