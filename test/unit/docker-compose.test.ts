@@ -3,6 +3,7 @@ import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import packageJson from '../../package.json' with { type: 'json' };
 import {
   apiVariables,
   commonVariables,
@@ -73,6 +74,12 @@ describe('docker-compose.yml', () => {
     const images = Object.values(services).map(({ image }) => image);
 
     expect(images.filter((image) => !/:\d[\w.-]*$/.test(image))).toEqual([]);
+  });
+
+  it('names the image of the product after the version that package.json has', () => {
+    const image = `parallelcluster-provisioner:${packageJson.version}`;
+
+    expect(product.map((name) => services[name]?.image)).toEqual([image, image]);
   });
 
   it('checks the health of everything that stays up, except the UI, whose image has no program for it', () => {

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import packageJson from '../../package.json' with { type: 'json' };
 import { canTransition } from '../../src/domain/cluster-state.ts';
 import { clusterStates } from '../../src/domain/cluster-view.ts';
 import { failures } from '../../src/domain/failures.ts';
@@ -45,6 +46,14 @@ function filesBelow(folder: string, ending: string): string[] {
     .filter((path) => path.endsWith(ending))
     .map((path) => join(folder, path));
 }
+
+describe('CHANGELOG.md', () => {
+  it('begins with the version that package.json has', () => {
+    const [, version] = /^## \[([\d.]+)\]/m.exec(read('CHANGELOG.md')) ?? [];
+
+    expect(version).toBe(packageJson.version);
+  });
+});
 
 describe('docs/operations.md', () => {
   it('has every type of failure with its status and next step, as the code has them', () => {
