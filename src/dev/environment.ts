@@ -21,7 +21,19 @@ export interface DevEnvironment {
  * The only variables that children inherit. The user's AWS credentials and profile are deliberately not among
  * them: nothing in the embedded stack may ever reach a real account.
  */
-const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'SSL_CERT_FILE', 'SSL_CERT_DIR'] as const;
+export const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'SSL_CERT_FILE', 'SSL_CERT_DIR'] as const;
+
+/**
+ * Every variable that steers the embedded stack, with its default where that is one and the same everywhere.
+ * `.env.example` documents them; a test keeps the two in step.
+ */
+export const devVariables = {
+  TEMPORAL_CLI_PATH: undefined,
+  TEMPORAL_TEST_SERVER_PATH: undefined,
+  PROVISIONER_PYTHON: 'python3',
+  PROVISIONER_CACHE_DIR: undefined,
+  XDG_CACHE_HOME: undefined,
+} as const;
 
 /** Reads the environment. The only place in `src/dev` that does. */
 export function readDevEnvironment(env: NodeJS.ProcessEnv = process.env): DevEnvironment {
@@ -34,7 +46,7 @@ export function readDevEnvironment(env: NodeJS.ProcessEnv = process.env): DevEnv
     cacheDirectory: cacheDirectory(env),
     temporalCliPath: presence(env['TEMPORAL_CLI_PATH']),
     temporalTestServerPath: presence(env['TEMPORAL_TEST_SERVER_PATH']),
-    python: presence(env['PROVISIONER_PYTHON']) ?? 'python3',
+    python: presence(env['PROVISIONER_PYTHON']) ?? devVariables.PROVISIONER_PYTHON,
     pathDirectories: (env['PATH'] ?? '').split(':').filter((directory) => directory !== ''),
     inherited,
   };

@@ -1,16 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
 import { defaultClusterPolicy } from '../domain/cluster-snapshot.ts';
 import { ConfigError, readApiConfig, readWorkerConfig } from './config.ts';
-import {
-  apiVariables,
-  commonVariables,
-  policyVariables,
-  temporalVariables,
-  workerVariables,
-} from './variables.ts';
 
 const token = 'k3'.repeat(20);
 const apiEnvironment = { AWS_REGION: 'us-east-1', CONTROL_BUCKET: 'control', API_TOKEN: token };
@@ -152,44 +143,5 @@ describe('readWorkerConfig', () => {
     expect(problemsOf(() => readWorkerConfig({ ...workerEnvironment, [name]: value }))).toEqual([
       expect.stringContaining(name),
     ]);
-  });
-});
-
-describe('.env.example', () => {
-  const shape = {
-    ...temporalVariables,
-    ...commonVariables,
-    ...policyVariables,
-    ...apiVariables,
-    ...workerVariables,
-  };
-  const { properties = {}, required = [] } = z.toJSONSchema(z.object(shape), {
-    io: 'input',
-    unrepresentable: 'any',
-  });
-  const names = Object.keys(shape);
-  const text = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
-  const documented = Object.fromEntries(
-    [...text.matchAll(/^# (.+)\n([A-Z0-9_]+)=(.*)$/gm)].map(([, comment, name, value]) => [
-      name,
-      { comment, value },
-    ]),
-  );
-
-  it('documents every variable and no other', () => {
-    expect(Object.keys(documented).toSorted()).toEqual(names.toSorted());
-    expect(text.match(/^[A-Z0-9_]+=/gm)).toHaveLength(names.length);
-  });
-
-  it.each(names)('agrees with the schema about %s', (name) => {
-    const { comment = '', value } = documented[name] ?? {};
-    const schema = properties[name];
-    const fallback = typeof schema === 'object' && 'default' in schema ? String(schema.default) : undefined;
-    const ending = fallback ? `Default ${fallback}` : required.includes(name) ? 'Required' : 'Optional';
-    const unit = /_(SECONDS|DAYS)$/.exec(name)?.[1] ?? '';
-
-    expect(value).toBe(fallback ?? '');
-    expect(comment.endsWith(ending)).toBe(true);
-    expect(comment.toUpperCase()).toContain(unit);
   });
 });
