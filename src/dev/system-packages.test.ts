@@ -31,6 +31,21 @@ function machine(options: { canInstall: boolean; installWorks?: boolean }) {
 }
 
 describe('ensureSystemPackages', () => {
+  it('can be given up while it installs', async () => {
+    const { requirement, options } = machine({ canInstall: true });
+    const controller = new AbortController();
+    const host: PackageHost = {
+      canInstall: async () => true,
+      install: async (_packages, signal) => {
+        controller.abort(new Error('interrupted'));
+        signal?.throwIfAborted();
+      },
+    };
+    const { signal } = controller;
+    const ensuring = ensureSystemPackages([requirement('debootstrap')], { ...options, host, signal });
+    await expect(ensuring).rejects.toThrow('interrupted');
+  });
+
   it('installs only what is missing, and says so', async () => {
     const { installed, requirement, progress, options } = machine({ canInstall: true });
     installed.add('iproute2');

@@ -27,4 +27,14 @@ describe('a file lock', () => {
     }).then(async ({ next }) => next);
     expect(order).toEqual(['holder', 'next']);
   });
+
+  it('is not waited for when the signal comes before the waiting begins', async () => {
+    const path = join(directory, 'lock');
+    await withFileLock(path, async () => {
+      const controller = new AbortController();
+      const waiting = withFileLock(path, async () => 'never', controller.signal);
+      controller.abort(new Error('interrupted'));
+      await expect(waiting).rejects.toThrow('interrupted');
+    });
+  });
 });

@@ -15,8 +15,9 @@ export async function withFileLock<T>(
   action: () => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  signal?.throwIfAborted();
   await mkdir(dirname(path), { recursive: true });
+  // Nothing is awaited from here to the listener: an abortion in between would not be heard.
+  signal?.throwIfAborted();
   const holder = execa('flock', ['--exclusive', path, 'sh', '-c', 'echo locked; exec cat'], {
     stdin: 'pipe',
     reject: false,
