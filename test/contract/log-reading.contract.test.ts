@@ -261,8 +261,7 @@ test('the archive has every byte once', async () => {
   expect(cut.subarray(2 * PIECE).toString()).toBe('[… 1000000 bytes left out …]\ntail\n');
   expect(JSON.parse(missing.toString())).toMatchObject({
     missing: [
-      { jobKey: 'long', kind: 'info', reason: 'Nothing was written.' },
-      { jobKey: 'long', kind: 'environment' },
+      { jobKey: 'long', kind: 'environment', reason: 'Nothing was written.' },
       { jobKey: 'long', kind: 'script' },
       { jobKey: 'long', kind: 'stderr' },
       { jobKey: 'cut', kind: 'environment' },
