@@ -35,7 +35,7 @@ function batchOf(cluster: SlurmCluster, index: number): string {
     campaignId: campaignOf(0),
     jobKey: `job-${index}`,
   });
-  return renderBatchScript(specOf(index), { ...paths, defaultQueue: 'debug' });
+  return renderBatchScript(specOf(index), { ...paths, comment: '', defaultQueue: 'debug' });
 }
 
 async function sbatchLoop({ cluster }: Bench): Promise<number> {

@@ -1,5 +1,5 @@
 import type { LogStream } from '../clients/log-streams.ts';
-import type { FileContent, HeadNode, JobOutput, SlurmGateway } from '../clients/slurm-gateway.ts';
+import type { FileContent, HeadNode, HeadNodeFiles, JobOutput } from '../clients/slurm-gateway.ts';
 import { wholeTextLength } from '../domain/log-events.ts';
 import { MAX_FILES_AT_A_TIME, ROUND_BYTES } from './job-files.ts';
 import type { JobFile, JobFilesDeps } from './job-files.ts';
@@ -18,7 +18,7 @@ const EMPTY_SECONDS = 60;
 const MAX_SECONDS = 50 * 60;
 
 export interface FollowDeps extends JobFilesDeps {
-  readonly gateway: Pick<SlurmGateway, 'readFiles' | 'listOutputs'>;
+  readonly gateway: Pick<HeadNodeFiles, 'readFiles' | 'listOutputs'>;
   /** Between two looks at what running jobs have written. */
   readonly logFollowSeconds: number;
 }

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { AwsClients } from '../clients/aws.ts';
 import type { CampaignStore } from '../clients/campaign-store.ts';
-import type { SlurmGateway } from '../clients/slurm-gateway.ts';
+import type { HeadNodeFiles, SlurmAccounting, SlurmControl, SlurmGateway } from '../clients/slurm-gateway.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
 import { JOB_USER } from '../domain/pcluster-config.ts';
 import { createCampaignPlanActivities } from './campaign-plan.ts';
@@ -29,7 +29,7 @@ export interface ActivityDeps
     Pick<KeyDeps, 'halfMadeGraceSeconds'>,
     Pick<ReadinessDeps, 'sshPort'> {
   readonly aws: AwsClients;
-  readonly gateway: SlurmGateway;
+  readonly gateway: SlurmGateway & SlurmControl & SlurmAccounting & HeadNodeFiles;
   readonly campaignStore: CampaignStore;
   readonly usageStore: UsageStore;
   readonly temporal: Client;

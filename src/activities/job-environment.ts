@@ -1,6 +1,6 @@
 import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import type { LogStream } from '../clients/log-streams.ts';
-import type { FileContent, HeadNode, SlurmGateway } from '../clients/slurm-gateway.ts';
+import type { FileContent, HeadNode, HeadNodeFiles } from '../clients/slurm-gateway.ts';
 import { redactEnvironment } from '../domain/redact.ts';
 import { writeDocument } from './job-log-copy.ts';
 
@@ -23,7 +23,7 @@ export interface JobEnvironment {
 export async function copyEnvironments(
   deps: {
     readonly logs: CloudWatchLogsClient;
-    readonly gateway: Pick<SlurmGateway, 'readFiles'>;
+    readonly gateway: Pick<HeadNodeFiles, 'readFiles'>;
     readonly now: () => number;
   },
   head: HeadNode,

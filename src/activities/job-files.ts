@@ -1,7 +1,7 @@
 import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { log } from '@temporalio/activity';
 import type { LogStream } from '../clients/log-streams.ts';
-import type { FileContent, HeadNode, SlurmGateway } from '../clients/slurm-gateway.ts';
+import type { FileContent, HeadNode, HeadNodeFiles } from '../clients/slurm-gateway.ts';
 import { MAX_PIECE_BYTES } from '../domain/log-events.ts';
 import { nextSpan } from '../domain/log-limits.ts';
 import type { LogLimits } from '../domain/log-limits.ts';
@@ -16,7 +16,7 @@ export const MAX_FILES_AT_A_TIME = ROUND_BYTES / MAX_PIECE_BYTES;
 
 export interface JobFilesDeps {
   readonly logs: CloudWatchLogsClient;
-  readonly gateway: Pick<SlurmGateway, 'readFiles'>;
+  readonly gateway: Pick<HeadNodeFiles, 'readFiles'>;
   readonly logLimits: LogLimits;
   readonly now: () => number;
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { CampaignStore } from '../clients/campaign-store.ts';
 import { ensureLogGroup } from '../clients/log-streams.ts';
 import type { LogStream } from '../clients/log-streams.ts';
-import type { JobOutput, SlurmGateway } from '../clients/slurm-gateway.ts';
+import type { HeadNodeFiles, JobOutput } from '../clients/slurm-gateway.ts';
 import { logGroupName } from '../domain/cluster-name.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { infoDocument, scriptDocument } from '../domain/job-documents.ts';
@@ -23,7 +23,7 @@ import type { Activities, FollowRequest, LogCopyRequest } from './port.ts';
 export interface LogDeps {
   readonly logs: CloudWatchLogsClient;
   readonly campaignStore: Pick<CampaignStore, 'get'>;
-  readonly gateway: Pick<SlurmGateway, 'readFiles' | 'listOutputs' | 'forgetOutputs'>;
+  readonly gateway: Omit<HeadNodeFiles, 'readHostKey'>;
   /** How long CloudWatch keeps what jobs wrote. */
   readonly logRetentionDays: number;
   /** How much is kept of each output of a job. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { HeadNode, SlurmGateway, SlurmHealth } from '../clients/slurm-gateway.ts';
+import type { HeadNode, HeadNodeFiles, SlurmGateway, SlurmHealth } from '../clients/slurm-gateway.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { FailureType } from '../domain/failures.ts';
 import { epochStartSeconds } from '../domain/ids.ts';
@@ -12,7 +12,7 @@ import { pollUntil } from './poll.ts';
 import type { Activities } from './port.ts';
 
 export interface ReadinessDeps {
-  readonly gateway: SlurmGateway;
+  readonly gateway: SlurmGateway & Pick<HeadNodeFiles, 'readHostKey'>;
   /** The account that jobs run in, `sim` on the platform. */
   readonly jobUser: string;
   /** 22 by default. */
@@ -79,7 +79,7 @@ function assertUsable({ partitions, storesComments }: SlurmHealth, queues: reado
       ),
   );
   if (missing.length > 0) throw notReady(`sinfo shows no nodes that are up in ${missing.join(', ')}`);
-  if (!storesComments) {
+  if (storesComments === false) {
     throw notReady(
       'Slurm’s accounting does not keep comments: AccountingStoreFlags must contain job_comment',
     );

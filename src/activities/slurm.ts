@@ -1,5 +1,5 @@
 import type { CampaignStore } from '../clients/campaign-store.ts';
-import type { JobToSubmit, SlurmGateway } from '../clients/slurm-gateway.ts';
+import type { JobToSubmit, SlurmControl, SlurmGateway } from '../clients/slurm-gateway.ts';
 import type { ControlOutcome } from '../domain/job-control.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { parseJobComment } from '../domain/ids.ts';
@@ -11,7 +11,7 @@ import { pollUntil } from './poll.ts';
 import type { Activities, ObserveRequest, SubmitRequest } from './port.ts';
 
 export interface SlurmActivityDeps {
-  readonly gateway: SlurmGateway;
+  readonly gateway: SlurmGateway & SlurmControl;
   readonly campaignStore: Pick<CampaignStore, 'get'>;
 }
 
@@ -43,7 +43,8 @@ export function createSlurmActivities({
         gateway.observe({ epoch, access }, accountingWindow(request), { signal }),
       );
       return {
-        activity: classifyActivity(facts, interactiveSessions),
+        // Terminals that cannot be seen may be there.
+        activity: classifyActivity(facts, interactiveSessions ?? 1),
         runningOwn: facts.filter((fact) => isRunningOwn(fact, epoch)).length,
         ...newFacts(facts, request, { remembered, nowSeconds: Date.now() / 1000 }),
       };

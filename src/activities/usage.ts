@@ -1,4 +1,4 @@
-import type { SlurmGateway } from '../clients/slurm-gateway.ts';
+import type { SlurmAccounting } from '../clients/slurm-gateway.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { isAnyRunning, mergeUsage } from '../domain/usage.ts';
@@ -7,7 +7,7 @@ import { withHeartbeat } from './heartbeat.ts';
 import type { Activities } from './port.ts';
 
 export interface UsageActivityDeps {
-  readonly gateway: Pick<SlurmGateway, 'readUsage'>;
+  readonly gateway: SlurmAccounting;
   readonly usageStore: Pick<UsageStore, 'get' | 'put'>;
 }
 

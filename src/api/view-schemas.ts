@@ -6,7 +6,14 @@ import {
   type LogLocation,
 } from '../domain/campaign-view.ts';
 import type { ClusterSpec, ClusterSpecSummary } from '../domain/cluster-spec.ts';
-import { type ClusterAccess, clusterStates, type ClusterView, type Hold } from '../domain/cluster-view.ts';
+import {
+  type ClusterAccess,
+  clusterStates,
+  type ClusterView,
+  type Hold,
+  type SlurmApiAccess,
+  slurmApiTrusts,
+} from '../domain/cluster-view.ts';
 import { type Failure, failures, isFailureType } from '../domain/failures.ts';
 import { campaignIdSchema, jobKeySchema, projectIdSchema, virtualLabIdSchema } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
@@ -47,6 +54,19 @@ const clusterSpecSummaryFields = {
   maxLifetimeSeconds: z.int(),
 } satisfies Fields<ClusterSpecSummary>;
 
+const slurmApiFields = {
+  port: z.int().meta({ description: 'Of Slurm’s REST API, behind TLS, at the address of the head node.' }),
+  certificateSha256: z
+    .string()
+    .meta({ description: 'SHA-256 of the certificate that it shows, in hexadecimal digits.' }),
+  trust: z.enum(slurmApiTrusts).meta({
+    description: 'Whose tokens Slurm accepts: those of the epoch’s own key, or Keycloak’s as well.',
+  }),
+  signingKeySecretArn: z
+    .string()
+    .meta({ description: 'Secrets Manager ARN of the private key that signs the service’s own tokens.' }),
+} satisfies Fields<SlurmApiAccess>;
+
 const accessFields = {
   address: z.string(),
   port: z.int(),
@@ -57,6 +77,7 @@ const accessFields = {
   privateKeySecretArn: z
     .string()
     .meta({ description: 'Secrets Manager ARN of the private key of the job user.' }),
+  slurmApi: z.object(slurmApiFields).optional(),
 } satisfies Fields<ClusterAccess>;
 
 const holdFields = { name: z.string(), reason: z.string(), until: time } satisfies Fields<Hold>;

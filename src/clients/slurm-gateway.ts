@@ -28,9 +28,9 @@ export interface SlurmHealth {
   readonly partitions: readonly PartitionFact[];
   /**
    * Whether accounting keeps comments (`AccountingStoreFlags=job_comment`): without them an ended job cannot be told
-   * from one that was never submitted.
+   * from one that was never submitted. Undefined where the gateway cannot see it.
    */
-  readonly storesComments: boolean;
+  readonly storesComments: boolean | undefined;
 }
 
 /** A job that is to exist, and what Slurm itself is to wait for before it starts the job. */
@@ -61,8 +61,11 @@ export interface SlurmSnapshot {
    * jobs of the epoch that Slurm accepted and then lost (`source: 'ledger'`).
    */
   readonly facts: readonly SlurmJobFact[];
-  /** Open terminals on the head node; our own channels have none. */
-  readonly interactiveSessions: number;
+  /**
+   * Open terminals on the head node; our own channels have none. Undefined where the gateway cannot see them: then
+   * nobody may take the head node for idle.
+   */
+  readonly interactiveSessions: number | undefined;
 }
 
 /** Which of our jobs: all of the epoch, all of a campaign, or those of a campaign that are named. */
@@ -116,13 +119,12 @@ export interface SlurmUsage {
 }
 
 /**
- * Slurm on a head node, in the verbs that we need. Every call may be repeated.
+ * What Slurm on a head node is asked, in the verbs that we need; over SSH or over slurmrestd. Every call may be
+ * repeated.
  *
  * Failures: HeadNodeUnreachable, HostKeyMismatch; SlurmUnavailable where Slurm does not answer, or only in part.
  */
 export interface SlurmGateway {
-  /** Connects and returns the host key that the head node shows, trusting it: call once, then pin the key. */
-  readHostKey(head: UnpinnedHeadNode, options?: CallOptions): Promise<string>;
   /** Fails unless the controller answers. */
   ping(head: HeadNode, options?: CallOptions): Promise<SlurmHealth>;
   /**
@@ -142,8 +144,41 @@ export interface SlurmGateway {
     selection: JobSelection,
     options?: CallOptions,
   ): Promise<{ readonly remaining: number }>;
+  /** Forgets connections, keys and tokens of a deployment. */
+  disconnect(epoch: string): void;
+  /** Ends all connections. */
+  close(): void;
+}
+
+/**
+ * What Slurm lets only its operators do, whom slurmrestd has none of: over SSH as the head node's administrator.
+ * Failures as those of {@link SlurmGateway}.
+ */
+export interface SlurmControl {
   /** Does something to live jobs, one by one; answers are in the order of the jobs. */
   control(head: HeadNode, control: JobControl, options?: CallOptions): Promise<ControlOutcome[]>;
+}
+
+/** Reports from accounting; over SSH only. Failures as those of {@link SlurmGateway}. */
+export interface SlurmAccounting {
+  /**
+   * Allocations of the epoch, of every user: those that have ended since then (seconds since 1970) or have not ended,
+   * all of them if no moment is given.
+   */
+  readUsage(
+    head: HeadNode,
+    request: { readonly sinceSeconds?: number },
+    options?: CallOptions,
+  ): Promise<SlurmUsage>;
+}
+
+/**
+ * What can only be had on the head node itself, and so over SSH only: its host key, and the files of jobs, which
+ * slurmrestd does not serve. Every call may be repeated. Failures: HeadNodeUnreachable, HostKeyMismatch.
+ */
+export interface HeadNodeFiles {
+  /** Connects and returns the host key that the head node shows, trusting it: call once, then pin the key. */
+  readHostKey(head: UnpinnedHeadNode, options?: CallOptions): Promise<string>;
   /** Reads parts of files that jobs wrote, many through one channel, in the order of the request. Follows no link. */
   readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]>;
   /** What our jobs have written, of those that have started and were not yet forgotten by {@link forgetOutputs}. */
@@ -154,17 +189,4 @@ export interface SlurmGateway {
     jobs: readonly Pick<JobOutput, 'campaignId' | 'jobKey'>[],
     options?: CallOptions,
   ): Promise<void>;
-  /**
-   * Allocations of the epoch, of every user: those that have ended since then (seconds since 1970) or have not ended,
-   * all of them if no moment is given.
-   */
-  readUsage(
-    head: HeadNode,
-    request: { readonly sinceSeconds?: number },
-    options?: CallOptions,
-  ): Promise<SlurmUsage>;
-  /** Forgets connections and keys of a deployment. */
-  disconnect(epoch: string): void;
-  /** Ends all connections. */
-  close(): void;
 }

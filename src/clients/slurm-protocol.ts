@@ -1,4 +1,5 @@
 import { KnownFailure } from '../domain/failures.ts';
+import { jobComment } from '../domain/ids.ts';
 import type { ControlOutcome, JobAction } from '../domain/job-control.ts';
 import { jobPaths, renderJobFiles } from '../domain/sbatch.ts';
 import {
@@ -39,8 +40,9 @@ export function encodeSubmission(
   const headers = [`${head.epoch} ${jobs.length} ${head.sinceSeconds}`];
   const bodies: Buffer[] = [];
   for (const { spec: job, dependencies = [] } of jobs) {
-    const paths = jobPaths(head.home, { epoch: head.epoch, campaignId, jobKey: job.key });
-    const files = renderJobFiles(job, { ...paths, defaultQueue });
+    const reference = { epoch: head.epoch, campaignId, jobKey: job.key };
+    const paths = jobPaths(head.home, reference);
+    const files = renderJobFiles(job, { ...paths, comment: jobComment(reference), defaultQueue });
     // A directory that the job names itself is not ours to create.
     const directory = job.workingDirectory === undefined ? paths.defaultWorkingDirectory : '';
     const parts = [directory, files.batch, files.script, files.exports].map((part) =>

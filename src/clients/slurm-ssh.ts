@@ -9,10 +9,13 @@ import type {
   FileContent,
   FilePart,
   HeadNode,
+  HeadNodeFiles,
   JobControl,
   JobOutput,
   JobSelection,
   JobToSubmit,
+  SlurmAccounting,
+  SlurmControl,
   SlurmGateway,
   SlurmHealth,
   SlurmSnapshot,
@@ -66,8 +69,8 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 /** Clocks of the worker and of the head node may differ by this much. */
 const CLOCK_TOLERANCE_SECONDS = 3600;
 
-/** Slurm through the command-line programs of the head node, over SSH. */
-export class SlurmSsh implements SlurmGateway {
+/** Slurm through the command-line programs of the head node, and its jobs' files, over SSH. */
+export class SlurmSsh implements SlurmGateway, SlurmControl, SlurmAccounting, HeadNodeFiles {
   readonly #pool: SshPool;
   readonly #homes = new WeakMap<SshConnection, Promise<string>>();
 

@@ -27,7 +27,23 @@ export interface ClusterAccess {
   readonly hostKey: string;
   /** Secrets Manager ARN of the job user's private key. */
   readonly privateKeySecretArn: string;
+  /** Absent where the spec asks for no Slurm REST API, and in views of releases before 0.3.0. */
+  readonly slurmApi?: SlurmApiAccess;
 }
+
+/** How Slurm's REST API of a cluster is reached. slurmrestd itself listens behind TLS. */
+export interface SlurmApiAccess {
+  readonly port: number;
+  /** SHA-256 of its certificate in lower-case hexadecimal digits, read over SSH when the cluster became ready. */
+  readonly certificateSha256: string;
+  /** Whose tokens Slurm accepts: this service's own for the epoch, and Keycloak's as well where the spec asks so. */
+  readonly trust: SlurmApiTrust;
+  /** Secrets Manager ARN of the private key that this service signs its tokens with. */
+  readonly signingKeySecretArn: string;
+}
+
+export const slurmApiTrusts = ['epoch-key', 'epoch-key-and-keycloak'] as const;
+export type SlurmApiTrust = (typeof slurmApiTrusts)[number];
 
 /** A named reason that keeps a cluster although it is idle. */
 export interface Hold {

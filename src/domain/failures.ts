@@ -109,6 +109,13 @@ export const failures = {
     title: 'Slurm does not answer on the head node',
     nextStep: 'Check slurmctld and slurmdbd on the head node (`systemctl status`, /var/log/slurm*).',
   },
+  SlurmTokenRefused: {
+    retryable: true,
+    httpStatus: 502,
+    title: 'Slurm refused the token of the service',
+    nextStep:
+      'Compare the JWKS on the head node with the signing key of the epoch, and the clocks; slurmctld.log names the cause.',
+  },
   ClusterNotReady: {
     retryable: true,
     httpStatus: 503,

@@ -52,7 +52,7 @@ async function runJob(
   [shell, ...shellArguments]: [string, ...string[]] = ['bash'],
 ) {
   const job = jobSpecSchema.parse({ key: 'job', ...input });
-  const files = renderJobFiles(job, { ...paths, defaultQueue: 'main' });
+  const files = renderJobFiles(job, { ...paths, comment: 'pcp/e1/c1/k1', defaultQueue: 'main' });
   for (const [name, content] of Object.entries(files)) {
     await writeFile(join(paths.jobDirectory, name), content, { mode: 0o600 });
   }
@@ -214,15 +214,23 @@ describe('a job on the compute node', () => {
   });
 });
 
-/** sbatch's own reading of a directive (`_get_argument`, src/sbatch/opt.c), for values without quotes. */
+/** sbatch's own reading of a directive (`_get_argument`, src/sbatch/opt.c): that of 22.05, which newer ones share. */
 function readDirective(script: string, name: string): string | undefined {
   const line = script.split('\n').find((candidate) => candidate.startsWith(`#SBATCH --${name}=`));
   const raw = line?.slice(`#SBATCH --${name}=`.length);
   if (raw === undefined) return undefined;
   let value = '';
+  let isQuoted = false;
   for (let i = 0; i < raw.length; i++) {
-    if (raw[i] === '\\') i++;
-    else if (/[\s#'"]/.test(raw[i] ?? '')) break;
+    const isEscaped = raw[i] === '\\';
+    if (isEscaped) i++;
+    // A backslash does not help here.
+    if (!isQuoted && /\s/.test(raw[i] ?? '')) break;
+    if (!isEscaped && raw[i] === '"') {
+      isQuoted = !isQuoted;
+      continue;
+    }
+    if (!isEscaped && /[#']/.test(raw[i] ?? '')) break;
     value += raw[i];
   }
   return value;
@@ -234,6 +242,7 @@ function render(input: Partial<JobSpecInput> = {}): string {
     jobDirectory: '/home/sim/j',
     defaultWorkingDirectory: '/home/sim/w',
     runningMarker: '/home/sim/running/c:key-1',
+    comment: 'pcp/e/c/key-1',
     defaultQueue: 'main',
   });
 }

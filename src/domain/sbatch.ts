@@ -1,4 +1,5 @@
 import type { JobReference } from './ids.ts';
+import { claimKey } from './job-claim.ts';
 import type { JobSpec } from './job.ts';
 import { shellQuote } from './shell-quote.ts';
 
@@ -30,6 +31,8 @@ export function jobPaths(home: string, { epoch, campaignId, jobKey }: JobReferen
 }
 
 export interface BatchContext extends JobPaths {
+  /** By which Slurm knows the job as ours (`jobComment`). */
+  readonly comment: string;
   /** Queue of jobs that name none. */
   readonly defaultQueue: string;
 }
@@ -46,13 +49,34 @@ export interface JobFiles {
 
 /** Renders the files of a job. */
 export function renderJobFiles(job: JobSpec, context: BatchContext): JobFiles {
+  return { batch: renderBatchScript(job, context), ...renderProgram(job) };
+}
+
+function renderProgram(job: JobSpec): Omit<JobFiles, 'batch'> {
   return {
-    batch: renderBatchScript(job, context),
     script: job.script ?? renderCommand(job.command ?? []),
     exports: Object.entries(job.environment)
       .map(([name, value]) => `export ${name}=${shellQuote(value)}\n`)
       .join(''),
   };
+}
+
+/**
+ * The same for slurmrestd, which reads no directives and puts no files on the cluster: the wrapper makes the job's
+ * folder, sends the output there, and writes script and exports itself. So both are part of what Slurm keeps of the
+ * job, which its user and administrators may read (`scontrol write batch_script`).
+ */
+export function renderSelfContainedBatch(job: JobSpec, context: BatchContext): string {
+  const file = (name: string) => shellQuote(`${context.jobDirectory}/${name}`);
+  const { script, exports } = renderProgram(job);
+  const folders = [context.jobDirectory];
+  if (job.workingDirectory === undefined) folders.push(context.defaultWorkingDirectory);
+  return `#!/bin/bash -l
+( umask 077 && mkdir -p -- ${folders.map(shellQuote).join(' ')} ) || exit 1
+exec >>${file('stdout')} 2>>${file('stderr')}
+${claimKey(context.jobDirectory, context.comment)}
+( umask 077 && printf %s ${shellQuote(script)} >${file('script')} && printf %s ${shellQuote(exports)} >${file('exports')} ) || exit 1
+${becomeProgram(job, context)}`;
 }
 
 /**
@@ -67,11 +91,16 @@ export function renderBatchScript(job: JobSpec, context: BatchContext): string {
     // Said in any case: a cluster's default (JobRequeue) may be either.
     `#SBATCH --${job.requeueLimit === 0 ? 'no-requeue' : 'requeue'}`,
   ];
-  const file = (name: string) => shellQuote(`${context.jobDirectory}/${name}`);
-  // Paths stand here as they are: a variable of the wrapper could be one of the caller's.
   return `#!/bin/bash -l
 ${directives.join('\n')}
-${markAsRunning(context.runningMarker)}
+${claimKey(context.jobDirectory, context.comment)}
+${becomeProgram(job, context)}`;
+}
+
+/** Paths stand here as they are: a variable of the wrapper could be one of the caller's. */
+function becomeProgram(job: JobSpec, context: BatchContext): string {
+  const file = (name: string) => shellQuote(`${context.jobDirectory}/${name}`);
+  return `${markAsRunning(context.runningMarker)}
 cd -- ${shellQuote(workingDirectoryOf(job, context))} || exit 1
 chmod u+x ${file('script')}
 . ${file('exports')}
@@ -110,10 +139,12 @@ function directivesOf(job: JobSpec, context: BatchContext): [name: string, value
 /**
  * sbatch reads directives with its own parser (`_get_argument` in sbatch's xlate.c): blanks end a value, `#` begins a
  * comment, quotes group, and a backslash takes the next byte as it is. Escaping every ASCII character that is not
- * plainly harmless needs to know none of the special cases. Line breaks cannot be written: job.ts refuses them.
+ * plainly harmless needs to know none of the special cases but one: in Slurm 22.05 a blank ends a value although a
+ * backslash stands before it, unless it stands in quotes as well. Line breaks cannot be written: job.ts refuses them.
  */
 function escapeDirective(value: string): string {
-  return value.replaceAll(/[^A-Za-z0-9_./\-\u0080-\u{10FFFF}]/gu, String.raw`\$&`);
+  const escaped = value.replaceAll(/[^A-Za-z0-9_./\-\u0080-\u{10FFFF}]/gu, String.raw`\$&`);
+  return /\s/.test(value) ? `"${escaped}"` : escaped;
 }
 
 /** A script that becomes the command: the same path as for scripts, so a job always is one executable file. */

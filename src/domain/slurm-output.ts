@@ -138,7 +138,7 @@ const baseOfFlag: Readonly<Record<SlurmStateFlag, SlurmBaseState | undefined>> =
 };
 
 /** Whether a base state is an end, should no flag say otherwise. */
-function hasEnded(state: SlurmBaseState | undefined): boolean {
+export function hasEnded(state: SlurmBaseState | undefined): boolean {
   return state !== undefined && state !== 'PENDING' && state !== 'RUNNING' && state !== 'SUSPENDED';
 }
 
@@ -161,9 +161,14 @@ export function parseState(text: string): Pick<SlurmJobFact, 'state' | 'flags'> 
   return { state: known ? (words.find(isBaseState) ?? implied) : undefined, flags };
 }
 
-/** `3:0` is exit code 3; `0:11` is signal 11. Live jobs say `0:0`, which means nothing before the end. */
+/**
+ * `3:0` is exit code 3; `0:11` is signal 11. Live jobs say `0:0`, which means nothing before the end. squeue of 22.05
+ * prints the raw wait status (wait(2)): 768 is exit code 3.
+ */
 function parseExitCode(text: string): Pick<SlurmJobFact, 'exitCode' | 'signal'> {
-  const match = /^(\d+):(\d+)$/.exec(text.trim());
+  const raw = /^\d+$/.test(text.trim()) ? Number(text) : undefined;
+  const printed = raw === undefined ? text.trim() : `${raw >> 8}:${raw & 0x7f}`;
+  const match = /^(\d+):(\d+)$/.exec(printed);
   if (match === null) throw new SlurmOutputError(`not an exit code: ${JSON.stringify(text.slice(0, 50))}`);
   const signal = Number(match[2]);
   return signal === 0 ? { exitCode: Number(match[1]) } : { exitCode: Number(match[1]), signal };

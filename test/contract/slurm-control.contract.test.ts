@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { HeadNode, SlurmGateway } from '../../src/clients/slurm-gateway.ts';
+import type { HeadNode, SlurmControl, SlurmGateway } from '../../src/clients/slurm-gateway.ts';
 import type { JobAction } from '../../src/domain/job-control.ts';
 import { jobSpecSchema } from '../../src/domain/job.ts';
 import { factsByJobKey } from '../../src/domain/job-state.ts';
@@ -8,7 +8,7 @@ import { FakeSlurmGateway } from '../fakes/fake-slurm-gateway.ts';
 import { startSlurmCluster } from '../support/slurm-cluster.ts';
 
 interface Rig {
-  readonly gateway: SlurmGateway;
+  readonly gateway: SlurmGateway & SlurmControl;
   readonly head: HeadNode;
   /** The same head node, as its administrator reaches it. */
   readonly admin: HeadNode;

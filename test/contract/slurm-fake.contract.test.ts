@@ -1,21 +1,20 @@
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { FakeSlurmGateway } from '../fakes/fake-slurm-gateway.ts';
+import { describeHeadNodeFiles } from './head-node-files.contract.ts';
 import { describeSlurmGateway } from './slurm-gateway.contract.ts';
+
+function headOf({ hostKey }: FakeSlurmGateway) {
+  const access = { address: 'none', port: 22, user: 'sim', hostKey, privateKeySecretArn: 'none' };
+  return { epoch: 'e1', access };
+}
 
 describeSlurmGateway('in memory', async () => {
   const gateway = new FakeSlurmGateway();
+  const head = headOf(gateway);
   return {
     gateway,
-    head: {
-      epoch: 'e1',
-      access: {
-        address: 'none',
-        port: 22,
-        user: 'sim',
-        hostKey: gateway.hostKey,
-        privateKeySecretArn: 'none',
-      },
-    },
+    head,
+    impostor: { ...head, access: { ...head.access, hostKey: 'ssh-ed25519 AAAAanother' } },
     async stopController() {
       gateway.outage = new KnownFailure('SlurmUnavailable', 'the controller is down');
     },
@@ -35,4 +34,9 @@ describeSlurmGateway('in memory', async () => {
       gateway.close();
     },
   };
+});
+
+describeHeadNodeFiles('in memory', async () => {
+  const gateway = new FakeSlurmGateway();
+  return { files: gateway, gateway, head: headOf(gateway), close: async () => gateway.close() };
 });

@@ -5,6 +5,8 @@ import { jobSpecSchema } from '../../src/domain/job.ts';
 import { jobPaths } from '../../src/domain/sbatch.ts';
 import { startSlurmCluster } from '../support/slurm-cluster.ts';
 import type { SlurmCluster } from '../support/slurm-cluster.ts';
+import { sshRig } from '../support/slurm-rigs.ts';
+import { describeHeadNodeFiles } from './head-node-files.contract.ts';
 import { describeSlurmGateway, newCampaignId } from './slurm-gateway.contract.ts';
 
 let cluster: SlurmCluster;
@@ -14,27 +16,11 @@ beforeAll(async () => {
 });
 afterAll(async () => cluster?.close());
 
-describeSlurmGateway('over SSH to a real head node', async () => ({
+describeSlurmGateway('over SSH to a real head node', async () => sshRig(cluster));
+describeHeadNodeFiles('over SSH', async () => ({
+  files: cluster.gateway,
   gateway: cluster.gateway,
   head: cluster.head,
-  stopController: async () => cluster.killController(),
-  startController: async () => cluster.startController(),
-  async hold(jobId) {
-    await cluster.asSim('scontrol', 'hold', jobId);
-  },
-  async purge(jobId) {
-    // Slurm 24.11 looks for jobs to forget every 30 s; the shortest MinJobAge is 2 s.
-    await cluster.setMinJobAge(2);
-    await expect
-      .poll(async () => cluster.asSim('squeue', '--noheader', '--states=all', '--format=%i'), {
-        timeout: 90_000,
-      })
-      .not.toMatch(new RegExp(`^${jobId}$`, 'm'));
-    await cluster.setMinJobAge(300);
-  },
-  async reachTimeLimit(jobId) {
-    await cluster.asSim('scontrol', 'update', `JobId=${jobId}`, 'TimeLimit=0');
-  },
   close: async () => Promise.resolve(),
 }));
 

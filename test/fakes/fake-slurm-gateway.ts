@@ -3,9 +3,12 @@ import type {
   FileContent,
   FilePart,
   HeadNode,
+  HeadNodeFiles,
   JobControl,
   JobOutput,
   JobSelection,
+  SlurmAccounting,
+  SlurmControl,
   SlurmGateway,
   SlurmHealth,
   SlurmSnapshot,
@@ -35,7 +38,7 @@ interface FakeJob {
  * Slurm in memory, held to the same contract as the real one. It understands the commands that the contract uses:
  * `true`, `sh -c 'exit N'`, `sh -c 'kill -N $$'`, `echo …`, `sleep …` (until it is cancelled).
  */
-export class FakeSlurmGateway implements SlurmGateway {
+export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccounting, HeadNodeFiles {
   hostKey = 'ssh-ed25519 AAAAfake';
   storesComments = true;
   partitions = [{ name: 'debug', availability: 'up', nodes: 2 }];

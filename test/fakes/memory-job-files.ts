@@ -1,8 +1,8 @@
-import type { FileContent, FilePart, JobOutput, SlurmGateway } from '../../src/clients/slurm-gateway.ts';
+import type { FileContent, FilePart, HeadNodeFiles, JobOutput } from '../../src/clients/slurm-gateway.ts';
 import type { JobFileName } from '../../src/domain/sbatch.ts';
 
 /** Files of jobs as the gateway would read them from a head node. */
-export class MemoryJobFiles implements Pick<SlurmGateway, 'readFiles' | 'listOutputs' | 'forgetOutputs'> {
+export class MemoryJobFiles implements Omit<HeadNodeFiles, 'readHostKey'> {
   /** Undefined: something that is not a plain file. */
   readonly #files = new Map<string, Buffer | undefined>();
   /** Every part that was asked for, for tests that count what travels. */

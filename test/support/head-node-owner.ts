@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { smallCluster, startHeadNodeRig } from './head-nodes.ts';
 
 // Owns a database, a head node, and one that never becomes ready, until it is killed. Argument: the folder to work in.
-const rig = await startHeadNodeRig(process.argv[2]);
+const rig = await startHeadNodeRig({ baseDirectory: process.argv[2] ?? '' });
 const node = await rig.headNodes.start(smallCluster('orphan'));
 const endless = { name: 'endless.sh', content: Buffer.from('#!/bin/bash\nsleep 600\n'), args: [] };
 void rig.headNodes.start(smallCluster('endless', { onNodeConfigured: [endless] }));

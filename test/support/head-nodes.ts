@@ -5,7 +5,8 @@ import { startDatabaseNode } from '../../src/dev/head-node/database-node.ts';
 import type { DatabaseNode } from '../../src/dev/head-node/database-node.ts';
 import type { HeadNodeSpec } from '../../src/dev/head-node/head-node-spec.ts';
 import { HeadNodes } from '../../src/dev/head-node/head-nodes.ts';
-import { ensureRootImage } from '../../src/dev/head-node/root-image.ts';
+import { ensureRootImage, rootImageRecipes } from '../../src/dev/head-node/root-image.ts';
+import type { RootImageSuite } from '../../src/dev/head-node/root-image.ts';
 import { readDevEnvironment } from '../../src/dev/environment.ts';
 
 /** Head nodes with the database that they share, in a temporary folder. */
@@ -17,11 +18,22 @@ export interface HeadNodeRig {
   close(): Promise<void>;
 }
 
+export interface HeadNodeRigOptions {
+  /** A temporary folder if none is given. */
+  readonly baseDirectory?: string;
+  /** Decides the generation of Slurm; the current one if none is given. */
+  readonly suite?: RootImageSuite;
+}
+
 /** Starts the database; clusters are started by the tests. Builds the root image when the cache has none (70 s). */
-export async function startHeadNodeRig(baseDirectory?: string): Promise<HeadNodeRig> {
+export async function startHeadNodeRig({
+  baseDirectory,
+  suite = 'trixie',
+}: HeadNodeRigOptions = {}): Promise<HeadNodeRig> {
   const image = await ensureRootImage({
     cacheDir: readDevEnvironment().cacheDirectory,
     onProgress: () => undefined,
+    recipe: rootImageRecipes[suite],
   });
   const base = baseDirectory ?? (await mkdtemp(join(tmpdir(), 'head-nodes-')));
   const stateDirectory = join(base, 'clusters');

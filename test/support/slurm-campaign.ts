@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSlurmActivities } from '../../src/activities/slurm.ts';
-import type { SlurmGateway } from '../../src/clients/slurm-gateway.ts';
+import type { SlurmControl, SlurmGateway } from '../../src/clients/slurm-gateway.ts';
 import type { JobView } from '../../src/domain/campaign-view.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import type { CampaignContentReference, JobSpecInput } from '../../src/domain/job.ts';
@@ -52,7 +52,7 @@ export class SlurmCampaign {
     cluster: SlurmCluster,
     id: string,
     jobs: readonly JobSpecInput[],
-    gateway: SlurmGateway = cluster.gateway,
+    gateway: SlurmGateway & SlurmControl = cluster.gateway,
   ): Promise<SlurmCampaign> {
     const campaignStore = createMemoryCampaignStore();
     const specs = jobs.map((job) => jobSpecSchema.parse(job));

@@ -5,7 +5,10 @@ import { SlurmSsh } from '../../src/clients/slurm-ssh.ts';
 import type { HeadNodeSpec } from '../../src/dev/head-node/head-node-spec.ts';
 import type { ExecResult } from '../../src/dev/head-node/node-process.ts';
 import { newEpochId } from '../../src/domain/ids.ts';
+import type { RootImageSuite } from '../../src/dev/head-node/root-image.ts';
 import { asJobUser, smallCluster, startHeadNodeRig } from './head-nodes.ts';
+import { slurmRestActions } from './slurm-rest.ts';
+import type { SlurmRestTrust } from './slurm-rest.ts';
 
 /** A real cluster with the job user `sim`, and a gateway that logs in as that user. */
 export interface SlurmCluster {
@@ -38,20 +41,32 @@ export interface SlurmCluster {
 
 const CLUSTER = 'slurm-contract';
 
+export interface SlurmClusterOptions extends Pick<HeadNodeSpec, 'customSlurmSettings'> {
+  /** Decides the generation of Slurm; the current one if none is given. */
+  readonly suite?: RootImageSuite;
+  /** Serves Slurm's REST API as well, for tokens of these keys. */
+  readonly restApi?: SlurmRestTrust;
+}
+
 /** Starts a cluster of one queue `debug` with two nodes. */
 export async function startSlurmCluster({
+  suite = 'trixie',
+  restApi,
   customSlurmSettings = {},
-}: Pick<HeadNodeSpec, 'customSlurmSettings'> = {}): Promise<SlurmCluster> {
-  const rig = await startHeadNodeRig();
+}: SlurmClusterOptions = {}): Promise<SlurmCluster> {
+  const rig = await startHeadNodeRig({ suite });
   const keys = ssh2.utils.generateKeyPairSync('ed25519');
   const createUser = await readFile(new URL('../../assets/create-job-user.sh', import.meta.url));
+  const rest = restApi && (await slurmRestActions(restApi));
   const { address } = await rig.headNodes.start(
     smallCluster(CLUSTER, {
       // One key opens both accounts.
       adminPublicKey: keys.public.trim(),
-      customSlurmSettings: { AccountingStoreFlags: 'job_comment', ...customSlurmSettings },
+      customSlurmSettings: { AccountingStoreFlags: 'job_comment', ...customSlurmSettings, ...rest?.settings },
+      ...(rest && { onNodeStart: [rest.onNodeStart] }),
       onNodeConfigured: [
         { name: 'create-job-user.sh', content: createUser, args: ['sim', '1500', keys.public.trim()] },
+        ...(rest ? [rest.onNodeConfigured] : []),
       ],
     }),
   );

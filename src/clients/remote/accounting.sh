@@ -11,6 +11,7 @@ readonly US=$'\x1f' LIVE_STATES='^(PENDING|RUNNING|SUSPENDED|REQUEUED|RESIZING)?
 readonly SBATCH_SECONDS=180
 # What is asked of each job; sacct joins repeated --format options, so a program that wants others sets them here.
 columns=JobIDRaw,JobID,State,ExitCode,Reason,Submit,Start,End,NodeList,Restarts,Partition,User,JobName,Comment
+are_columns_known=''
 
 # All jobs since $1 (seconds since 1970), or those that the further arguments select.
 accounting_since() {
@@ -21,6 +22,11 @@ accounting_since() {
 }
 
 accounting() {
+  # Slurm 22.05 keeps no number of restarts; the column in its place is empty for whole jobs.
+  if [[ -z $are_columns_known && $columns == *,Restarts* ]]; then
+    if [[ $(sacct --helpformat 2>&1) != *Restarts* ]]; then columns=${columns/,Restarts/,MaxRSS}; fi
+    are_columns_known=1
+  fi
   SLURM_TIME_FORMAT=%s sacct --allocations --noheader --parsable2 --delimiter="$US" "$@" --format="$columns"
 }
 

@@ -24,7 +24,7 @@ export interface ClusterSeed {
 
 /** Length of the keys that `mungekey` makes, in bytes. */
 const MUNGE_KEY_BYTES = 128;
-const SCRIPTS = ['task-prolog.sh', 'compute-node.sh'];
+const SCRIPTS = ['task-prolog.sh', 'compute-node.sh', 'systemctl.sh'];
 
 /**
  * Writes everything that the init script installs into the node. Values reach the node only as files, never as
@@ -50,7 +50,8 @@ export async function writeClusterSeed(seedDirectory: string, seed: ClusterSeed)
     await copyFile(fileURLToPath(new URL(script, import.meta.url)), join(seedDirectory, script));
   }
   await writeMungeKey(join(seedDirectory, 'munge.key'));
-  await writeCustomActions(join(seedDirectory, 'custom-actions'), spec.onNodeConfigured);
+  await writeCustomActions(join(seedDirectory, 'on-node-start'), spec.onNodeStart ?? []);
+  await writeCustomActions(join(seedDirectory, 'on-node-configured'), spec.onNodeConfigured);
 }
 
 async function writeMungeKey(path: string): Promise<void> {

@@ -14,7 +14,10 @@ install_configuration() {
   chown slurm:slurm /run/slurm /var/log/slurm /var/spool/slurmctld
   install -o munge -g munge -m 400 "$seed/munge.key" /etc/munge/munge.key
   install -m 644 "$seed/slurm.conf" "$seed/cgroup.conf" /etc/slurm/
+  # CgroupPlugin=disabled came with 23.02. Before, slurmd loads a plugin, which nothing uses (proctrack/linuxproc).
+  if [[ $(slurmctld -V) == *' 22.'* ]]; then echo 'CgroupPlugin=cgroup/v1' >/etc/slurm/cgroup.conf; fi
   install -m 755 "$seed/task-prolog.sh" "$seed/compute-node.sh" /etc/slurm/
+  install -m 755 "$seed/systemctl.sh" /usr/local/bin/systemctl
   install -o slurm -g slurm -m 600 "$seed/slurmdbd.conf" /etc/slurm/slurmdbd.conf
   install -m 600 "$seed/sshd_config" /etc/ssh/sshd_config
   install -D -m 644 "$seed/cfnconfig" /etc/parallelcluster/cfnconfig
@@ -86,20 +89,20 @@ nodes_usable() {
   states=$(sinfo -h -N -o %T) && [ -n "$states" ] && ! grep -qvE '^(idle|mixed|allocated|completing)$' <<<"$states"
 }
 
-# Each action is a folder: `script`, `name`, and `args` with a NUL character after each argument.
+# Those of one stage, on-node-start or on-node-configured. Each is a folder: `script`, and `args` with a NUL character
+# after each argument.
 run_custom_actions() {
-  local action index=0 args code
+  local stage=$1 action index=0 args code
   if [ -e "$custom_action_marker" ]; then return; fi
-  while [ -d "$seed/custom-actions/$index" ]; do
-    action=$seed/custom-actions/$index
+  while [ -d "$seed/$stage/$index" ]; do
+    action=$seed/$stage/$index
     mapfile -d '' args <"$action/args"
     code=0
     env -i PATH="$PATH" HOME=/root LANG=C.UTF-8 "$action/script" "${args[@]}" 3<&- 4>&- \
-      >"/var/log/parallelcluster/on-node-configured-$index.log" 2>&1 || code=$?
-    if ((code != 0)); then fail "custom-action $index $code"; fi
+      >"/var/log/parallelcluster/$stage-$index.log" 2>&1 || code=$?
+    if ((code != 0)); then fail "custom-action $stage $index $code"; fi
     index=$((index + 1))
   done
-  touch "$custom_action_marker"
 }
 
 start_daemons() {
@@ -108,12 +111,16 @@ start_daemons() {
   refuse_taken_ports 22 6817 6819 "${slurmd_ports[@]}"
   install_configuration
   create_admin_user
+  run_custom_actions on-node-start
   start_munge_and_sshd
   start_accounting
   start_controller
   start_compute_nodes
   await_port 22 sshd
-  run_custom_actions
+  run_custom_actions on-node-configured
+  # The first time, a custom action that makes a unit starts it.
+  if [ -e "$custom_action_marker" ]; then systemctl start-enabled; fi
+  touch "$custom_action_marker"
 }
 
 # The controller first: it saves its state on SIGTERM, and still reports to slurmdbd while it does.

@@ -16,7 +16,7 @@ export interface Queue {
 
 /**
  * A custom action as ParallelCluster runs it on the head node: as root, its arguments as argv, once in the node's
- * life, after all daemons are up. The node is ready only when it exited with 0.
+ * life. The node is ready only when it exited with 0.
  */
 export interface CustomAction {
   /** For messages and logs only. */
@@ -43,6 +43,9 @@ export interface HeadNodeSpec {
   adminPublicKey: string;
   /** At least one; the first is the default partition. */
   queues: readonly Queue[];
+  /** Before any daemon runs. */
+  onNodeStart?: readonly CustomAction[];
+  /** After all daemons are up. */
   onNodeConfigured: readonly CustomAction[];
   binds?: readonly BindMount[];
   /** ParallelCluster's `CustomSlurmSettings`: added to slurm.conf, replacing what the stand-in sets itself. */

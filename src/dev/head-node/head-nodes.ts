@@ -1,13 +1,13 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { KeyedMutex } from '../../clients/keyed-mutex.ts';
 import { DevStackError, messageOf } from '../errors.ts';
 import { writeClusterSeed } from './cluster-seed.ts';
 import { planComputeNodes } from './compute-nodes.ts';
 import type { DatabaseNode } from './database-node.ts';
 import { assertValidSpec } from './head-node-spec.ts';
-import type { HeadNodeSpec } from './head-node-spec.ts';
-import { KeyedMutex } from './keyed-mutex.ts';
+import type { CustomAction, HeadNodeSpec } from './head-node-spec.ts';
 import { claimLoopbackAddress, releaseLoopbackAddress } from './loopback-addresses.ts';
 import { NodeProcess, NodeStartError, prepareNodeDirectory } from './node-process.ts';
 import type { ExecResult } from './node-process.ts';
@@ -211,26 +211,30 @@ export class HeadNodes {
   }
 }
 
-const CUSTOM_ACTION_FAILURE = /^custom-action (\d+) (\d+)$/;
+const CUSTOM_ACTION_FAILURE = /^custom-action (on-node-start|on-node-configured) (\d+) (\d+)$/;
 
 /** A failed custom action is told by its name and its own last lines instead of the node's log. */
 async function problemOf(cluster: Cluster, error: unknown): Promise<string> {
-  const [, index, exitCode] =
+  const [, stage, index, exitCode] =
     error instanceof NodeStartError ? (CUSTOM_ACTION_FAILURE.exec(error.reason) ?? []) : [];
   if (index === undefined) return messageOf(error);
-  const action = cluster.spec.onNodeConfigured[Number(index)];
-  const log = join(cluster.directory, 'log', 'parallelcluster', `on-node-configured-${index}.log`);
+  const { onNodeStart = [], onNodeConfigured } = cluster.spec;
+  const isAtStart = stage === 'on-node-start';
+  const action = (isAtStart ? onNodeStart : onNodeConfigured)[Number(index)];
+  const log = join(cluster.directory, 'log', 'parallelcluster', `${stage}-${index}.log`);
   const output = (await readFile(log, 'utf8')).trimEnd().split('\n').slice(-20).join('\n');
-  return `OnNodeConfigured script ${action?.name ?? index} ended with exit code ${exitCode}:\n${output}`;
+  return `${isAtStart ? 'OnNodeStart' : 'OnNodeConfigured'} script ${action?.name ?? index} ended with exit code ${exitCode}:\n${output}`;
 }
 
 /** The same type for the same bytes: a Buffer never equals a plain Uint8Array. */
 function comparable(spec: HeadNodeSpec): HeadNodeSpec {
-  const onNodeConfigured = spec.onNodeConfigured.map((action) => ({
-    ...action,
-    content: Uint8Array.from(action.content),
-  }));
-  return { ...spec, onNodeConfigured };
+  const copies = (actions: readonly CustomAction[]) =>
+    actions.map((action) => ({ ...action, content: Uint8Array.from(action.content) }));
+  return {
+    ...spec,
+    ...(spec.onNodeStart && { onNodeStart: copies(spec.onNodeStart) }),
+    onNodeConfigured: copies(spec.onNodeConfigured),
+  };
 }
 
 function describe(cluster: Cluster, node: NodeProcess): RunningHeadNode {

@@ -15,31 +15,41 @@ export interface RootImageRecipe {
   packages: readonly string[];
 }
 
-/** Slurm 24.11, MariaDB 11.8 and environment modules 5.5: the generation that current ParallelCluster releases ship. */
-export const TRIXIE_RECIPE: RootImageRecipe = {
-  suite: 'trixie',
-  packages: [
-    'slurm-wlm',
-    'slurm-wlm-basic-plugins',
-    'slurm-wlm-jwt-plugin',
-    'slurm-wlm-mysql-plugin',
-    'slurmdbd',
-    'slurmrestd',
-    'munge',
-    'mariadb-server',
-    'openssh-client',
-    'openssh-server',
-    'environment-modules',
-    'ca-certificates',
-    'iproute2',
-    'procps',
-    'sudo',
-    // Jobs make virtual environments of their own.
-    'python3',
-    'python3-pip',
-    'python3-venv',
-  ],
-};
+/** Both suites have them all under the same names. */
+const PACKAGES = [
+  'slurm-wlm',
+  'slurm-wlm-basic-plugins',
+  'slurm-wlm-jwt-plugin',
+  'slurm-wlm-mysql-plugin',
+  'slurmdbd',
+  'slurmrestd',
+  'munge',
+  'mariadb-server',
+  'openssh-client',
+  'openssh-server',
+  'environment-modules',
+  'ca-certificates',
+  'iproute2',
+  'procps',
+  'sudo',
+  // TLS in front of slurmrestd, which has none of its own.
+  'openssl',
+  'stunnel4',
+  // Jobs make virtual environments of their own.
+  'python3',
+  'python3-pip',
+  'python3-venv',
+];
+
+export const rootImageRecipes = {
+  /** Slurm 24.11, MariaDB 11.8 and environment modules 5.5: the generation that current ParallelCluster releases ship. */
+  trixie: { suite: 'trixie', packages: PACKAGES },
+  /** Slurm 22.05, MariaDB 10.11 and environment modules 5.2: the oldest generation that the gateways are held to. */
+  bookworm: { suite: 'bookworm', packages: PACKAGES },
+} as const satisfies Readonly<Record<string, RootImageRecipe>>;
+
+/** Debian suites that head nodes are made of. */
+export type RootImageSuite = keyof typeof rootImageRecipes;
 
 /** What the machine needs for building the image and for running nodes from it. */
 export const HEAD_NODE_REQUIREMENTS: readonly SystemRequirement[] = [
@@ -74,7 +84,7 @@ const PART = 'root image';
  * reason of `signal` when that is aborted.
  */
 export async function ensureRootImage(options: RootImageOptions): Promise<string> {
-  const { cacheDir, onProgress, recipe = TRIXIE_RECIPE, signal } = options;
+  const { cacheDir, onProgress, recipe = rootImageRecipes.trixie, signal } = options;
   if (process.getuid?.() !== 0) {
     throw new DevStackError(
       PART,
