@@ -2,7 +2,16 @@ import { readFileSync } from 'node:fs';
 import { shellQuote } from '../domain/shell-quote.ts';
 
 export type RemoteProgram =
-  'submit' | 'observe' | 'ping' | 'cancel' | 'control' | 'read-files' | 'outputs' | 'usage' | 'home';
+  | 'submit'
+  | 'observe'
+  | 'ping'
+  | 'cancel'
+  | 'control'
+  | 'read-files'
+  | 'outputs'
+  | 'usage'
+  | 'home'
+  | 'replace-jwks';
 
 /** First line of every answer: what a profile of the job user may print before it is not ours. */
 const ANSWER = 'pcp-answer\n';
@@ -39,6 +48,7 @@ const commands: Readonly<Record<RemoteProgram, string>> = {
   outputs: load(['outputs']),
   usage: load(['accounting', 'sections', 'usage']),
   home: load(['home']),
+  'replace-jwks': load(['replace-jwks']),
 };
 
 /** What a program answered, without what stood before it; undefined if it never began to answer. */

@@ -157,6 +157,11 @@ export interface SlurmGateway {
 export interface SlurmControl {
   /** Does something to live jobs, one by one; answers are in the order of the jobs. */
   control(head: HeadNode, control: JobControl, options?: CallOptions): Promise<ControlOutcome[]>;
+  /**
+   * Replaces the keys whose tokens Slurm accepts and restarts its controller and accounting; jobs run on. Only as the
+   * administrator. To rotate a key: both in the set, then sign with the new one, then the new one alone.
+   */
+  replaceJwks(head: HeadNode, jwks: string, options?: CallOptions): Promise<void>;
 }
 
 /** Reports from accounting; over SSH only. Failures as those of {@link SlurmGateway}. */

@@ -154,6 +154,12 @@ export function decodeControl(answer: string, { jobs }: JobControl): ControlOutc
   return jobs.map(({ jobKey }) => outcomes.get(jobKey) ?? unavailable(`no answer for the job ${jobKey}`));
 }
 
+/** @throws KnownFailure SlurmUnavailable unless Slurm goes by the new keys */
+export function decodeReplacement(answer: string): void {
+  if (answer.trimEnd() === 'done') return;
+  unavailable(/^unavailable (.*)$/m.exec(answer)?.[1] ?? 'the answer is cut off');
+}
+
 /** The standard input of read-files.sh. */
 export function encodeFileParts(epoch: string, parts: readonly FilePart[]): Buffer {
   const lines = parts.map(({ campaignId, jobKey, file, offset, lengthBytes }) =>

@@ -22,6 +22,8 @@ export interface SlurmRestApiOptions {
 const TIMEOUT_SECONDS = 45;
 /** Where slurmrestd describes itself, the newest place first (22.05 has the second only). */
 const DESCRIPTIONS = ['/openapi/v3', '/openapi'] as const;
+/** What is earlier, Slurm takes for a mistake (`parse_time` in parse_time.c). */
+const EARLIEST_SECONDS = 1_000_000;
 /** "Invalid job id" and "already completing or completed" (slurm_errno.h): what is to be cancelled has ended. */
 const HAS_ENDED: ReadonlySet<number> = new Set([2017, 2021]);
 
@@ -55,9 +57,10 @@ export class SlurmRestApi {
    * submission, because a period of usage leaves out jobs that were cancelled before they could run.
    */
   async accountingJobs(sinceSeconds: number, options: CallOptions): Promise<unknown> {
+    const since = `uts${Math.max(EARLIEST_SECONDS, sinceSeconds)}`;
     const query = isOldGeneration(await this.version(options))
-      ? `submit_time=uts${sinceSeconds}`
-      : `start_time=uts${sinceSeconds}&usage_time_as_submit_time=true&skip_steps=true`;
+      ? `submit_time=${since}`
+      : `start_time=${since}&usage_time_as_submit_time=true&skip_steps=true`;
     return this.get('slurmdb', `jobs?${query}`, options);
   }
 

@@ -30,6 +30,7 @@ import {
   decodeFileParts,
   decodeObservation,
   decodePing,
+  decodeReplacement,
   decodeSubmission,
   encodeCancellation,
   encodeControl,
@@ -62,6 +63,8 @@ const timeoutSeconds: Readonly<Record<RemoteProgram, number>> = {
   outputs: 60,
   usage: 120,
   home: 20,
+  // Two daemons restart one after the other, and the program waits up to 30 s for each.
+  'replace-jwks': 90,
 };
 const MAX_BATCH_JOBS = 250;
 const MAX_BATCH_CHARACTERS = 8 * 1024 * 1024;
@@ -126,6 +129,11 @@ export class SlurmSsh implements SlurmGateway, SlurmControl, SlurmAccounting, He
   async control(head: HeadNode, control: JobControl, options?: CallOptions): Promise<ControlOutcome[]> {
     const answer = await this.#call(head, 'control', encodeControl(head.epoch, control), options);
     return decodeControl(answer.toString('utf8'), control);
+  }
+
+  async replaceJwks(head: HeadNode, jwks: string, options?: CallOptions): Promise<void> {
+    const answer = await this.#call(head, 'replace-jwks', `${jwks.trim()}\n`, options);
+    decodeReplacement(answer.toString('utf8'));
   }
 
   async readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]> {

@@ -20,7 +20,7 @@ const PROTOCOL_AUTHENTICATION = 1007;
 const isAuthentication = ({ number }: SlurmRestError) =>
   number === PROTOCOL_AUTHENTICATION || (number >= 6000 && number < 6100);
 /** "Unspecified error": 22.05 says the same of a token that it does not accept and of a controller that is down. */
-const UNSPECIFIED = -1;
+const UNSPECIFIED = /Unspecified error/;
 /** What accounting of 22.05 calls a list without jobs. */
 const EMPTY_RESULT = /^Nothing found/;
 /** slurmdbd's word for a token that it does not accept is in the description of "Unable to connect to database". */
@@ -42,7 +42,7 @@ export function judgeRestAnswer(status: number, errors: readonly SlurmRestError[
     status === 511 ||
     errors.some((error) => isAuthentication(error) || DATABASE_AUTHENTICATION.test(error.message));
   if (isRefused) return { type: 'SlurmTokenRefused', message };
-  const isUnclear = errors.some(({ number }) => number === UNSPECIFIED);
+  const isUnclear = errors.some((error) => UNSPECIFIED.test(error.message));
   return { type: isUnclear ? 'Unclear' : 'SlurmUnavailable', message };
 }
 

@@ -8,14 +8,16 @@ import { newSigningKey } from '../support/slurm-rest.ts';
 import { restRig, sshRig, withRestAccess } from '../support/slurm-rigs.ts';
 import { describeHeadNodeFiles } from './head-node-files.contract.ts';
 import { describeSlurmGateway } from './slurm-gateway.contract.ts';
+import { describeSlurmTokens } from './slurm-tokens.contract.ts';
 
 /* The oldest generation of Slurm: both transports on one head node of Debian bookworm. */
 let cluster: SlurmCluster;
 let head: HeadNode;
+let signingKey: string;
 let rest: SlurmRest;
 
 beforeAll(async () => {
-  const signingKey = newSigningKey();
+  signingKey = newSigningKey();
   const restApi = { trust: 'epoch-key', signingKeys: [signingKey] } as const;
   cluster = await startSlurmCluster({ suite: 'bookworm', restApi });
   head = await withRestAccess(cluster, 'epoch-key');
@@ -35,3 +37,4 @@ describeHeadNodeFiles('of Slurm 22.05', async () => ({
   head: cluster.head,
   close: async () => Promise.resolve(),
 }));
+describeSlurmTokens('22.05', () => ({ cluster, head, signingKey }));

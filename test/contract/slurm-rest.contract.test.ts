@@ -1,18 +1,22 @@
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PinnedHttps } from '../../src/clients/pinned-https.ts';
 import type { HeadNode } from '../../src/clients/slurm-gateway.ts';
 import { SlurmRest } from '../../src/clients/slurm-rest.ts';
+import { jobSpecSchema } from '../../src/domain/job.ts';
 import { startSlurmCluster } from '../support/slurm-cluster.ts';
 import type { SlurmCluster } from '../support/slurm-cluster.ts';
-import { newSigningKey } from '../support/slurm-rest.ts';
+import { newSigningKey, tokenWith } from '../support/slurm-rest.ts';
 import { restRig, withRestAccess } from '../support/slurm-rigs.ts';
-import { describeSlurmGateway } from './slurm-gateway.contract.ts';
+import { describeSlurmGateway, newCampaignId } from './slurm-gateway.contract.ts';
+import { describeSlurmTokens } from './slurm-tokens.contract.ts';
 
 let cluster: SlurmCluster;
 let head: HeadNode;
+let signingKey: string;
 let gateway: SlurmRest;
 
 beforeAll(async () => {
-  const signingKey = newSigningKey();
+  signingKey = newSigningKey();
   cluster = await startSlurmCluster({
     suite: 'trixie',
     restApi: { trust: 'epoch-key', signingKeys: [signingKey] },
@@ -26,3 +30,61 @@ afterAll(async () => {
 });
 
 describeSlurmGateway('over slurmrestd of a real head node', async () => restRig(cluster, head, gateway));
+describeSlurmTokens('24.11', () => ({ cluster, head, signingKey }));
+
+describe('tokens of an identity provider, where the cluster trusts it', () => {
+  let trusting: SlurmCluster;
+  let ownKey: string;
+  let providerKey: string;
+  let https: PinnedHttps;
+  let trustingHead: HeadNode;
+
+  beforeAll(async () => {
+    [ownKey, providerKey] = [newSigningKey(), newSigningKey()];
+    const trust = 'epoch-key-and-keycloak';
+    trusting = await startSlurmCluster({ restApi: { trust, signingKeys: [ownKey, providerKey] } });
+    trustingHead = await withRestAccess(trusting, trust);
+    const { address, slurmApi } = trustingHead.access;
+    if (slurmApi === undefined) throw new Error('the cluster has no REST API');
+    https = new PinnedHttps({ address, ...slurmApi });
+  });
+  afterAll(async () => {
+    https?.close();
+    await trusting?.close();
+  });
+
+  async function jobsSeenBy(user: string, claims: Readonly<Record<string, unknown>>) {
+    const exp = Math.floor(Date.now() / 1000) + 300;
+    const headers = {
+      'x-slurm-user-name': user,
+      'x-slurm-user-token': tokenWith(providerKey, { exp, ...claims }),
+    };
+    const path = '/slurm/v0.0.42/jobs/';
+    const { status, body } = await https.call({ method: 'GET', path, headers, timeoutSeconds: 30 });
+    return { status, comments: [...body.matchAll(/"comment": ?"([^"]+)"/g)].map(([, comment]) => comment) };
+  }
+
+  it('act for the user whom they name, beside the tokens of the service', async () => {
+    const own = new SlurmRest({ loadSigningKey: async () => Promise.resolve(ownKey) });
+    const spec = jobSpecSchema.parse({ key: 'seen', command: ['sleep', '100'] });
+    const submission = { campaignId: newCampaignId(), jobs: [{ spec }], defaultQueue: 'debug' };
+    await expect(own.submit(trustingHead, submission)).resolves.toMatchObject([{ status: 'submitted' }]);
+    own.close();
+    expect(await jobsSeenBy('sim', { preferred_username: 'sim' })).toMatchObject({
+      status: 200,
+      comments: [expect.stringContaining('/seen') as unknown],
+    });
+  });
+
+  it('show nobody’s jobs to a user whom the cluster does not have', async () => {
+    expect((await jobsSeenBy('stranger', { preferred_username: 'stranger' })).comments).toEqual([]);
+  });
+
+  it('act for nobody else than the user whom they name', async () => {
+    expect((await jobsSeenBy('sim', { preferred_username: 'stranger' })).comments).toEqual([]);
+  });
+
+  it('act by Slurm’s own claim as well, which userclaimfield does not switch off', async () => {
+    expect((await jobsSeenBy('sim', { sun: 'sim' })).comments).toHaveLength(1);
+  });
+});

@@ -40,6 +40,8 @@ interface FakeJob {
  */
 export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccounting, HeadNodeFiles {
   hostKey = 'ssh-ed25519 AAAAfake';
+  /** The last that was pushed. */
+  jwks = '';
   storesComments = true;
   partitions = [{ name: 'debug', availability: 'up', nodes: 2 }];
   interactiveSessions = 0;
@@ -138,6 +140,11 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
       job.fact = { ...job.fact, ...changesBy(action, job.fact, restarts) };
       return { jobKey, status: 'done' };
     });
+  }
+
+  async replaceJwks(head: HeadNode, jwks: string, options?: CallOptions): Promise<void> {
+    this.#reach(head, options);
+    this.jwks = jwks;
   }
 
   async readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]> {

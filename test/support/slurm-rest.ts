@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { publicHalfOf } from '../../src/clients/slurm-tokens.ts';
 import { slurmApiSettings, SLURM_API_PORT } from '../../src/domain/slurm-api.ts';
@@ -37,4 +37,11 @@ export async function slurmRestActions({ trust, signingKeys }: SlurmRestTrust): 
     onNodeStart: { name, content, args: ['trust', jwks] },
     onNodeConfigured: { name, content, args: ['serve', String(SLURM_API_PORT)] },
   };
+}
+
+/** A token with any claims, as an identity provider could make it. */
+export function tokenWith(signingKey: string, claims: Readonly<Record<string, unknown>>): string {
+  const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const content = `${encode({ alg: 'RS256', typ: 'JWT', kid: publicHalfOf(signingKey).kid })}.${encode(claims)}`;
+  return `${content}.${sign('sha256', Buffer.from(content), signingKey).toString('base64url')}`;
 }
