@@ -25,9 +25,9 @@ describe('the ParallelCluster configuration', () => {
       expect(Iam.S3Access).toEqual([
         { BucketName: 'provisioner-control', KeyName: 'assets/create-job-user.sh' },
       ]);
-      expect(CustomActions.OnNodeConfigured.Script).toBe(
-        's3://provisioner-control/assets/create-job-user.sh',
-      );
+      expect(CustomActions.OnNodeConfigured).toMatchObject({
+        Script: 's3://provisioner-control/assets/create-job-user.sh',
+      });
     }
   });
 
@@ -36,7 +36,9 @@ describe('the ParallelCluster configuration', () => {
       { tier: 'debug' },
       { jobUserPublicKey: 'ssh-ed25519 AAAAB3 a comment\n' },
     );
-    expect(HeadNode.CustomActions.OnNodeConfigured.Args).toEqual(['sim', '2000', 'ssh-ed25519 AAAAB3']);
+    expect(HeadNode.CustomActions.OnNodeConfigured).toMatchObject({
+      Args: ['sim', '2000', 'ssh-ed25519 AAAAB3'],
+    });
   });
 
   test.each([
@@ -96,6 +98,41 @@ describe('the ParallelCluster configuration', () => {
     const [limited, endless] = Scheduling.SlurmQueues;
     expect(limited?.CustomSlurmSettings).toEqual({ MaxTime: 90, MaxNodes: 3 });
     expect(endless).not.toHaveProperty('CustomSlurmSettings');
+  });
+
+  test('serves Slurm’s REST API on the head node only, with the keys there before slurmctld starts', () => {
+    const scriptUri = 's3://provisioner-control/assets/slurm-rest-api.sh';
+    const jwks = '{"keys":[{"kid":"é"}]}';
+    const slurmApi = { trust: 'epoch-key', scriptUri, jwks } as const;
+    const { HeadNode, Scheduling } = configurationOf({ tier: 'debug' }, { slurmApi });
+    const actions = HeadNode.CustomActions;
+    expect(actions.OnNodeStart).toEqual({
+      Script: scriptUri,
+      Args: ['trust', Buffer.from(jwks).toString('base64')],
+    });
+    expect(actions.OnNodeConfigured).toMatchObject({
+      Sequence: [
+        { Args: ['sim', '2000', expect.any(String)] },
+        { Script: scriptUri, Args: ['serve', '6820'] },
+      ],
+    });
+    expect(HeadNode.Iam.S3Access).toHaveLength(2);
+    const [queue] = Scheduling.SlurmQueues;
+    expect(queue?.CustomActions).not.toHaveProperty('OnNodeStart');
+    expect(queue?.Iam.S3Access).toHaveLength(1);
+    expect(Scheduling.SlurmSettings.CustomSlurmSettings).toContainEqual({ AuthAltTypes: 'auth/jwt' });
+    expect(JSON.stringify(Scheduling)).not.toContain('PrivateData');
+  });
+
+  test('hides jobs from strangers where an identity provider’s tokens are trusted', () => {
+    const slurmApi = { trust: 'epoch-key-and-keycloak', scriptUri: 's3://b/s.sh', jwks: '{}' } as const;
+    const { CustomSlurmSettings } = configurationOf({ tier: 'debug' }, { slurmApi }).Scheduling.SlurmSettings;
+    expect(CustomSlurmSettings).toContainEqual({
+      AuthAltParameters: 'jwks=/etc/parallelcluster-provisioner/jwks.json,userclaimfield=preferred_username',
+    });
+    expect(CustomSlurmSettings).toContainEqual({
+      PrivateData: expect.stringContaining('jobs') as unknown,
+    });
   });
 
   test('refuses a set-up script that is not in S3', () => {

@@ -1,9 +1,13 @@
 import { stringify } from 'yaml';
+import { utf8ToBytes } from '@noble/hashes/utils.js';
 import type { ClusterSpec } from './cluster-spec.ts';
+import type { SlurmApiTrust } from './cluster-view.ts';
 import type { Deployment } from './deployment.ts';
 import type {
   ClusterConfiguration,
+  CustomAction,
   CustomActions,
+  HeadNode,
   LogRetentionDays,
   NodeIam,
   SlurmComputeResource,
@@ -11,6 +15,7 @@ import type {
 } from './pcluster-document.ts';
 import type { ComputeResource, Queue } from './queue.ts';
 import { deploymentTags, toTagList } from './resource-tags.ts';
+import { SLURM_API_PORT, slurmApiSettings } from './slurm-api.ts';
 
 /** The user that every job runs as, without any right to administer the cluster. */
 export const JOB_USER = 'sim';
@@ -71,6 +76,17 @@ export interface ClusterConfigurationInput {
   readonly jobUserPublicKey: string;
   /** The head node's own disk, exported to the compute nodes, if none is given. */
   readonly home?: EfsHome;
+  /** The cluster has no Slurm REST API if none is given. */
+  readonly slurmApi?: SlurmApi;
+}
+
+/** Slurm's REST API of a cluster. */
+export interface SlurmApi {
+  readonly trust: SlurmApiTrust;
+  /** `s3://bucket/key` of `assets/slurm-rest-api.sh`. */
+  readonly scriptUri: string;
+  /** Public halves of the keys whose tokens Slurm accepts, as `renderJwks` writes them. */
+  readonly jwks: string;
 }
 
 /**
@@ -90,7 +106,7 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
       Networking: { SubnetId: subnetId, ...shared.securityGroups },
       // ParallelCluster's default lets the whole VPC in, and with it the clusters of other tenants.
       Ssh: { KeyName: input.adminKeyName, AllowedIps: settings.sshAllowedCidr },
-      ...shared.setUp,
+      ...headNodeSetUp(shared.setUp, input.slurmApi),
     },
     Scheduling: {
       Scheduler: 'slurm',
@@ -105,7 +121,11 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
           Database: renderDatabase(settings.slurmDatabase, deployment.clusterName),
         }),
         // An ended job is known by its comment: accounting keeps none unless told to.
-        CustomSlurmSettings: [{ MpiDefault: 'pmi2' }, { AccountingStoreFlags: 'job_comment' }],
+        CustomSlurmSettings: [
+          { MpiDefault: 'pmi2' },
+          { AccountingStoreFlags: 'job_comment' },
+          ...(input.slurmApi ? slurmApiSettings(input.slurmApi.trust) : []),
+        ],
       },
       SlurmQueues: spec.queues.map((queue) => renderQueue(queue, subnetId, shared)),
     },
@@ -143,7 +163,12 @@ function headNodeInstanceType({ queues }: ClusterSpec): string {
 
 interface SharedByAllNodes {
   readonly securityGroups: { readonly AdditionalSecurityGroups?: readonly string[] };
-  readonly setUp: { readonly CustomActions: CustomActions; readonly Iam: NodeIam };
+  readonly setUp: NodeSetUp;
+}
+
+interface NodeSetUp {
+  readonly CustomActions: CustomActions & { readonly OnNodeConfigured: CustomAction };
+  readonly Iam: NodeIam;
 }
 
 function sharedByAllNodes({ settings, jobUserPublicKey }: ClusterConfigurationInput): SharedByAllNodes {
@@ -163,6 +188,29 @@ function sharedByAllNodes({ settings, jobUserPublicKey }: ClusterConfigurationIn
       Iam: { S3Access: [{ BucketName: script.bucket, KeyName: script.key }] },
     },
   };
+}
+
+/** The keys are there before slurmctld starts, which ends without them; the API is served once all daemons run. */
+function headNodeSetUp(
+  shared: NodeSetUp,
+  slurmApi: SlurmApi | undefined,
+): Pick<HeadNode, 'CustomActions' | 'Iam'> {
+  if (slurmApi === undefined) return shared;
+  const { scriptUri, jwks } = slurmApi;
+  const script = parseS3Uri(scriptUri);
+  const serve = { Script: scriptUri, Args: ['serve', String(SLURM_API_PORT)] };
+  return {
+    CustomActions: {
+      OnNodeStart: { Script: scriptUri, Args: ['trust', bytesToBase64(utf8ToBytes(jwks))] },
+      OnNodeConfigured: { Sequence: [shared.CustomActions.OnNodeConfigured, serve] },
+    },
+    Iam: { S3Access: [...shared.Iam.S3Access, { BucketName: script.bucket, KeyName: script.key }] },
+  };
+}
+
+/** Without Node's Buffer: the domain is bundled into workflows. */
+function bytesToBase64(bytes: Uint8Array): string {
+  return btoa(String.fromCodePoint(...bytes));
 }
 
 /** EC2 adds the name of the key pair to a public key; fifty queues would repeat it. */

@@ -73,8 +73,14 @@ export interface SlurmComputeResource {
   readonly DisableSimultaneousMultithreading: boolean;
 }
 
+export interface CustomAction {
+  readonly Script: string;
+  readonly Args: readonly string[];
+}
+
 export interface CustomActions {
-  readonly OnNodeConfigured: { readonly Script: string; readonly Args: readonly string[] };
+  readonly OnNodeStart?: CustomAction;
+  readonly OnNodeConfigured: CustomAction | { readonly Sequence: readonly CustomAction[] };
 }
 
 export interface NodeIam {

@@ -24,6 +24,15 @@ const tiers = Object.fromEntries(
   tierNames.map((tier) => [`tier ${tier}`, toYaml(configurationOf({ tier }))]),
 );
 
+const slurmApi = {
+  trust: 'epoch-key',
+  scriptUri: 's3://provisioner-control/assets/slurm-rest-api.sh',
+  // Two keys while one takes the other's place, and two of an identity provider.
+  jwks: JSON.stringify({
+    keys: Array(4).fill({ kty: 'RSA', alg: 'RS256', kid: 'k'.repeat(64), n: 'n'.repeat(342) }),
+  }),
+} as const;
+
 const explicit = {
   'a spot queue beside an on-demand one with a node that is always on': toYaml(
     configurationOf({
@@ -69,6 +78,10 @@ const explicit = {
         },
       },
     ),
+  ),
+  'Slurm’s REST API for tokens of its own key': toYaml(configurationOf({ tier: 'debug' }, { slurmApi })),
+  'Slurm’s REST API for Keycloak’s tokens as well': toYaml(
+    configurationOf({ tier: 'debug' }, { slurmApi: { ...slurmApi, trust: 'epoch-key-and-keycloak' } }),
   ),
   'a tier whose numbers and booleans CloudFormation has made strings': JSON.stringify(
     withScalarsAsStrings(configurationOf({ tier: 'prod-mpi-mem' })),

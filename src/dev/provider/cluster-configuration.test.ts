@@ -4,7 +4,7 @@ import {
   defaultUser,
   headNodeQueues,
   mergedTags,
-  onNodeConfiguredActions,
+  customActions,
   parseClusterConfiguration,
   parseS3Url,
   slurmTimeSeconds,
@@ -49,13 +49,15 @@ describe('a ParallelCluster configuration', () => {
   it('may have no custom action, one, or a sequence', () => {
     const one = { Script: 's3://b/one.sh' };
     const withActions = (OnNodeConfigured: object) =>
-      onNodeConfiguredActions(
+      customActions(
         parseClusterConfiguration({
           ...configuration,
           HeadNode: { ...configuration.HeadNode, CustomActions: { OnNodeConfigured } },
         }),
+        'OnNodeConfigured',
       );
-    expect(onNodeConfiguredActions(parsed)).toEqual([]);
+    expect(customActions(parsed, 'OnNodeConfigured')).toEqual([]);
+    expect(customActions(parsed, 'OnNodeStart')).toEqual([]);
     expect(withActions(one)).toEqual([{ Script: 's3://b/one.sh', Args: [] }]);
     expect(withActions({ Sequence: [one, { Script: 's3://b/two.sh', Args: [2] }] })).toEqual([
       { Script: 's3://b/one.sh', Args: [] },

@@ -5,6 +5,11 @@ const tagsSchema = z.array(z.object({ Key: z.string(), Value: z.string() })).def
 
 const customActionSchema = z.object({ Script: z.string(), Args: z.array(z.coerce.string()).default([]) });
 
+const customActionsSchema = z.union([
+  z.object({ Sequence: z.array(customActionSchema) }),
+  customActionSchema,
+]);
+
 const computeResourceSchema = z.object({
   Name: z.string(),
   InstanceType: z.string().optional(),
@@ -28,9 +33,8 @@ const configurationSchema = z.object({
     Ssh: z.object({ KeyName: z.string() }),
     CustomActions: z
       .object({
-        OnNodeConfigured: z
-          .union([z.object({ Sequence: z.array(customActionSchema) }), customActionSchema])
-          .optional(),
+        OnNodeStart: customActionsSchema.optional(),
+        OnNodeConfigured: customActionsSchema.optional(),
       })
       .optional(),
   }),
@@ -56,9 +60,12 @@ export function parseClusterConfiguration(configuration: object): ClusterConfigu
   return configurationSchema.parse(configuration);
 }
 
-/** The OnNodeConfigured actions in order; ParallelCluster takes one or a `Sequence`. */
-export function onNodeConfiguredActions(configuration: ClusterConfiguration): CustomActionReference[] {
-  const actions = configuration.HeadNode.CustomActions?.OnNodeConfigured;
+/** The actions of a stage in order; ParallelCluster takes one or a `Sequence`. */
+export function customActions(
+  configuration: ClusterConfiguration,
+  stage: 'OnNodeStart' | 'OnNodeConfigured',
+): CustomActionReference[] {
+  const actions = configuration.HeadNode.CustomActions?.[stage];
   if (actions === undefined) return [];
   return 'Sequence' in actions ? actions.Sequence : [actions];
 }

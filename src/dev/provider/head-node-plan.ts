@@ -4,9 +4,9 @@ import type { DevAwsClients } from '../aws-clients.ts';
 import type { HeadNodeSpec } from '../head-node/head-node-spec.ts';
 import {
   clusterSlurmSettings,
+  customActions,
   defaultUser,
   headNodeQueues,
-  onNodeConfiguredActions,
   parseS3Url,
 } from './cluster-configuration.ts';
 import type { ClusterConfiguration, CustomActionReference } from './cluster-configuration.ts';
@@ -22,15 +22,19 @@ export async function planHeadNode(
   clusterName: string,
   configuration: ClusterConfiguration,
 ): Promise<HeadNodeSpec> {
-  const [adminPublicKey, onNodeConfigured] = await Promise.all([
+  const fetchAll = async (stage: 'OnNodeStart' | 'OnNodeConfigured') =>
+    Promise.all(customActions(configuration, stage).map(async (action) => fetchAction(clients, action)));
+  const [adminPublicKey, onNodeStart, onNodeConfigured] = await Promise.all([
     publicKey(clients, configuration.HeadNode.Ssh.KeyName),
-    Promise.all(onNodeConfiguredActions(configuration).map(async (action) => fetchAction(clients, action))),
+    fetchAll('OnNodeStart'),
+    fetchAll('OnNodeConfigured'),
   ]);
   return {
     clusterName,
     adminUser: defaultUser(configuration.Image.Os),
     adminPublicKey,
     queues: headNodeQueues(configuration),
+    onNodeStart,
     onNodeConfigured,
     customSlurmSettings: clusterSlurmSettings(configuration),
   };
