@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KnownFailure } from '../domain/failures.ts';
 import { epochStartSeconds, jobComment, parseJobComment } from '../domain/ids.ts';
 import { jobPaths, renderSelfContainedBatch } from '../domain/sbatch.ts';
@@ -164,7 +165,8 @@ export class SlurmRest implements SlurmGateway {
   /** Accounting that is asked after this knows the end of every job that had left the queue before. */
   async #untilAccountingIsWhole(head: HeadNode, options: CallOptions): Promise<void> {
     for (let look = 0; look < ACCOUNTING_LOOKS; look++) {
-      if (look > 0) await new Promise((resolve) => setTimeout(resolve, 500));
+      options.signal?.throwIfAborted();
+      if (look > 0) await sleep(500);
       const statistics = await this.#apiOf(head).get('slurm', 'diag', options);
       if (understood(() => parseHeldBack(statistics)) === 0) return;
     }

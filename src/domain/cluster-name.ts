@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
-import type { Deployment, KeyRole } from './deployment.ts';
+import type { Deployment, KeyRole, SecretRole } from './deployment.ts';
 import type { Tenant } from './ids.ts';
 
 /**
@@ -74,7 +74,7 @@ export function keyPairName({ clusterName, epoch }: Deployment, role: KeyRole): 
  * stays reserved, and both ids in full so that an IAM policy can name one tenant's secrets. At most 180 of 512
  * characters.
  */
-export function keySecretName({ virtualLabId, projectId, epoch }: Deployment, role: KeyRole): string {
+export function keySecretName({ virtualLabId, projectId, epoch }: Deployment, role: SecretRole): string {
   return `parallelcluster-provisioner/${virtualLabId}/${projectId}/${epoch}/${role}`;
 }
 

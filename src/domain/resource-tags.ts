@@ -1,4 +1,4 @@
-import type { Deployment, KeyRole } from './deployment.ts';
+import type { Deployment, SecretRole } from './deployment.ts';
 import type { Tenant } from './ids.ts';
 
 /**
@@ -48,7 +48,7 @@ export function stackTags(deployment: Deployment, subnetId: string): ResourceTag
 }
 
 /** Tags of a key pair and of the secret that holds its private half. */
-export function keyTags(deployment: Deployment, role: KeyRole): ResourceTags {
+export function keyTags(deployment: Deployment, role: SecretRole): ResourceTags {
   return { ...deploymentTags(deployment), [tagKeys.role]: role };
 }
 

@@ -29,7 +29,7 @@ const slurmApi = {
   scriptUri: 's3://provisioner-control/assets/slurm-rest-api.sh',
   // Two keys while one takes the other's place, and two of an identity provider.
   jwks: JSON.stringify({
-    keys: Array(4).fill({ kty: 'RSA', alg: 'RS256', kid: 'k'.repeat(64), n: 'n'.repeat(342) }),
+    keys: Array.from({ length: 4 }, () => ({ kty: 'RSA', kid: 'k'.repeat(64), n: 'n'.repeat(342) })),
   }),
 } as const;
 

@@ -40,6 +40,7 @@ describe('creating a cluster', () => {
           computeResources: [{ name: 't3', instanceType: 't3.micro', maxCount: 8 }],
         },
       ],
+      onNodeStart: [],
       onNodeConfigured: [
         { name: setup.Script, content: new Uint8Array(Buffer.from('#!/bin/sh\n')), args: ['sim'] },
       ],
