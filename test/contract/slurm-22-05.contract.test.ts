@@ -7,6 +7,7 @@ import type { SlurmCluster } from '../support/slurm-cluster.ts';
 import { newSigningKey } from '../support/slurm-rest.ts';
 import { restRig, sshRig, withRestAccess } from '../support/slurm-rigs.ts';
 import { describeHeadNodeFiles } from './head-node-files.contract.ts';
+import { describeJobClaim } from './job-claim.contract.ts';
 import { describeSlurmGateway } from './slurm-gateway.contract.ts';
 import { describeSlurmTokens } from './slurm-tokens.contract.ts';
 
@@ -37,4 +38,5 @@ describeHeadNodeFiles('of Slurm 22.05', async () => ({
   head: cluster.head,
   close: async () => Promise.resolve(),
 }));
+describeJobClaim('over SSH to Slurm 22.05', () => ({ cluster, gateway: cluster.gateway, head }));
 describeSlurmTokens('22.05', () => ({ cluster, head, signingKey }));

@@ -7,6 +7,7 @@ import { startSlurmCluster } from '../support/slurm-cluster.ts';
 import type { SlurmCluster } from '../support/slurm-cluster.ts';
 import { newSigningKey, tokenWith } from '../support/slurm-rest.ts';
 import { restRig, withRestAccess } from '../support/slurm-rigs.ts';
+import { describeJobClaim } from './job-claim.contract.ts';
 import { describeSlurmGateway, newCampaignId } from './slurm-gateway.contract.ts';
 import { describeSlurmTokens } from './slurm-tokens.contract.ts';
 
@@ -30,6 +31,7 @@ afterAll(async () => {
 });
 
 describeSlurmGateway('over slurmrestd of a real head node', async () => restRig(cluster, head, gateway));
+describeJobClaim('over slurmrestd', () => ({ cluster, gateway, head }));
 describeSlurmTokens('24.11', () => ({ cluster, head, signingKey }));
 
 describe('tokens of an identity provider, where the cluster trusts it', () => {
