@@ -49,6 +49,12 @@ describe('usage', () => {
     expect(totalOf(running({ startSeconds: 5001 })).allocations).toBe(0);
   });
 
+  it('counts a job that took less than a second, which used nothing that Slurm counts', () => {
+    const moment = { startSeconds: 4000, endSeconds: 4000 };
+    expect(totalOf(record(moment))).toEqual({ cpuSeconds: 0, nodeSeconds: 0, allocations: 1 });
+    expect(totalOf(record({ startSeconds: 7200, endSeconds: 7200 })).allocations).toBe(0);
+  });
+
   it('of a suspended job is nodes without processors, as for sreport', () => {
     expect(totalOf(record({ suspendedSeconds: 30 }))).toMatchObject({ cpuSeconds: 280, nodeSeconds: 200 });
     expect(totalOf(record({ suspendedSeconds: 200 })).cpuSeconds).toBe(0);

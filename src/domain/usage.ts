@@ -141,6 +141,9 @@ function partWithin(
   const end = endSeconds ?? asOfSeconds;
   const lengthSeconds = end - startSeconds;
   const overlapSeconds = Math.min(end, toSeconds) - Math.max(startSeconds, fromSeconds);
+  // Slurm counts whole seconds: a job that took less than one was there all the same.
+  const isMoment = endSeconds === startSeconds && startSeconds >= fromSeconds && startSeconds < toSeconds;
+  if (isMoment) return { cpuSeconds: 0, nodeSeconds: 0, allocations: 1 };
   if (lengthSeconds <= 0 || overlapSeconds <= 0) return undefined;
   const ranSeconds = Math.max(0, lengthSeconds - suspendedSeconds);
   return {
