@@ -273,8 +273,8 @@ export class WorkflowRig {
   }
 
   /**
-   * Looks until a view is as wanted or the time is over, at first every 5 s of virtual time, later at each tenth of what
-   * has passed: a look costs milliseconds, however long the sleep before it.
+   * Looks until a view is as wanted or the time is over, at first every 5 s of virtual time, later after a quarter of what
+   * has passed, a minute at most: a look costs milliseconds, however long the sleep before it.
    */
   private async looking<View>(
     look: () => Promise<View>,
@@ -283,7 +283,7 @@ export class WorkflowRig {
   ): Promise<View> {
     let view = await look();
     for (let passed = 0; passed < withinSeconds && !isWanted(view); view = await look()) {
-      const step = Math.min(Math.max(5, passed / 10), withinSeconds - passed);
+      const step = Math.min(Math.max(5, Math.min(60, passed / 4)), withinSeconds - passed);
       await this.pass(step);
       passed += step;
     }

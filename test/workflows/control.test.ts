@@ -10,7 +10,7 @@ const campaignId = 'kkkkkkkkkkkkkkkkkkkkkkkkkk';
 /** A campaign whose jobs run for a long time. */
 async function running(rig: WorkflowRig, jobs: Parameters<WorkflowRig['submit']>[2]) {
   const tenant = rig.tenant('control');
-  rig.world.jobDurationSeconds = 1000;
+  rig.world.jobDurationSeconds = 300;
   const slurm = await rig.readyCluster(tenant);
   await rig.submit(tenant, campaignId, jobs);
   await rig.pass(30);

@@ -23,7 +23,7 @@ describe('an idle cluster', () => {
   });
 
   it('is kept by a job that only Slurm knows of', async () => {
-    await run({ policy: { busyTickSeconds: 60 } }, async (rig) => {
+    await run({ policy: { busyTickSeconds: 300 } }, async (rig) => {
       const tenant = rig.tenant('foreign');
       await rig.ensure(tenant, rig.spec({ idleTimeoutSeconds: TEN_MINUTES }));
       const { clusterName } = await rig.until(tenant, 'ready');
@@ -73,7 +73,7 @@ describe('an idle cluster', () => {
   });
 
   it('ends with its maximum lifetime although it is busy, and the campaign is told', async () => {
-    await run({ policy: { busyTickSeconds: 60 } }, async (rig) => {
+    await run({ policy: { busyTickSeconds: 300 } }, async (rig) => {
       const tenant = rig.tenant('lifetime');
       const campaignId = 'cccccccccccccccccccccccccc';
       rig.world.jobDurationSeconds = 86_400;

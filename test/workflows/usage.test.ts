@@ -24,7 +24,7 @@ describe('what jobs used', () => {
   });
 
   it('is recorded once more after the last of them has ended, although nothing runs any more', async () => {
-    await run({ policy: { busyTickSeconds: 60, idleTickSeconds: 60 } }, async (rig) => {
+    await run({ policy: { busyTickSeconds: 60 } }, async (rig) => {
       const tenant = rig.tenant('short');
       rig.world.jobDurationSeconds = 90;
       await rig.submit(tenant, campaignId, ['a'], { spec: rig.spec({ idleTimeoutSeconds: 7200 }) });
