@@ -41,11 +41,11 @@ export function tries(apiUrl: string, token: string): readonly string[] {
   const campaign = `${cluster}/campaigns/${campaignIdFor(TENANT, IDEMPOTENCY_KEY)}`;
   return [
     `# Ask for a cluster that goes when it is idle for ten minutes
-curl -s --retry 5 -X PUT ${cluster} \\
+curl -sf --retry 5 -X PUT ${cluster} \\
   ${authorization} ${json} \\
   -d '{"tier": "debug", "idleTimeoutSeconds": 600}'`,
     `# Submit a campaign of one job, also while the cluster is still being made
-curl -s --retry 5 ${cluster}/campaigns \\
+curl -sf --retry 5 ${cluster}/campaigns \\
   ${authorization} ${json} -H 'Idempotency-Key: ${IDEMPOTENCY_KEY}' \\
   -d '{"jobs": [{"key": "hello", "command": ["hostname"]}]}'`,
     `# Read what the job printed, once it has ended
