@@ -38,6 +38,9 @@ interface PendingReason {
 }
 
 const NOTHING = 'Nothing: it starts by itself.';
+/** Protected mode: https://docs.aws.amazon.com/parallelcluster/latest/ug/slurm-protected-mode-v3.html */
+const LOOK_AT_CLUSTERMGTD =
+  'Operators: ParallelCluster may protect the queue because its nodes failed to boot again and again; see clustermgtd’s log.';
 const CHANGE_THE_JOB = 'Cancel it and submit it again with a request that the queue can meet.';
 
 const nextStepOf: Readonly<Record<PendingCause, string>> = {
@@ -108,14 +111,12 @@ const pendingReasons: Readonly<Record<string, PendingReason>> = {
   PartitionDown: {
     text: 'Its queue is down',
     cause: 'node-unavailable',
-    nextStep:
-      'Operators: ParallelCluster may protect the queue because its nodes failed to boot again and again; see clustermgtd’s log.',
+    nextStep: LOOK_AT_CLUSTERMGTD,
   },
   PartitionInactive: {
     text: 'Its queue is inactive',
     cause: 'node-unavailable',
-    nextStep:
-      'Operators: ParallelCluster may protect the queue because its nodes failed to boot again and again; see clustermgtd’s log.',
+    nextStep: LOOK_AT_CLUSTERMGTD,
   },
   PartitionTimeLimit: {
     text: 'Its time limit is longer than the queue allows: it can never run',
