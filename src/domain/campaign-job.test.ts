@@ -9,6 +9,7 @@ import {
   newJobs,
   viewOfJob,
 } from './campaign-job.ts';
+import { refuseUnsubmitted } from './campaign.ts';
 import type { SlurmJobFact } from './slurm-facts.ts';
 import { isTerminal, jobStates } from './slurm-states.ts';
 
@@ -210,6 +211,12 @@ describe('a job that Slurm refused, which it shows as one that failed', () => {
       expect(Object.keys(seen)).not.toContain('startedAt');
       expect([seen.exitCode, seen.signal]).toEqual([undefined, undefined]);
     }
+  });
+
+  it('is not one whose submission failed for good although Slurm has it: what Slurm says counts', () => {
+    const [given = expect.unreachable()] = refuseUnsubmitted([submitting], 'no answer', NOW);
+    expect(given.state).toBe('rejected');
+    expect(jobAfterNews(given, fact({}), NOW)).toMatchObject({ state: 'running', slurmJobId: '7' });
   });
 
   it('is not one that failed at once on a node', () => {

@@ -1,6 +1,6 @@
 import type { JobView } from './campaign-view.ts';
 import type { Dependency } from './dependencies.ts';
-import { jobAfterFact } from './job-state.ts';
+import { jobAfterFact, judge } from './job-state.ts';
 import type { SlurmJobFact } from './slurm-facts.ts';
 import { isTerminal } from './slurm-states.ts';
 import { clipped, counted } from './wording.ts';
@@ -105,7 +105,8 @@ export function jobAfterSubmission(job: CampaignJob, answer: SubmissionAnswer, n
  * is old: ids are used again, so no number tells which is younger. A job that Slurm lost waits again.
  */
 export function jobAfterNews(job: CampaignJob, fact: SlurmJobFact, observedAt: string): CampaignJob {
-  if (job.state === 'rejected') return job;
+  // The words of the refusal say more. A job that only seemed not to be in Slurm is what Slurm says.
+  if (job.state === 'rejected' && judge(fact).state === 'rejected') return job;
   const isOwn = job.slurmJobId === fact.jobId;
   if (fact.source === 'ledger') return isOwn && !isTerminal(job.state) ? lostJob(job, observedAt) : job;
   if (job.slurmJobId !== undefined && !isOwn) return job;
