@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { AwsClients } from '../clients/aws.ts';
 import type { CampaignStore } from '../clients/campaign-store.ts';
+import type { KeycloakJwksReader } from '../clients/keycloak-jwks.ts';
 import type { HeadNodeFiles, SlurmAccounting, SlurmControl, SlurmGateway } from '../clients/slurm-gateway.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
 import { JOB_USER } from '../domain/pcluster-config.ts';
@@ -15,10 +16,12 @@ import { createNetworkActivities } from './network.ts';
 import type { Activities } from './port.ts';
 import { createReadinessActivities } from './readiness.ts';
 import type { ReadinessDeps } from './readiness.ts';
+import { createSigningKeyActivities } from './signing-key.ts';
 import { createSlurmActivities } from './slurm.ts';
 import { createStackActivities } from './stack.ts';
 import type { StackDeps } from './stack.ts';
 import { createSubnetLeaseActivities } from './subnet-lease.ts';
+import { createTrustedKeysActivities } from './trusted-keys.ts';
 import { createUsageActivities } from './usage.ts';
 
 /** What a worker brings: its connections, and the settings of the installation. */
@@ -29,7 +32,11 @@ export interface ActivityDeps
     Pick<KeyDeps, 'halfMadeGraceSeconds'>,
     Pick<ReadinessDeps, 'sshPort'> {
   readonly aws: AwsClients;
-  readonly gateway: SlurmGateway & SlurmControl & SlurmAccounting & HeadNodeFiles;
+  /** What looks after jobs, over whatever each cluster's jobs go. */
+  readonly gateway: SlurmGateway;
+  /** What goes over SSH alone. */
+  readonly ssh: SlurmControl & SlurmAccounting & HeadNodeFiles;
+  readonly readKeycloakJwks: KeycloakJwksReader;
   readonly campaignStore: CampaignStore;
   readonly usageStore: UsageStore;
   readonly temporal: Client;
@@ -43,16 +50,19 @@ export interface ActivityDeps
 /** All activities, as a worker registers them: known failures leave them as `ApplicationFailure`s. */
 export function createActivities(deps: ActivityDeps): Activities {
   const { ec2, secretsManager, cloudFormation, logs, s3 } = deps.aws;
+  const { gateway, ssh, campaignStore, usageStore, readKeycloakJwks } = deps;
   return translateFailures<Activities>({
     ...createNetworkActivities({ ec2, cloudFormation, subnetPool: deps.subnetPool }),
     ...createSubnetLeaseActivities({ client: deps.temporal, taskQueue: deps.taskQueue, vpcId: deps.vpcId }),
     ...createKeyActivities({ ...deps, ec2, secretsManager }),
-    ...createLogActivities({ ...deps, logs }),
+    ...createSigningKeyActivities({ secretsManager, control: ssh }),
+    ...createTrustedKeysActivities({ control: ssh, readKeycloakJwks }),
+    ...createLogActivities({ ...deps, gateway: ssh, logs }),
     ...createStackActivities({ ...deps, cloudFormation, s3 }),
-    ...createReadinessActivities({ ...deps, jobUser: JOB_USER }),
-    ...createSlurmActivities(deps),
+    ...createReadinessActivities({ gateway, files: ssh, sshPort: deps.sshPort, jobUser: JOB_USER }),
+    ...createSlurmActivities({ gateway, control: ssh, campaignStore }),
     ...createCampaignPlanActivities(deps),
     ...createManifestActivities({ ...deps, logs }),
-    ...createUsageActivities(deps),
+    ...createUsageActivities({ gateway: ssh, usageStore }),
   });
 }

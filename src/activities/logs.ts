@@ -23,7 +23,7 @@ import type { Activities, FollowRequest, LogCopyRequest } from './port.ts';
 export interface LogDeps {
   readonly logs: CloudWatchLogsClient;
   readonly campaignStore: Pick<CampaignStore, 'get'>;
-  readonly gateway: Omit<HeadNodeFiles, 'readHostKey'>;
+  readonly gateway: Pick<HeadNodeFiles, 'readFiles' | 'listOutputs' | 'forgetOutputs'>;
   /** How long CloudWatch keeps what jobs wrote. */
   readonly logRetentionDays: number;
   /** How much is kept of each output of a job. */

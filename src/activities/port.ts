@@ -6,8 +6,17 @@ import type { Dependency } from '../domain/dependencies.ts';
 import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { CampaignOutcome, JobView, LogLocation } from '../domain/campaign-view.ts';
-import type { CreatedStack, Deployment, KeyPair, KeyRole, SubnetLease } from '../domain/deployment.ts';
+import type {
+  CreatedStack,
+  Deployment,
+  KeyPair,
+  KeyRole,
+  SigningKey,
+  SubnetLease,
+} from '../domain/deployment.ts';
+import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
 import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
+import type { SlurmJwk } from '../domain/slurm-jwt.ts';
 import type { PoolSubnet } from '../domain/subnets.ts';
 
 /** `waiting`: all subnets are taken; the pool signals the cluster workflow `subnetAvailable` when it is its turn. */
@@ -20,6 +29,14 @@ export interface StackRequest extends Deployment {
   readonly lease: SubnetLease;
   readonly adminKeyName: string;
   readonly jobUserPublicKey: string;
+  /** Keys whose tokens Slurm's REST API is to accept, where the spec asks for it. */
+  readonly trusted?: readonly SlurmJwk[];
+}
+
+/** The keys that a cluster's Slurm is to go by, and the head node's administrator, who gives it them. */
+export interface TrustedKeysRequest extends Deployment {
+  readonly adminAccess: ClusterAccess;
+  readonly trusted: readonly SlurmJwk[];
 }
 
 /** Slurm jobs of one campaign that are to exist after the call. */
@@ -159,6 +176,20 @@ export interface Activities {
   /** Deletes key pair and secret of a role at once, without recovery window; absent ones are fine. */
   deleteKeyPair(request: Deployment & { readonly role: KeyRole }): Promise<void>;
 
+  // signing-key.ts
+  /** Makes or repairs the key that signs tokens for Slurm's REST API. KeyPairConflict if the secret's name belongs to somebody else. */
+  ensureSigningKey(deployment: Deployment): Promise<SigningKey>;
+  /** Makes the next key, has Slurm accept it beside those that it trusts, then lets it sign. The same id is the same key. Heartbeats. */
+  rotateSigningKey(request: TrustedKeysRequest & { readonly rotationId: string }): Promise<SigningKey>;
+  /** Deletes the key at once, without recovery window; an absent one is fine, a foreign one stays. */
+  deleteSigningKey(deployment: Deployment): Promise<void>;
+
+  // trusted-keys.ts
+  /** Those keys of Keycloak that Slurm can check tokens with, as they are now. KeycloakUnavailable. */
+  readKeycloakKeys(): Promise<SlurmJwk[]>;
+  /** Lets Slurm go by these keys alone; its controller and accounting restart, jobs run on. Heartbeats. */
+  replaceTrustedKeys(request: TrustedKeysRequest): Promise<void>;
+
   // logs.ts
   /** Creates the cluster's log group with its retention; it outlives the cluster. Returns its name. */
   ensureLogGroup(deployment: Deployment): Promise<{ logGroupName: string }>;
@@ -174,7 +205,7 @@ export interface Activities {
   deleteStack(deployment: Deployment): Promise<void>;
 
   // readiness.ts
-  /** One attempt: SSH as the job user answers, `scontrol ping`, `sinfo`, and a smoke job COMPLETEs. Returns the pinned access. ClusterNotReady while something is missing. */
+  /** One attempt: SSH as the job user answers, `scontrol ping`, `sinfo`, and a smoke job COMPLETEs; where there is to be a REST API, it answers a token. Returns the pinned access. ClusterNotReady while something is missing. */
   checkReadiness(
     request: Deployment & {
       readonly address: string;
@@ -182,6 +213,7 @@ export interface Activities {
       /** Set once pinned: another key is HostKeyMismatch. */
       readonly hostKey?: string;
       readonly queues: readonly string[];
+      readonly slurmApi?: SlurmApiSpec & { readonly signingKeySecretArn: string };
     },
   ): Promise<ClusterAccess>;
 

@@ -6,13 +6,16 @@ import { epochStartSeconds } from '../domain/ids.ts';
 import { jobSpecSchema } from '../domain/job.ts';
 import { factsByJobKey, judge } from '../domain/job-state.ts';
 import type { Verdict } from '../domain/job-state.ts';
+import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
+import { SLURM_API_PORT } from '../domain/slurm-api.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { pollUntil } from './poll.ts';
 import type { Activities } from './port.ts';
 
 export interface ReadinessDeps {
-  readonly gateway: SlurmGateway & Pick<HeadNodeFiles, 'readHostKey'>;
+  readonly gateway: SlurmGateway;
+  readonly files: Pick<HeadNodeFiles, 'readHostKey' | 'readSlurmApiCertificate'>;
   /** The account that jobs run in, `sim` on the platform. */
   readonly jobUser: string;
   /** 22 by default. */
@@ -36,26 +39,42 @@ const notYet: ReadonlySet<FailureType> = new Set(['HeadNodeUnreachable', 'SlurmU
 /** Whether a cluster can be handed over to its jobs. */
 export function createReadinessActivities({
   gateway,
+  files,
   jobUser,
   sshPort = 22,
   pollSeconds = 1,
 }: ReadinessDeps): Pick<Activities, 'checkReadiness'> {
   return {
-    async checkReadiness({ epoch, address, privateKeySecretArn, hostKey: pinned, queues }) {
+    async checkReadiness({ epoch, address, privateKeySecretArn, hostKey: pinned, queues, slurmApi }) {
       const unpinned = { address, port: sshPort, user: jobUser, privateKeySecretArn };
       return withHeartbeat(async ({ signal, previous, report }) =>
         unlessNotYet(async () => {
           const trusted = pinned ?? progressSchema.safeParse(previous).data?.hostKey;
-          const hostKey = trusted ?? (await gateway.readHostKey({ epoch, access: unpinned }, { signal }));
+          const hostKey = trusted ?? (await files.readHostKey({ epoch, access: unpinned }, { signal }));
           report({ hostKey });
-          const head = { epoch, access: { ...unpinned, hostKey } };
-          assertUsable(await gateway.ping(head, { signal }), queues);
+          const overSsh = { epoch, access: { ...unpinned, hostKey } };
+          assertUsable(await gateway.ping(overSsh, { signal }), queues);
+          const head = slurmApi ? await withSlurmApi(overSsh, slurmApi, { gateway, files }, signal) : overSsh;
           await runSmokeJob(gateway, head, queues[0] ?? '', pollSeconds, signal);
           return head.access;
         }),
       );
     },
   };
+}
+
+/** The head node with its REST API, which has answered a token and is known by what was read over the pinned SSH. */
+async function withSlurmApi(
+  head: HeadNode,
+  spec: SlurmApiSpec & { readonly signingKeySecretArn: string },
+  { gateway, files }: Pick<ReadinessDeps, 'gateway' | 'files'>,
+  signal: AbortSignal,
+): Promise<HeadNode> {
+  const certificateSha256 = await files.readSlurmApiCertificate(head, { signal });
+  const slurmApi = { ...spec, port: SLURM_API_PORT, certificateSha256 };
+  const overRest = { ...head.access, slurmApi: { ...slurmApi, jobsOver: 'slurmrestd' } } as const;
+  await gateway.ping({ ...head, access: overRest }, { signal });
+  return { ...head, access: { ...head.access, slurmApi } };
 }
 
 async function unlessNotYet<T>(check: () => Promise<T>): Promise<T> {

@@ -11,7 +11,8 @@ import { pollUntil } from './poll.ts';
 import type { Activities, ObserveRequest, SubmitRequest } from './port.ts';
 
 export interface SlurmActivityDeps {
-  readonly gateway: SlurmGateway & SlurmControl;
+  readonly gateway: SlurmGateway;
+  readonly control: Pick<SlurmControl, 'control'>;
   readonly campaignStore: Pick<CampaignStore, 'get'>;
 }
 
@@ -22,6 +23,7 @@ const CANCEL_INTERVAL_SECONDS = 1;
 /** Jobs of the clusters, through whatever gateway reaches their Slurm. */
 export function createSlurmActivities({
   gateway,
+  control,
   campaignStore,
 }: SlurmActivityDeps): Pick<
   Activities,
@@ -70,11 +72,11 @@ export function createSlurmActivities({
 
     async controlJobs({ epoch, access, adminAccess, campaignId, action, jobs }) {
       return withHeartbeat(async ({ signal }) => {
-        const outcomes = await gateway.control({ epoch, access }, { campaignId, action, jobs }, { signal });
+        const outcomes = await control.control({ epoch, access }, { campaignId, action, jobs }, { signal });
         const denied = new Set(outcomes.filter(isDenied).map(({ jobKey }) => jobKey));
         if (!adminAccess || denied.size === 0) return outcomes;
         const rest = { campaignId, action, jobs: jobs.filter(({ jobKey }) => denied.has(jobKey)) };
-        const repeated = await gateway.control({ epoch, access: adminAccess }, rest, { signal });
+        const repeated = await control.control({ epoch, access: adminAccess }, rest, { signal });
         const byKey = new Map(repeated.map((outcome) => [outcome.jobKey, outcome]));
         return outcomes.map((outcome) => byKey.get(outcome.jobKey) ?? outcome);
       });

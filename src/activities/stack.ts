@@ -4,13 +4,15 @@ import { isAlreadyExists, isInvalidStackRequest } from '../clients/aws-errors.ts
 import { createStacks } from '../clients/stacks.ts';
 import type { ExistingStack, Stacks } from '../clients/stacks.ts';
 import { outerStackName } from '../domain/cluster-name.ts';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { CreatedStack, Deployment } from '../domain/deployment.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { outerStackOutputs, renderOuterStack } from '../domain/outer-stack.ts';
 import { renderClusterConfiguration } from '../domain/pcluster-config.ts';
-import type { DeploymentSettings } from '../domain/pcluster-config.ts';
+import type { DeploymentSettings, SlurmApi } from '../domain/pcluster-config.ts';
 import { stackTags, toTagList } from '../domain/resource-tags.ts';
-import { uploadJobUserScript } from './bootstrap-assets.ts';
+import { renderJwks } from '../domain/slurm-jwt.ts';
+import { uploadScript } from './bootstrap-assets.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { pause, pollUntil } from './poll.ts';
@@ -83,8 +85,9 @@ async function findOwn(stacks: Stacks, deployment: Deployment): Promise<string |
 }
 
 async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): Promise<string> {
-  const jobUserScriptUri = await uploadJobUserScript(deps.s3, deps.controlBucket);
-  const { spec, lease, adminKeyName, jobUserPublicKey, ...deployment } = request;
+  const jobUserScriptUri = await uploadScript(deps.s3, deps.controlBucket, 'create-job-user');
+  const { spec, lease, adminKeyName, jobUserPublicKey, trusted, ...deployment } = request;
+  const slurmApi = await slurmApiOf(deps, spec, trusted);
   const configuration = renderClusterConfiguration({
     spec,
     deployment,
@@ -92,6 +95,7 @@ async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): P
     subnetId: lease.subnetId,
     adminKeyName,
     jobUserPublicKey,
+    ...(slurmApi && { slurmApi }),
   });
   const name = outerStackName(request.clusterName);
   try {
@@ -110,6 +114,16 @@ async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): P
     if (!(error instanceof Error) || !isInvalidStackRequest(error)) throw error;
     throw new KnownFailure('StackCreateFailed', `CloudFormation refused ${name}: ${error.message}`);
   }
+}
+
+async function slurmApiOf(
+  { s3, controlBucket }: StackDeps,
+  spec: ClusterSpec,
+  trusted: StackRequest['trusted'],
+): Promise<SlurmApi | undefined> {
+  if (spec.slurmApi === undefined || trusted === undefined) return undefined;
+  const scriptUri = await uploadScript(s3, controlBucket, 'slurm-rest-api');
+  return { trust: spec.slurmApi.trust, scriptUri, jwks: renderJwks(trusted) };
 }
 
 async function waitUntilCreated(

@@ -22,6 +22,7 @@ import type { Clusters, ReadinessProbe } from './ports.ts';
 import { HttpProblem } from './problem.ts';
 import { forbidden, required, validateRequest } from './request-validation.ts';
 import type { Server } from './server.ts';
+import { registerSigningKeyRoute } from './signing-key.routes.ts';
 import { registerUsageRoutes } from './usage.routes.ts';
 import { UsageService } from './usage-service.ts';
 import { answerBesideRoutes, answerClientError, missingHost } from './transport-errors.ts';
@@ -80,8 +81,9 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   await requireBearerToken(app, deps.token);
   await registerOpenApi(app, deps.version);
   const campaigns = new CampaignService(deps);
-  registerClusterRoutes(app, deps.clusters);
+  registerClusterRoutes(app, deps);
   registerLifetimeRoutes(app, deps.clusters);
+  registerSigningKeyRoute(app, deps.clusters);
   registerCampaignRoutes(app, campaigns);
   registerCancelRoutes(app, campaigns);
   registerActionRoutes(app, campaigns);

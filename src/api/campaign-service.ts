@@ -23,11 +23,14 @@ import {
 import { withinDeadline } from './deadline.ts';
 import { decodeOffset, encodeOffset } from './page-token.ts';
 import type { Campaigns, Clusters } from './ports.ts';
+import { refuseUnknownIssuer } from './request-validation.ts';
 import type { CampaignPage, CampaignReceipt, CampaignSummary } from './view-schemas.ts';
 
 export interface CampaignServiceDeps {
   readonly clusters: Pick<Clusters, 'submit' | 'view'>;
   readonly campaigns: Campaigns;
+  /** Whether this installation knows where Keycloak's keys are, so that clusters can trust its tokens. */
+  readonly hasKeycloak: boolean;
   readonly store: Pick<CampaignStore, 'put' | 'get' | 'reference' | 'getManifest' | 'getManifestPart'>;
 }
 
@@ -49,7 +52,7 @@ export class CampaignService {
 
   /**
    * Submits a campaign, or finds the one that the same key submitted before. The content is stored first: what the
-   * workflow is given must exist. CampaignConflict if the key stands for other jobs.
+   * workflow is given must exist. CampaignConflict if the key stands for other jobs, InvalidRequest.
    */
   async accept(
     tenant: Tenant,
@@ -57,6 +60,7 @@ export class CampaignService {
     { jobs, cluster }: z.output<typeof campaignSpecSchema>,
     answerBy: Date,
   ): Promise<{ readonly repeated: boolean; readonly receipt: CampaignReceipt }> {
+    refuseUnknownIssuer(this.deps.hasKeycloak, cluster?.slurmApi, 'cluster.slurmApi');
     const campaignId = campaignIdFor(tenant, idempotencyKey);
     const content: CampaignContent = { version: 1, campaignId, jobs };
     const receipt = { ...tenant, campaignId, jobCount: jobs.length, sha256: encodeContent(content).sha256 };

@@ -4,6 +4,7 @@ import type { ClusterState, ClusterView } from '../domain/cluster-view.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { ControlOutcome, ControlRequest } from '../domain/job-control.ts';
 import type { HoldRequest, Resolution } from '../domain/lifetime.ts';
+import type { KeyRotationRequest } from '../domain/slurm-keys.ts';
 import type {
   CancelCampaignRequest,
   EnsureAnswer,
@@ -41,6 +42,8 @@ export interface Clusters {
   release(tenant: Tenant, name: string, answerBy: Date): Promise<ClusterView>;
   extend(tenant: Tenant, until: string, answerBy: Date): Promise<ClusterView>;
   resolve(tenant: Tenant, resolution: Resolution, answerBy: Date): Promise<ClusterView>;
+  /** Begins to replace the signing key. NotFound, ClusterNotReady; InvalidRequest where there is none. */
+  rotateSigningKey(tenant: Tenant, request: KeyRotationRequest, answerBy: Date): Promise<ClusterView>;
   /** One page of all tenants' clusters, each once. InvalidRequest for a token that is not ours. */
   list(request: ClusterListRequest, answerBy: Date): Promise<Page<ClusterView>>;
   /** Hands a campaign to the cluster. NoCluster, ClusterSpecConflict, QueueNotInCluster, CampaignConflict, ClusterDeleting. */

@@ -1,6 +1,7 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
 import { KnownFailure } from '../domain/failures.ts';
+import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
 import type { FieldError } from './problem.ts';
 
 /** A campaign of a thousand jobs can be wrong in a thousand places: a page of them is enough to understand it. */
@@ -39,6 +40,18 @@ export function required(place: FieldError['in'], path: string): KnownFailure {
 export function forbidden(path: readonly PropertyKey[]): KnownFailure {
   const error = at('body', path, 'is a name that no request may have');
   return new KnownFailure('InvalidRequest', `body ${error.path}: ${error.reason}`, { errors: [error] });
+}
+
+/** InvalidRequest for a cluster that is to trust Keycloak's tokens, where nobody has said where Keycloak's keys are. */
+export function refuseUnknownIssuer(
+  hasKeycloak: boolean,
+  slurmApi: SlurmApiSpec | undefined,
+  path: string,
+): void {
+  if (hasKeycloak || slurmApi?.trust !== 'epoch-key-and-keycloak') return;
+  const reason = 'this installation has no KEYCLOAK_JWKS_URL: use `epoch-key`';
+  const error: FieldError = { in: 'body', path: `${path}.trust`, reason };
+  throw new KnownFailure('InvalidRequest', `body ${error.path}: ${reason}`, { errors: [error] });
 }
 
 function sayRequired({

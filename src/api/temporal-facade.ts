@@ -11,6 +11,7 @@ import {
   holdCluster,
   releaseHold,
   resolveBlock,
+  rotateSigningKey,
   submitCampaign,
   teardownCluster,
 } from '../workflows/messages.ts';
@@ -95,6 +96,9 @@ export function createTemporalClusters(deps: TemporalFacadeDeps): Clusters {
     release: async (tenant, name, answerBy) => updateLive(releaseHold, tenant, { name }, answerBy),
     extend: async (tenant, until, answerBy) => updateLive(extendCluster, tenant, { until }, answerBy),
     resolve: async (tenant, resolution, answerBy) => updateLive(resolveBlock, tenant, resolution, answerBy),
+
+    rotateSigningKey: async (tenant, request, answerBy) =>
+      updateLive(rotateSigningKey, tenant, request, answerBy),
 
     list: async (request, answerBy) => listClusters(client, request, answerBy),
 

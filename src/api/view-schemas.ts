@@ -12,12 +12,13 @@ import {
   type ClusterView,
   type Hold,
   type SlurmApiAccess,
-  slurmApiTrusts,
 } from '../domain/cluster-view.ts';
 import { type Failure, failures, isFailureType } from '../domain/failures.ts';
 import { campaignIdSchema, jobKeySchema, projectIdSchema, virtualLabIdSchema } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
 import { queueSchema } from '../domain/queue.ts';
+import { jobTransports, type SlurmApiSpec, slurmApiTrusts } from '../domain/slurm-api-spec.ts';
+import type { SlurmKeysView } from '../domain/slurm-keys.ts';
 import { pendingCauses } from '../domain/slurm-reasons.ts';
 import { jobStates } from '../domain/slurm-states.ts';
 import { tierNames } from '../domain/tiers.ts';
@@ -40,11 +41,17 @@ const failureFields = {
 
 export const failureSchema: z.ZodType<Failure> = z.object(failureFields);
 
+const slurmApiSpecFields = {
+  trust: z.enum(slurmApiTrusts),
+  jobsOver: z.enum(jobTransports),
+} satisfies Fields<SlurmApiSpec>;
+
 const clusterSpecFields = {
   tier: z.enum([...tierNames, 'custom']),
   queues: z.array(queueSchema),
   idleTimeoutSeconds: z.int(),
   maxLifetimeSeconds: z.int(),
+  slurmApi: z.object(slurmApiSpecFields).optional(),
 } satisfies Fields<ClusterSpec>;
 
 const clusterSpecSummaryFields = {
@@ -52,6 +59,7 @@ const clusterSpecSummaryFields = {
   queueNames: z.array(z.string()),
   idleTimeoutSeconds: z.int(),
   maxLifetimeSeconds: z.int(),
+  slurmApi: clusterSpecFields.slurmApi,
 } satisfies Fields<ClusterSpecSummary>;
 
 const slurmApiFields = {
@@ -62,6 +70,7 @@ const slurmApiFields = {
   trust: z.enum(slurmApiTrusts).meta({
     description: 'Whose tokens Slurm accepts: those of the epoch’s own key, or Keycloak’s as well.',
   }),
+  jobsOver: z.enum(jobTransports).meta({ description: 'What the service itself sends jobs over.' }),
   signingKeySecretArn: z
     .string()
     .meta({ description: 'Secrets Manager ARN of the private key that signs the service’s own tokens.' }),
@@ -79,6 +88,24 @@ const accessFields = {
     .meta({ description: 'Secrets Manager ARN of the private key of the job user.' }),
   slurmApi: z.object(slurmApiFields).optional(),
 } satisfies Fields<ClusterAccess>;
+
+const keyIds = z.array(z.string());
+const slurmKeysFields = {
+  ownKeyIds: keyIds.meta({
+    description: 'Ids (`kid`) of the keys of the epoch that Slurm accepts; the first one signs.',
+  }),
+  keycloakKeyIds: keyIds,
+  rotation: z
+    .object({
+      requestedAt: time,
+      by: z.string(),
+      reason: z.string(),
+      oldKeyEndsAt: time.optional().meta({ description: 'Absent until Slurm has the new key.' }),
+    })
+    .optional()
+    .meta({ description: 'Of the signing key, while it is under way.' }),
+  problem: z.string().optional().meta({ description: 'Why the last change of keys did not succeed yet.' }),
+} satisfies Fields<SlurmKeysView>;
 
 const holdFields = { name: z.string(), reason: z.string(), until: time } satisfies Fields<Hold>;
 
@@ -110,6 +137,7 @@ const clusterViewFields = {
   logGroupName: z.string().optional(),
   access: z.object(accessFields).optional(),
   adminPrivateKeySecretArn: z.string().optional(),
+  slurmKeys: z.object(slurmKeysFields).optional(),
   readyAt: time.optional(),
   activity: activitySchema.optional(),
   blindSince: time.optional(),

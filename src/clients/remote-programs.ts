@@ -11,7 +11,8 @@ export type RemoteProgram =
   | 'outputs'
   | 'usage'
   | 'home'
-  | 'replace-jwks';
+  | 'replace-jwks'
+  | 'slurm-api-certificate';
 
 /** First line of every answer: what a profile of the job user may print before it is not ours. */
 const ANSWER = 'pcp-answer\n';
@@ -48,7 +49,8 @@ const commands: Readonly<Record<RemoteProgram, string>> = {
   outputs: load(['outputs']),
   usage: load(['accounting', 'sections', 'usage']),
   home: load(['home']),
-  'replace-jwks': load(['replace-jwks']),
+  'replace-jwks': load(['replace-jwks'], OWN_SESSION),
+  'slurm-api-certificate': load(['slurm-api-certificate']),
 };
 
 /** What a program answered, without what stood before it; undefined if it never began to answer. */

@@ -178,12 +178,14 @@ export interface SlurmAccounting {
 }
 
 /**
- * What can only be had on the head node itself, and so over SSH only: its host key, and the files of jobs, which
- * slurmrestd does not serve. Every call may be repeated. Failures: HeadNodeUnreachable, HostKeyMismatch.
+ * What can only be had on the head node itself, and so over SSH only: its host key, the certificate of its REST API, and
+ * the files of jobs, which slurmrestd does not serve. Every call may be repeated. Failures: HeadNodeUnreachable, HostKeyMismatch.
  */
 export interface HeadNodeFiles {
   /** Connects and returns the host key that the head node shows, trusting it: call once, then pin the key. */
   readHostKey(head: UnpinnedHeadNode, options?: CallOptions): Promise<string>;
+  /** The fingerprint by which callers know Slurm's REST API, as in `SlurmApiAccess`. SlurmUnavailable if there is none. */
+  readSlurmApiCertificate(head: HeadNode, options?: CallOptions): Promise<string>;
   /** Reads parts of files that jobs wrote, many through one channel, in the order of the request. Follows no link. */
   readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]>;
   /** What our jobs have written, of those that have started and were not yet forgotten by {@link forgetOutputs}. */

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { KnownFailure } from '../domain/failures.ts';
 import { jobComment } from '../domain/ids.ts';
 import type { ControlOutcome, JobAction } from '../domain/job-control.ts';
@@ -158,6 +159,18 @@ export function decodeControl(answer: string, { jobs }: JobControl): ControlOutc
 export function decodeReplacement(answer: string): void {
   if (answer.trimEnd() === 'done') return;
   unavailable(/^unavailable (.*)$/m.exec(answer)?.[1] ?? 'the answer is cut off');
+}
+
+/**
+ * The fingerprint of a certificate: its SHA-256 in lower-case hexadecimal digits.
+ * @throws KnownFailure SlurmUnavailable when there is none yet
+ */
+export function decodeCertificate(answer: string): string {
+  try {
+    return new X509Certificate(answer).fingerprint256.replaceAll(':', '').toLowerCase();
+  } catch {
+    return unavailable('the head node has no certificate for Slurm’s REST API');
+  }
 }
 
 /** The standard input of read-files.sh. */

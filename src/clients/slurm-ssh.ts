@@ -26,6 +26,7 @@ import type {
 } from './slurm-gateway.ts';
 import {
   decodeCancellation,
+  decodeCertificate,
   decodeControl,
   decodeFileParts,
   decodeObservation,
@@ -65,6 +66,7 @@ const timeoutSeconds: Readonly<Record<RemoteProgram, number>> = {
   home: 20,
   // Two daemons restart one after the other, and the program waits up to 30 s for each.
   'replace-jwks': 90,
+  'slurm-api-certificate': 20,
 };
 const MAX_BATCH_JOBS = 250;
 const MAX_BATCH_CHARACTERS = 8 * 1024 * 1024;
@@ -134,6 +136,11 @@ export class SlurmSsh implements SlurmGateway, SlurmControl, SlurmAccounting, He
   async replaceJwks(head: HeadNode, jwks: string, options?: CallOptions): Promise<void> {
     const answer = await this.#call(head, 'replace-jwks', `${jwks.trim()}\n`, options);
     decodeReplacement(answer.toString('utf8'));
+  }
+
+  async readSlurmApiCertificate(head: HeadNode, options?: CallOptions): Promise<string> {
+    const answer = await this.#call(head, 'slurm-api-certificate', '', options);
+    return decodeCertificate(answer.toString('utf8'));
   }
 
   async readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]> {

@@ -2,6 +2,7 @@ import type { ClusterSnapshot, Resources } from './cluster-snapshot.ts';
 import { type ClusterSpec, summarizeSpec } from './cluster-spec.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { Tenant } from './ids.ts';
+import { viewOfKeys } from './slurm-keys.ts';
 
 /*
  * What a view has room for, so that it fits into a memo's 8 KB. The specifications of all tiers fit; ids, ARNs, times
@@ -33,6 +34,7 @@ export function renderClusterView(
     ...(spec && specFields(spec)),
     ...(deployment?.logGroupName && { logGroupName: deployment.logGroupName }),
     ...(deployment?.access && { access: deployment.access }),
+    ...(deployment?.slurmKeys && { slurmKeys: viewOfKeys(deployment.slurmKeys) }),
     ...(deployment?.readyAt && { readyAt: deployment.readyAt }),
     ...(activity && { activity }),
     ...(blindSince && { blindSince }),

@@ -1,10 +1,12 @@
 import type { ClusterSpec } from './cluster-spec.ts';
 import type { ClusterAccess, ClusterState, Hold } from './cluster-view.ts';
-import type { CreatedStack, KeyPair, SubnetLease } from './deployment.ts';
+import { ADMIN_USER } from './deployment.ts';
+import type { CreatedStack, KeyPair, SigningKey, SubnetLease } from './deployment.ts';
 import type { Failure } from './failures.ts';
 import type { CampaignContentReference } from './job.ts';
 import type { Resolution } from './lifetime.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
+import type { SlurmKeys } from './slurm-keys.ts';
 
 /** How a cluster entity paces itself. Given when it starts and carried with it. */
 export interface ClusterPolicy {
@@ -45,6 +47,8 @@ export interface Resources {
   lease?: SubnetLease | 'requested';
   adminKey?: KeyPair | 'requested';
   jobUserKey?: KeyPair | 'requested';
+  /** Only where the spec asks for Slurm's REST API. */
+  signingKey?: SigningKey | 'requested';
   stack?: CreatedStack | 'requested';
 }
 
@@ -54,6 +58,8 @@ export interface DeploymentRecord {
   readonly spec: ClusterSpec;
   readonly resources: Resources;
   logGroupName?: string;
+  /** Where the spec asks for Slurm's REST API: the keys that its Slurm was last given. */
+  slurmKeys?: SlurmKeys;
   access?: ClusterAccess;
   readyAt?: string;
   lifetimeEndsAt?: string;
@@ -61,6 +67,13 @@ export interface DeploymentRecord {
   usageDue?: boolean;
   /** When usage was last asked to be recorded. */
   usageAskedAt?: string;
+}
+
+/** How the head node's administrator is reached, with whom the pinned host key came; undefined before the cluster is ready. */
+export function adminAccessOf({ access, resources }: DeploymentRecord): ClusterAccess | undefined {
+  const { adminKey } = resources;
+  if (!access || typeof adminKey !== 'object') return undefined;
+  return { ...access, user: ADMIN_USER, privateKeySecretArn: adminKey.privateKeySecretArn };
 }
 
 /** A campaign that still needs the cluster. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type ComputeResource, type Queue, queueSchema } from './queue.ts';
+import { type SlurmApiSpec, slurmApiSpecSchema } from './slurm-api-spec.ts';
 import { type Tier, tierNames, tiers } from './tiers.ts';
 
 /** ParallelCluster's limit on compute resources of a whole cluster (aws-parallelcluster 3.16, `MAX_COMPUTE_RESOURCES_PER_CLUSTER`). */
@@ -34,6 +35,7 @@ export const clusterSpecInputSchema = z
       .min(600)
       .max(90 * 86_400)
       .default(7 * 86_400),
+    slurmApi: slurmApiSpecSchema.optional(),
   })
   .superRefine((spec, context) => {
     if ((spec.tier === undefined) === (spec.queues === undefined)) {
@@ -79,6 +81,8 @@ export interface ClusterSpec {
   readonly queues: readonly Queue[];
   readonly idleTimeoutSeconds: number;
   readonly maxLifetimeSeconds: number;
+  /** Absent where the cluster is to have no Slurm REST API. */
+  readonly slurmApi?: SlurmApiSpec;
 }
 
 /** A specification without the details of its queues. */
@@ -92,12 +96,13 @@ export function summarizeSpec({ queues, ...rest }: ClusterSpec): ClusterSpecSumm
 
 /** Fills in what the caller left out. The result does not change when a later release changes a tier. */
 export function resolveClusterSpec(input: z.output<typeof clusterSpecInputSchema>): ClusterSpec {
-  const { tier, queues, idleTimeoutSeconds, maxLifetimeSeconds } = input;
+  const { tier, queues, idleTimeoutSeconds, maxLifetimeSeconds, slurmApi } = input;
   return {
     tier: tier ?? 'custom',
     queues: tier ? z.array(queueSchema).parse(tiers[tier].queues) : (queues ?? []),
     idleTimeoutSeconds,
     maxLifetimeSeconds,
+    ...(slurmApi && { slurmApi }),
   };
 }
 
@@ -123,10 +128,14 @@ function isContainer(value: unknown): value is Record<string, unknown> {
 
 /**
  * Whether a cluster of one specification can run what was meant for another: it has every queue that is asked for,
- * of the same instance types, at least as large, and alike in what jobs can feel.
+ * of the same instance types, at least as large, and alike in what jobs can feel. Who asks for Slurm's REST API gets one
+ * that accepts the tokens that were asked for, and nobody else's.
  */
 export function coversSpec(existing: ClusterSpec, asked: ClusterSpec): boolean {
-  return asked.queues.every((queue) => existing.queues.some((candidate) => coversQueue(candidate, queue)));
+  return (
+    (asked.slurmApi === undefined || asked.slurmApi.trust === existing.slurmApi?.trust) &&
+    asked.queues.every((queue) => existing.queues.some((candidate) => coversQueue(candidate, queue)))
+  );
 }
 
 function coversQueue(existing: Queue, asked: Queue): boolean {

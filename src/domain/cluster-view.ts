@@ -1,6 +1,8 @@
 import type { ClusterSpec, ClusterSpecSummary } from './cluster-spec.ts';
 import type { Failure } from './failures.ts';
+import type { JobTransport, SlurmApiTrust } from './slurm-api-spec.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
+import type { SlurmKeysView } from './slurm-keys.ts';
 
 /** States of a cluster entity; see docs/technical-description.md for the machine. */
 export const clusterStates = [
@@ -38,12 +40,11 @@ export interface SlurmApiAccess {
   readonly certificateSha256: string;
   /** Whose tokens Slurm accepts: this service's own for the epoch, and Keycloak's as well where the spec asks so. */
   readonly trust: SlurmApiTrust;
+  /** What this service itself sends jobs over. */
+  readonly jobsOver: JobTransport;
   /** Secrets Manager ARN of the private key that this service signs its tokens with. */
   readonly signingKeySecretArn: string;
 }
-
-export const slurmApiTrusts = ['epoch-key', 'epoch-key-and-keycloak'] as const;
-export type SlurmApiTrust = (typeof slurmApiTrusts)[number];
 
 /** A named reason that keeps a cluster although it is idle. */
 export interface Hold {
@@ -79,6 +80,8 @@ export interface ClusterView {
   readonly logGroupName?: string;
   readonly access?: ClusterAccess;
   readonly adminPrivateKeySecretArn?: string;
+  /** Where the spec asks for Slurm's REST API. */
+  readonly slurmKeys?: SlurmKeysView;
   readonly readyAt?: string;
   /** What Slurm said at the last successful look. */
   readonly activity?: ClusterActivity & { readonly at: string };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { campaignIdSchema } from './ids.ts';
 import { holdNameSchema, sentenceSchema } from './lifetime.ts';
 import { queueSchema } from './queue.ts';
+import { jobTransports, slurmApiTrusts } from './slurm-api-spec.ts';
 import { tierNames } from './tiers.ts';
 
 /*
@@ -15,6 +16,7 @@ const clusterSpecSchema = z.strictObject({
   queues: z.array(queueSchema).min(1),
   idleTimeoutSeconds: z.int().min(1),
   maxLifetimeSeconds: z.int().min(1),
+  slurmApi: z.strictObject({ trust: z.enum(slurmApiTrusts), jobsOver: z.enum(jobTransports) }).optional(),
 });
 
 export const ensureRequestSchema = z.strictObject({ spec: clusterSpecSchema });

@@ -116,6 +116,13 @@ export const failures = {
     nextStep:
       'Compare the JWKS on the head node with the signing key of the epoch, and the clocks; slurmctld.log names the cause.',
   },
+  KeycloakUnavailable: {
+    retryable: true,
+    httpStatus: 503,
+    title: 'Keycloak’s keys, which the cluster is to trust, cannot be had',
+    nextStep:
+      'Check KEYCLOAK_JWKS_URL of the worker, and that what it names has an RS256 key with a `kid` for signatures.',
+  },
   ClusterNotReady: {
     retryable: true,
     httpStatus: 503,

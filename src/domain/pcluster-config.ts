@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import type { ClusterSpec } from './cluster-spec.ts';
-import type { SlurmApiTrust } from './cluster-view.ts';
+import type { SlurmApiTrust } from './slurm-api-spec.ts';
 import type { Deployment } from './deployment.ts';
 import type {
   ClusterConfiguration,

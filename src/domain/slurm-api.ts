@@ -1,4 +1,4 @@
-import type { SlurmApiTrust } from './cluster-view.ts';
+import type { SlurmApiTrust } from './slurm-api-spec.ts';
 
 /** slurmrestd's own default port; TLS listens there in its place. */
 export const SLURM_API_PORT = 6820;

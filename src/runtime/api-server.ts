@@ -57,7 +57,7 @@ function connect({ address, tls, apiKey }: TemporalConfig): Connection {
 }
 
 async function compose(
-  { temporal, controlBucket, policy, token }: ApiConfig,
+  { temporal, controlBucket, policy, token, keycloakJwksUrl }: ApiConfig,
   connection: Connection,
   aws: AwsClients,
   logger: Logger,
@@ -70,6 +70,7 @@ async function compose(
     store: createS3CampaignStore({ s3: aws.s3, ...controlBucket }),
     usage: createS3UsageStore({ s3: aws.s3, ...controlBucket }),
     logs: createLogReader(aws.logs),
+    hasKeycloak: keycloakJwksUrl !== undefined,
     readiness: createReadinessProbe(client, taskQueue),
     token: token.reveal(),
     logger,

@@ -25,6 +25,8 @@ interface CommonConfig {
   readonly temporal: TemporalConfig;
   readonly aws: AwsClientsConfig;
   readonly controlBucket: { readonly bucket: string; readonly kmsKeyId?: string };
+  /** Where Keycloak's keys are; without it no cluster can be asked to trust its tokens. */
+  readonly keycloakJwksUrl?: URL;
   readonly logLevel: string;
 }
 
@@ -144,6 +146,7 @@ function commonConfig(read: z.output<z.ZodObject<typeof commonShape>>): CommonCo
       bucket: read.CONTROL_BUCKET,
       ...(read.CONTROL_KMS_KEY_ID && { kmsKeyId: read.CONTROL_KMS_KEY_ID }),
     },
+    ...(read.KEYCLOAK_JWKS_URL && { keycloakJwksUrl: read.KEYCLOAK_JWKS_URL }),
     logLevel: read.LOG_LEVEL,
   };
 }

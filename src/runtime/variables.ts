@@ -79,6 +79,24 @@ const retention = z
     ),
   );
 
+/** What tells which keys to trust must come over TLS, from this machine, or from a file. */
+const jwksUrl = z
+  .string()
+  .transform((text) => URL.parse(text))
+  .pipe(
+    z.custom<URL>(
+      (url) => url instanceof URL && url.username === '' && isTrustworthy(url),
+      'is neither an https: nor a file: URL',
+    ),
+  );
+
+function isTrustworthy({ protocol, hostname }: URL): boolean {
+  return (
+    ['https:', 'file:'].includes(protocol) ||
+    (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname))
+  );
+}
+
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 /** Where Temporal is and how to get in; the same for both processes. */
@@ -116,6 +134,10 @@ export const commonVariables = {
   CONTROL_KMS_KEY_ID: optional(
     z.string(),
     'Id or ARN of the KMS key of the control bucket; S3 encrypts with a key of its own if it is not set.',
+  ),
+  KEYCLOAK_JWKS_URL: optional(
+    jwksUrl,
+    'Where Keycloak’s keys are, for clusters whose Slurm is to accept its tokens: `https://…/realms/<realm>/protocol/openid-connect/certs`, or `file:///…` at the workers. The same for both processes.',
   ),
   LOG_LEVEL: withDefault(
     'info',

@@ -5,8 +5,11 @@ import { type Logger, pino } from 'pino';
 import { createActivities } from '../activities/index.ts';
 import { createAwsClients } from '../clients/aws.ts';
 import { createS3CampaignStore } from '../clients/campaign-store.ts';
+import { createKeycloakJwksReader } from '../clients/keycloak-jwks.ts';
 import { readPrivateKey } from '../clients/secrets.ts';
+import { SlurmRest } from '../clients/slurm-rest.ts';
 import { SlurmSsh } from '../clients/slurm-ssh.ts';
+import { SlurmTransports } from '../clients/slurm-transports.ts';
 import { createS3UsageStore } from '../clients/usage-store.ts';
 import type { WorkerConfig } from './config.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
@@ -37,9 +40,9 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
   await registerSearchAttributes(connection, namespace);
   const native = await NativeConnection.connect(credentials);
   const aws = createAwsClients(config.aws);
-  const gateway = new SlurmSsh({
-    loadPrivateKey: async (secretArn) => readPrivateKey(aws.secretsManager, secretArn),
-  });
+  const loadKey = async (secretArn: string) => readPrivateKey(aws.secretsManager, secretArn);
+  const ssh = new SlurmSsh({ loadPrivateKey: loadKey });
+  const gateway = new SlurmTransports({ ssh, rest: new SlurmRest({ loadSigningKey: loadKey }) });
   const worker = await Worker.create({
     connection: native,
     namespace,
@@ -48,6 +51,8 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
     activities: createActivities({
       aws,
       gateway,
+      ssh,
+      readKeycloakJwks: createKeycloakJwksReader(config.keycloakJwksUrl),
       campaignStore: createS3CampaignStore({ s3: aws.s3, ...config.controlBucket }),
       usageStore: createS3UsageStore({ s3: aws.s3, ...config.controlBucket }),
       temporal: new Client({ connection, namespace }),

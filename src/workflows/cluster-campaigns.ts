@@ -6,12 +6,11 @@ import {
   startChild,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
-import type { DeploymentRecord, OpenCampaign } from '../domain/cluster-snapshot.ts';
+import { adminAccessOf, type DeploymentRecord, type OpenCampaign } from '../domain/cluster-snapshot.ts';
 import { newCampaignSnapshot, renderViewBeforePlan } from '../domain/campaign.ts';
 import { CAMPAIGN_VIEW_MEMO } from '../domain/cluster-view.ts';
 import { coversSpec, diffSpecs } from '../domain/cluster-spec.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
-import { ADMIN_USER } from '../domain/deployment.ts';
 import type { Failure } from '../domain/failures.ts';
 import { campaignWorkflowId } from '../domain/ids.ts';
 import { counted } from '../domain/wording.ts';
@@ -141,18 +140,13 @@ async function startCampaign(
 
 /** Tells every campaign that does not know it yet where its jobs are to run. */
 export async function announceReady(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
-  const { access, logGroupName, spec, epoch, resources } = record;
+  const { access, logGroupName, spec, epoch } = record;
   if (!access || !logGroupName) return;
+  const adminAccess = adminAccessOf(record);
   const target = {
     deployment: entity.deployment(record),
     access,
-    ...(typeof resources.adminKey === 'object' && {
-      adminAccess: {
-        ...access,
-        user: ADMIN_USER,
-        privateKeySecretArn: resources.adminKey.privateKeySecretArn,
-      },
-    }),
+    ...(adminAccess && { adminAccess }),
     logs: { logGroupName, epoch },
     defaultQueue: spec.queues[0]?.name ?? '',
   };

@@ -1,4 +1,4 @@
-import { setHandler } from '@temporalio/workflow';
+import { setHandler, uuid4 } from '@temporalio/workflow';
 import { diffSpecs } from '../domain/cluster-spec.ts';
 import {
   ensureRequestSchema,
@@ -14,6 +14,8 @@ import {
   problemWithEnd,
   resolutionSchema,
 } from '../domain/lifetime.ts';
+import { keyRotationRequestSchema, withRotation } from '../domain/slurm-keys.ts';
+import { nowIso } from './clock.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { checkCampaign, refuseWhenCancelled, takeCampaign } from './cluster-campaigns.ts';
 import { rejection } from './failure.ts';
@@ -26,6 +28,7 @@ import {
   holdCluster,
   releaseHold,
   resolveBlock,
+  rotateSigningKey,
   submitCampaign,
   subnetAvailable,
   teardownCluster,
@@ -67,6 +70,8 @@ export function registerClusterHandlers(entity: ClusterEntity): void {
   );
 
   registerLifetimeHandlers(entity);
+
+  registerKeyHandler(entity);
 
   setHandler(
     resolveBlock,
@@ -162,6 +167,33 @@ function registerLifetimeHandlers(entity: ClusterEntity): void {
         }
       },
       description: 'Move the end of the maximum lifetime',
+    },
+  );
+}
+
+function registerKeyHandler(entity: ClusterEntity): void {
+  setHandler(
+    rotateSigningKey,
+    (request) => {
+      const { deployment } = entity.snapshot;
+      if (deployment?.slurmKeys) {
+        const parsed = keyRotationRequestSchema.parse(request);
+        deployment.slurmKeys = withRotation(deployment.slurmKeys, parsed, { id: uuid4(), now: nowIso() });
+      }
+      entity.publish();
+      entity.wake();
+      return entity.view();
+    },
+    {
+      validator: (request) => {
+        refuse(problemWith(keyRotationRequestSchema, request));
+        const { state, deployment } = entity.snapshot;
+        if (deployment && !deployment.spec.slurmApi)
+          throw rejection('InvalidRequest', 'The cluster has no REST API of Slurm, and so no signing key.');
+        if (state !== 'ready' || entity.snapshot.teardown)
+          throw rejection('ClusterNotReady', `The cluster is ${state}; its keys cannot be changed.`);
+      },
+      description: 'Replace the key that signs tokens for Slurm’s REST API',
     },
   );
 }

@@ -1,6 +1,7 @@
 import { CancellationScope, ContinueAsNew, isCancellation } from '@temporalio/workflow';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import type { KeyRole } from '../domain/deployment.ts';
+import { trustedKeys } from '../domain/slurm-keys.ts';
 import { nowIso } from './clock.ts';
 import { activityOptions } from './policies.ts';
 import { sentence } from '../domain/wording.ts';
@@ -48,6 +49,7 @@ async function provisionSteps(entity: ClusterEntity, record: DeploymentRecord): 
     await leaseSubnet(entity, record);
     await makeKeyPair(entity, record, 'admin');
     await makeKeyPair(entity, record, 'job-user');
+    await makeSlurmKeys(entity, record);
     await createLogGroup(entity, record);
     await createStack(entity, record);
     entity.enter('waiting-ready', 'The stack is complete; waiting until Slurm answers and runs a job.');
@@ -89,6 +91,25 @@ async function makeKeyPair(entity: ClusterEntity, record: DeploymentRecord, role
   resources[field] = await activities.ensureKeyPair({ ...entity.deployment(record), role });
 }
 
+/** The key that signs tokens for Slurm's REST API, and everything else that Slurm is to trust there. */
+async function makeSlurmKeys(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  const { resources } = record;
+  const { slurmApi } = record.spec;
+  if (!slurmApi || record.slurmKeys) return;
+  if (typeof resources.signingKey !== 'object') {
+    resources.signingKey = 'requested';
+    entity.say('Making the key that signs tokens for Slurm’s REST API.');
+    resources.signingKey = await activities.ensureSigningKey(entity.deployment(record));
+  }
+  const own = [resources.signingKey.jwk];
+  if (slurmApi.trust === 'epoch-key') {
+    record.slurmKeys = { own, keycloak: [] };
+    return;
+  }
+  const keycloakAskedAt = nowIso();
+  record.slurmKeys = { own, keycloak: await activities.readKeycloakKeys(), keycloakAskedAt };
+}
+
 async function createLogGroup(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
   if (record.logGroupName) return;
   const { logGroupName } = await activities.ensureLogGroup(entity.deployment(record));
@@ -96,7 +117,7 @@ async function createLogGroup(entity: ClusterEntity, record: DeploymentRecord): 
 }
 
 async function createStack(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
-  const { resources, spec } = record;
+  const { resources, spec, slurmKeys } = record;
   const { lease, adminKey, jobUserKey } = resources;
   if (typeof resources.stack === 'object') return;
   if (typeof lease !== 'object' || typeof adminKey !== 'object' || typeof jobUserKey !== 'object') return;
@@ -108,11 +129,13 @@ async function createStack(entity: ClusterEntity, record: DeploymentRecord): Pro
     lease,
     adminKeyName: adminKey.keyName,
     jobUserPublicKey: jobUserKey.publicKey,
+    ...(slurmKeys && { trusted: trustedKeys(slurmKeys) }),
   });
 }
 
 async function awaitReadiness(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
-  const { stack, jobUserKey } = record.resources;
+  const { stack, jobUserKey, signingKey } = record.resources;
+  const { slurmApi } = record.spec;
   if (typeof stack !== 'object' || typeof jobUserKey !== 'object') return;
   const bounds = {
     ...activityOptions('checkReadiness'),
@@ -124,6 +147,10 @@ async function awaitReadiness(entity: ClusterEntity, record: DeploymentRecord): 
       address: stack.headNodeAddress,
       privateKeySecretArn: jobUserKey.privateKeySecretArn,
       queues: record.spec.queues.map(({ name }) => name),
+      ...(slurmApi &&
+        typeof signingKey === 'object' && {
+          slurmApi: { ...slurmApi, signingKeySecretArn: signingKey.privateKeySecretArn },
+        }),
     },
   ]);
 }

@@ -8,6 +8,7 @@ import { activities } from './activities.ts';
 import { announceReady, passFacts } from './cluster-campaigns.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
 import { LogFollower } from './log-follower.ts';
+import { SlurmKeyKeeper } from './slurm-keys.ts';
 import { UsageRecorder } from './usage-recorder.ts';
 
 /** Margin for clocks that differ when accounting is asked for jobs since a campaign was accepted. */
@@ -20,12 +21,14 @@ const CLOCK_MARGIN_SECONDS = 300;
 export async function serve(entity: ClusterEntity): Promise<void> {
   const follower = new LogFollower();
   const recorder = new UsageRecorder();
+  const keeper = new SlurmKeyKeeper();
+  const stopAll = async () => Promise.all([follower.stop(), recorder.stop(), keeper.stop()]);
   while (entity.snapshot.state === 'ready') {
     const record = entity.record();
     await announceReady(entity, record);
     const seen = await look(entity, record);
     const verdict = judge(entity, record, seen?.activity);
-    if (entity.snapshot.teardown) await Promise.all([follower.stop(), recorder.stop()]);
+    if (entity.snapshot.teardown) await stopAll();
     // A teardown that was asked for while we looked wins over what we saw.
     const { teardown } = entity.snapshot;
     if (teardown) {
@@ -36,18 +39,17 @@ export async function serve(entity: ClusterEntity): Promise<void> {
       return;
     }
     entity.publish();
-    if (entity.mustRollOver) await Promise.all([follower.stop(), recorder.stop()]);
+    if (entity.mustRollOver) await stopAll();
     await entity.rollOverIfNeeded();
     const { access } = record;
     // Releases before 0.2.0 did not count our own jobs, and followed none.
     if (access && (seen?.runningOwn ?? 0) > 0) follower.keepGoing({ ...entity.deployment(record), access });
     recorder.keepGoing(entity, record, seen);
+    keeper.keepGoing(entity, record);
     if (seen?.more) continue;
     const endsAt = lifetimeEndsAt(record);
-    await entity.sleepUntilWoken(
-      nextLookInMs(verdict, entity.policy, Date.now(), endsAt),
-      'Until the next look at Slurm',
-    );
+    const nextLook = nextLookInMs(verdict, entity.policy, Date.now(), endsAt);
+    await entity.sleepUntilWoken(Math.min(nextLook, keeper.dueInMs(record)), 'Until the next look at Slurm');
   }
 }
 

@@ -93,6 +93,10 @@ async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Pr
     await activities.deleteKeyPair({ ...deployment, role });
     delete resources[field];
   }
+  if (resources.signingKey) {
+    await activities.deleteSigningKey(deployment);
+    delete resources.signingKey;
+  }
 }
 
 async function finish(entity: ClusterEntity): Promise<void> {

@@ -12,6 +12,7 @@ import type { CampaignContentReference } from '../domain/job.ts';
 import type { ControlOutcome, ControlRequest } from '../domain/job-control.ts';
 import type { ExtensionRequest, HoldRequest, Resolution } from '../domain/lifetime.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
+import type { KeyRotationRequest } from '../domain/slurm-keys.ts';
 import type { PoolSnapshot } from '../domain/subnets.ts';
 
 /*
@@ -82,6 +83,13 @@ export const extendCluster = defineUpdate<ClusterView, [ExtensionRequest]>('exte
  * what is left in AWS to a named person.
  */
 export const resolveBlock = defineUpdate<ClusterView, [Resolution]>('resolve');
+
+/**
+ * Replaces the key that signs the service's tokens for Slurm's REST API, in the background: the view's `slurmKeys` tells
+ * how far it is. Repeating it while a rotation is under way begins no other one. ClusterNotReady; InvalidRequest where the
+ * cluster has no such API.
+ */
+export const rotateSigningKey = defineUpdate<ClusterView, [KeyRotationRequest]>('rotateSigningKey');
 
 /** Sent by the subnet pool when a subnet was set aside for the cluster. */
 export const subnetAvailable = defineSignal<[{ readonly epoch: string }]>('subnetAvailable');

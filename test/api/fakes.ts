@@ -12,6 +12,7 @@ import type { CampaignManifest, ManifestPartReference } from '../../src/domain/c
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import { type ClusterSpec, diffSpecs } from '../../src/domain/cluster-spec.ts';
 import type { HoldRequest, Resolution } from '../../src/domain/lifetime.ts';
+import type { KeyRotationRequest } from '../../src/domain/slurm-keys.ts';
 import type { ClusterView } from '../../src/domain/cluster-view.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { campaignWorkflowId, clusterWorkflowId, type Tenant } from '../../src/domain/ids.ts';
@@ -227,6 +228,11 @@ export class FakeClusters implements Clusters {
 
   async resolve(owner: Tenant, resolution: Resolution): Promise<ClusterView> {
     this.messages.push(resolution);
+    return this.existing(owner);
+  }
+
+  async rotateSigningKey(owner: Tenant, request: KeyRotationRequest): Promise<ClusterView> {
+    this.messages.push(request);
     return this.existing(owner);
   }
 

@@ -21,6 +21,7 @@ export class Harness {
   readonly usage = new MemoryUsageStore();
   /** What the readiness probe says is missing. */
   missing: Awaited<ReturnType<ReadinessProbe['check']>>;
+  hasKeycloak = false;
   /** Everything that was logged. */
   readonly logged: string[] = [];
   private server: Server | undefined;
@@ -32,6 +33,7 @@ export class Harness {
       store: this.store,
       logs: this.logs,
       usage: this.usage,
+      hasKeycloak: this.hasKeycloak,
       tailPace: { pollMs: 10, maxPollMs: 20, pingMs: 50 },
       readiness: { check: async () => this.missing },
       token: TOKEN,

@@ -5,18 +5,37 @@ import {
   GetSecretValueCommand,
   PutSecretValueCommand,
 } from '@aws-sdk/client-secrets-manager';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createSigningKeyActivities } from '../../src/activities/signing-key.ts';
+import type { HeadNode } from '../../src/clients/slurm-gateway.ts';
 import { publicHalfOf } from '../../src/clients/slurm-tokens.ts';
 import { keySecretName } from '../../src/domain/cluster-name.ts';
+import type { ClusterAccess } from '../../src/domain/cluster-view.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
+import { KnownFailure } from '../../src/domain/failures.ts';
 import { keyTags, toTagList } from '../../src/domain/resource-tags.ts';
+import { renderJwks } from '../../src/domain/slurm-jwt.ts';
+import type { SlurmJwk } from '../../src/domain/slurm-jwt.ts';
+import { activityContext, runActivity } from '../support/activity.ts';
 import { useEmulatedAws } from '../support/aws.ts';
 
 const aws = useEmulatedAws();
 let keys: ReturnType<typeof createSigningKeyActivities>;
+/** What Slurm was given, in order, and the key that signed at that moment. */
+const pushes: { readonly jwks: string; readonly signing: SlurmJwk }[] = [];
+let pushFailure: Error | undefined;
 beforeAll(() => {
-  keys = createSigningKeyActivities(aws().clients);
+  const { secretsManager } = aws().clients;
+  const replaceJwks = async ({ epoch }: HeadNode, jwks: string) => {
+    pushes.push({ jwks, signing: publicHalfOf(await stored({ ...freshDeployment(), epoch })) });
+    if (pushFailure) throw pushFailure;
+  };
+  keys = createSigningKeyActivities({ secretsManager, control: { replaceJwks } });
+});
+beforeEach(() => {
+  pushes.length = 0;
+  pushFailure = undefined;
 });
 
 let count = 0;
@@ -38,6 +57,15 @@ const createSecret = async (
   const command = new CreateSecretCommand({ Name: nameOf(deployment), SecretString: value, Tags: tags });
   await aws().clients.secretsManager.send(command);
 };
+const adminAccess: ClusterAccess = {
+  address: '10.0.0.1',
+  port: 22,
+  user: 'ec2-user',
+  hostKey: 'ssh-ed25519 AAAA',
+  privateKeySecretArn: 'arn:of-the-admin',
+};
+const rotate = async (request: Parameters<typeof keys.rotateSigningKey>[0]) =>
+  runActivity(keys.rotateSigningKey, request, activityContext());
 const ownTags = (deployment: Deployment) => toTagList(keyTags(deployment, 'slurm-api'));
 
 describe('the signing key of a deployment', () => {
@@ -80,6 +108,50 @@ describe('the signing key of a deployment', () => {
     await expect(keys.ensureSigningKey(deployment)).rejects.toMatchObject({ type: 'KeyPairConflict' });
     await keys.deleteSigningKey(deployment);
     expect(await stored(deployment)).toBe('theirs');
+  });
+
+  test('is followed by one that Slurm knows before it signs, the same in every attempt', async () => {
+    const deployment = freshDeployment();
+    const first = await keys.ensureSigningKey(deployment);
+    const request = { ...deployment, adminAccess, rotationId: randomUUID(), trusted: [first.jwk] };
+    pushFailure = new KnownFailure('SlurmUnavailable', 'slurmctld does not answer');
+    await expect(rotate(request)).rejects.toThrow('slurmctld does not answer');
+    expect(publicHalfOf(await stored(deployment))).toEqual(first.jwk);
+
+    pushFailure = undefined;
+    const next = await rotate(request);
+    expect(next).toEqual({
+      privateKeySecretArn: first.privateKeySecretArn,
+      jwk: expect.anything() as unknown,
+    });
+    expect(next.jwk).not.toEqual(first.jwk);
+    expect(JSON.stringify(next)).not.toMatch(/PRIVATE|"d":/);
+    expect(publicHalfOf(await stored(deployment))).toEqual(next.jwk);
+    expect(await rotate(request)).toEqual(next);
+    const both = renderJwks([next.jwk, first.jwk]);
+    expect(pushes).toEqual([
+      { jwks: both, signing: first.jwk },
+      { jwks: both, signing: first.jwk },
+      { jwks: both, signing: next.jwk },
+    ]);
+    expect(await keys.ensureSigningKey(deployment)).toEqual(next);
+  });
+
+  test('is followed by one key, however many attempts rotate at once', async () => {
+    const deployment = freshDeployment();
+    const { jwk } = await keys.ensureSigningKey(deployment);
+    const request = { ...deployment, adminAccess, rotationId: randomUUID(), trusted: [jwk] };
+    const made = await Promise.all([1, 2, 3].map(async () => rotate(request)));
+    expect(new Set(made.map(({ jwk: { kid } }) => kid)).size).toBe(1);
+  });
+
+  test('is not rotated where it is gone or somebody else’s', async () => {
+    const deployment = freshDeployment();
+    const request = { ...deployment, adminAccess, rotationId: randomUUID(), trusted: [] };
+    await expect(rotate(request)).rejects.toMatchObject({ type: 'NotFound' });
+    await createSecret(deployment, 'theirs', [{ Key: 'owner', Value: 'somebody' }]);
+    await expect(rotate(request)).rejects.toMatchObject({ type: 'KeyPairConflict' });
+    expect(pushes).toEqual([]);
   });
 
   test('goes at once, and is not missed when it is gone', async () => {

@@ -42,6 +42,8 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
   hostKey = 'ssh-ed25519 AAAAfake';
   /** The last that was pushed. */
   jwks = '';
+  /** Of Slurm's REST API; undefined while there is none. */
+  certificateSha256: string | undefined = 'ab'.repeat(32);
   storesComments = true;
   partitions = [{ name: 'debug', availability: 'up', nodes: 2 }];
   interactiveSessions = 0;
@@ -145,6 +147,12 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
   async replaceJwks(head: HeadNode, jwks: string, options?: CallOptions): Promise<void> {
     this.#reach(head, options);
     this.jwks = jwks;
+  }
+
+  async readSlurmApiCertificate(head: HeadNode, options?: CallOptions): Promise<string> {
+    this.#reach(head, options);
+    if (this.certificateSha256 === undefined) throw new KnownFailure('SlurmUnavailable', 'no certificate');
+    return this.certificateSha256;
   }
 
   async readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]> {

@@ -6,6 +6,7 @@ import type {
   ManifestRequest,
   ObserveRequest,
   SubmitOutcome,
+  TrustedKeysRequest,
 } from '../../src/activities/port.ts';
 import type { CampaignStore } from '../../src/clients/campaign-store.ts';
 import { countByState } from '../../src/domain/campaign.ts';
@@ -16,6 +17,7 @@ import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
 import type { Dependency } from '../../src/domain/dependencies.ts';
 import type { ControlOutcome } from '../../src/domain/job-control.ts';
 import { type FailureType, failures } from '../../src/domain/failures.ts';
+import type { SlurmJwk } from '../../src/domain/slurm-jwt.ts';
 import { FakeSlurm } from './fake-slurm.ts';
 import { createMemoryCampaignStore } from './memory-campaign-store.ts';
 
@@ -60,6 +62,10 @@ export class FakeWorld {
   /** Order of what changed the world, e.g. `createStack`, `deleteKeyPair admin`. */
   readonly effects: string[] = [];
   /** What was done to jobs that Slurm has. */
+  /** The keys that each Slurm was last given, by the name of its cluster: key ids. */
+  readonly trusted = new Map<string, readonly string[]>();
+  /** What Keycloak's JWKS holds. */
+  keycloakKeys: readonly SlurmJwk[] = [];
   readonly controls: Parameters<Activities['controlJobs']>[0][] = [];
   /** Jobs by key of which Slurm does not do what it is told. */
   readonly controlOutcomes = new Map<string, ControlOutcome>();
@@ -182,6 +188,13 @@ export class FakeWorld {
     } satisfies Partial<Activities>;
   }
 
+  private trust(clusterName: string, keys: readonly SlurmJwk[]): void {
+    this.trusted.set(
+      clusterName,
+      keys.map(({ kid }) => kid),
+    );
+  }
+
   private networkActivities() {
     const keyName = ({ clusterName, epoch }: Deployment, role: KeyRole) => `${clusterName}-${epoch}-${role}`;
     return {
@@ -210,6 +223,24 @@ export class FakeWorld {
         if (this.keyPairs.delete(keyName(request, request.role)))
           this.effects.push(`deleteKeyPair ${request.role}`);
       },
+      ensureSigningKey: async ({ clusterName, epoch }: Deployment) => {
+        const name = `${clusterName}-${epoch}-slurm-api`;
+        this.keyPairs.add(name);
+        this.effects.push('ensureSigningKey');
+        return { privateKeySecretArn: `arn:fake:${name}`, jwk: fakeKey('first') };
+      },
+      rotateSigningKey: async (request: Parameters<Activities['rotateSigningKey']>[0]) => {
+        const jwk = fakeKey(request.rotationId);
+        const name = `${request.clusterName}-${request.epoch}-slurm-api`;
+        this.trust(request.clusterName, [jwk, ...request.trusted]);
+        return { privateKeySecretArn: `arn:fake:${name}`, jwk };
+      },
+      deleteSigningKey: async ({ clusterName, epoch }: Deployment) => {
+        if (this.keyPairs.delete(`${clusterName}-${epoch}-slurm-api`)) this.effects.push('deleteSigningKey');
+      },
+      readKeycloakKeys: async () => [...this.keycloakKeys],
+      replaceTrustedKeys: async ({ clusterName, trusted }: TrustedKeysRequest) =>
+        this.trust(clusterName, trusted),
       ensureLogGroup: async ({ virtualLabId, projectId }: Deployment) => ({
         logGroupName: `/pcp/${virtualLabId}/${projectId}`,
       }),
@@ -226,6 +257,7 @@ export class FakeWorld {
           this.stacks.set(clusterName, { epoch, subnetId: lease.subnetId });
           this.createdStacks.push({ clusterName, epoch });
           this.slurm.set(clusterName, new FakeSlurm());
+          if (request.trusted) this.trust(clusterName, request.trusted);
           this.effects.push('createStack');
         }
         return { stackId: `arn:stack/${clusterName}/${epoch}`, headNodeAddress: '127.0.1.1' };
@@ -244,6 +276,9 @@ export class FakeWorld {
         user: 'sim',
         hostKey: 'ssh-ed25519 HOST',
         privateKeySecretArn: request.privateKeySecretArn,
+        ...(request.slurmApi && {
+          slurmApi: { ...request.slurmApi, port: 6820, certificateSha256: 'ab'.repeat(32) },
+        }),
       }),
     } satisfies Partial<Activities>;
   }
@@ -315,6 +350,11 @@ export class FakeWorld {
       },
     } satisfies Partial<Activities>;
   }
+}
+
+/** A public key as far as workflows look at it. */
+export function fakeKey(kid: string): SlurmJwk {
+  return { kty: 'RSA', use: 'sig', alg: 'RS256', kid, n: 'n', e: 'AQAB' };
 }
 
 function isActivityName(activities: Activities, name: string | symbol): name is ActivityName {

@@ -2,7 +2,7 @@ import type { FileContent, FilePart, HeadNodeFiles, JobOutput } from '../../src/
 import type { JobFileName } from '../../src/domain/sbatch.ts';
 
 /** Files of jobs as the gateway would read them from a head node. */
-export class MemoryJobFiles implements Omit<HeadNodeFiles, 'readHostKey'> {
+export class MemoryJobFiles implements Pick<HeadNodeFiles, 'readFiles' | 'listOutputs' | 'forgetOutputs'> {
   /** Undefined: something that is not a plain file. */
   readonly #files = new Map<string, Buffer | undefined>();
   /** Every part that was asked for, for tests that count what travels. */

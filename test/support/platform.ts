@@ -191,10 +191,15 @@ export class Platform {
     signal: 'STOP' | 'CONT',
     processNames: readonly string[],
   ): Promise<void> {
+    await this.onHeadNode(tenant, ['pkill', `-${signal}`, `^(${processNames.join('|')})`]);
+  }
+
+  /** Runs a command as root on a tenant's head node and returns what it prints. */
+  async onHeadNode(tenant: Tenant, argv: readonly string[]): Promise<string> {
     const { clusterName } = await this.cluster(tenant);
-    const argv = ['pkill', `-${signal}`, `^(${processNames.join('|')})`];
-    const { code, stderr } = await this.headNodes.exec(clusterName, argv);
-    if (code !== 0) throw new Error(`none of ${processNames.join(', ')} runs there: ${stderr}`);
+    const { code, stdout, stderr } = await this.headNodes.exec(clusterName, argv);
+    if (code !== 0) throw new Error(`${argv.join(' ')} ended with ${code}: ${stderr}`);
+    return stdout;
   }
 
   processOf(part: Part): ManagedProcess {

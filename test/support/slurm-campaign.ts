@@ -58,7 +58,13 @@ export class SlurmCampaign {
     const specs = jobs.map((job) => jobSpecSchema.parse(job));
     const content = await campaignStore.put(owner, { version: 1, campaignId: id, jobs: specs });
     const keys = specs.map(({ key }) => key);
-    return new SlurmCampaign(cluster, id, content, keys, createSlurmActivities({ gateway, campaignStore }));
+    return new SlurmCampaign(
+      cluster,
+      id,
+      content,
+      keys,
+      createSlurmActivities({ gateway, control: gateway, campaignStore }),
+    );
   }
 
   /** Submits everything that waits or whose submission got no answer; the first failure ends it. */

@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { publicHalfOf } from '../../src/clients/slurm-tokens.ts';
 import { slurmApiSettings, SLURM_API_PORT } from '../../src/domain/slurm-api.ts';
-import type { SlurmApiTrust } from '../../src/domain/cluster-view.ts';
+import type { SlurmApiTrust } from '../../src/domain/slurm-api-spec.ts';
 import type { CustomAction } from '../../src/dev/head-node/head-node-spec.ts';
 import { renderJwks } from '../../src/domain/slurm-jwt.ts';
 

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { SLURM_API_PORT } from '../../src/domain/slurm-api.ts';
-import type { SlurmApiTrust } from '../../src/domain/cluster-view.ts';
+import type { SlurmApiTrust } from '../../src/domain/slurm-api-spec.ts';
 import { expect } from 'vitest';
 import type { HeadNode } from '../../src/clients/slurm-gateway.ts';
 import type { SlurmRest } from '../../src/clients/slurm-rest.ts';
@@ -43,6 +43,7 @@ export async function withRestAccess(cluster: SlurmCluster, trust: SlurmApiTrust
     port: SLURM_API_PORT,
     certificateSha256,
     trust,
+    jobsOver: 'slurmrestd' as const,
     signingKeySecretArn: 'arn:of-the-signing-key',
   };
   return { ...head, access: { ...head.access, slurmApi } };

@@ -32,7 +32,7 @@ async function setUp() {
   const campaignStore = createMemoryCampaignStore();
   const jobs = ['a', 'b', 'c'].map((key) => jobSpecSchema.parse({ key, command: ['true'] }));
   const content = await campaignStore.put(deployment, { version: 1, campaignId, jobs });
-  const activities = createSlurmActivities({ gateway, campaignStore });
+  const activities = createSlurmActivities({ gateway, control: gateway, campaignStore });
   const request: SubmitRequest = {
     ...deployment,
     access: accessOf(),
@@ -118,7 +118,12 @@ describe('cancelJobs and disconnect', () => {
 describe('checkReadiness', () => {
   const request = { ...deployment, address: '10.0.0.1', privateKeySecretArn: 'arn:key', queues: ['debug'] };
   const check = async (changes: { hostKey?: string; queues?: string[] } = {}) => {
-    const { checkReadiness } = createReadinessActivities({ gateway, jobUser: 'sim', pollSeconds: 0.01 });
+    const { checkReadiness } = createReadinessActivities({
+      gateway,
+      files: gateway,
+      jobUser: 'sim',
+      pollSeconds: 0.01,
+    });
     return context.run(async () => checkReadiness({ ...request, ...changes }));
   };
 

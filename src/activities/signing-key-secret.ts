@@ -1,0 +1,164 @@
+import { generateKeyPair } from 'node:crypto';
+import { promisify } from 'node:util';
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  RestoreSecretCommand,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { isAlreadyExists, isInvalidSecretState, isNotFound } from '../clients/aws-errors.ts';
+import { publicHalfOf } from '../clients/slurm-tokens.ts';
+import { keySecretName } from '../domain/cluster-name.ts';
+import type { Deployment } from '../domain/deployment.ts';
+import { KnownFailure } from '../domain/failures.ts';
+import { keyTags, tagKeys, tagValue, toTagList } from '../domain/resource-tags.ts';
+import type { SlurmJwk } from '../domain/slurm-jwt.ts';
+
+/** Slurm's JWKS holds RSA keys only. */
+const MODULUS_BITS = 2048;
+const ROLE = 'slurm-api';
+
+export interface FoundSigningKey {
+  readonly arn: string;
+  /** Undefined while the secret has no value, or none that is a private key. */
+  readonly jwk: SlurmJwk | undefined;
+  readonly isScheduledForDeletion: boolean;
+}
+
+/** The secret that holds a deployment's signing key. Its private halves are made here and go nowhere else. */
+export class SigningKeySecret {
+  readonly name: string;
+  readonly #secretsManager: SecretsManagerClient;
+  readonly #deployment: Deployment;
+
+  constructor(secretsManager: SecretsManagerClient, deployment: Deployment) {
+    this.#secretsManager = secretsManager;
+    this.#deployment = deployment;
+    this.name = keySecretName(deployment, ROLE);
+  }
+
+  async find(): Promise<FoundSigningKey | undefined> {
+    try {
+      const found = await this.#secretsManager.send(new DescribeSecretCommand({ SecretId: this.name }));
+      if (tagValue(found.Tags, tagKeys.epoch) !== this.#deployment.epoch) {
+        throw new KnownFailure(
+          'KeyPairConflict',
+          `The secret ${this.name} exists without the tags of ${this.#deployment.epoch}`,
+          { resource: this.name },
+        );
+      }
+      const isScheduledForDeletion = found.DeletedDate !== undefined;
+      const jwk = isScheduledForDeletion ? undefined : await this.#readPublicHalf();
+      return { arn: found.ARN ?? this.name, jwk, isScheduledForDeletion };
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes a key, unless the secret appeared meanwhile. */
+  async store(existing: FoundSigningKey | undefined): Promise<void> {
+    const SecretId = this.name;
+    const privateKey = await newPrivateKey();
+    if (existing === undefined) {
+      await this.#create(privateKey);
+      return;
+    }
+    if (existing.isScheduledForDeletion)
+      await this.#secretsManager.send(new RestoreSecretCommand({ SecretId }));
+    await this.#secretsManager.send(new PutSecretValueCommand({ SecretId, SecretString: privateKey }));
+  }
+
+  /**
+   * Makes the key that is to sign next, as a version of its own beside the one that signs. The same version is the same
+   * key, however often it is asked for.
+   */
+  async stage(versionId: string): Promise<SlurmJwk> {
+    const known = await this.#readPublicHalf(versionId);
+    if (known) return known;
+    try {
+      await this.#secretsManager.send(
+        new PutSecretValueCommand({
+          SecretId: this.name,
+          ClientRequestToken: versionId,
+          SecretString: await newPrivateKey(),
+          VersionStages: ['AWSPENDING'],
+        }),
+      );
+    } catch (error) {
+      // Another attempt was faster with a key of its own.
+      if (!isAlreadyExists(error)) throw error;
+    }
+    const staged = await this.#readPublicHalf(versionId);
+    if (staged) return staged;
+    throw new KnownFailure('KeyPairConflict', `The secret ${this.name} did not keep its next key`, {
+      resource: this.name,
+    });
+  }
+
+  /** Lets a staged key sign from now on. Repeating it changes nothing. */
+  async activate(versionId: string): Promise<void> {
+    const { VersionId } = await this.#secretsManager.send(new GetSecretValueCommand({ SecretId: this.name }));
+    if (VersionId === versionId) return;
+    await this.#secretsManager.send(
+      new UpdateSecretVersionStageCommand({
+        SecretId: this.name,
+        VersionStage: 'AWSCURRENT',
+        MoveToVersionId: versionId,
+        RemoveFromVersionId: VersionId,
+      }),
+    );
+  }
+
+  async delete(): Promise<void> {
+    try {
+      await this.#secretsManager.send(
+        new DeleteSecretCommand({ SecretId: this.name, ForceDeleteWithoutRecovery: true }),
+      );
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  async #create(privateKey: string): Promise<void> {
+    try {
+      await this.#secretsManager.send(
+        new CreateSecretCommand({
+          Name: this.name,
+          Description: `Signs tokens for Slurm, deployment ${this.#deployment.epoch}`,
+          SecretString: privateKey,
+          Tags: toTagList(keyTags(this.#deployment, ROLE)),
+        }),
+      );
+    } catch (error) {
+      // It appeared meanwhile; whose it is, the next look tells.
+      if (!isAlreadyExists(error)) throw error;
+    }
+  }
+
+  /** Of the version that signs unless one is named. */
+  async #readPublicHalf(VersionId?: string): Promise<SlurmJwk | undefined> {
+    try {
+      const { SecretString = '' } = await this.#secretsManager.send(
+        new GetSecretValueCommand({ SecretId: this.name, VersionId }),
+      );
+      return publicHalfOf(SecretString);
+    } catch (error) {
+      if (isNotFound(error) || isInvalidSecretState(error) || error instanceof TypeError) return undefined;
+      throw error;
+    }
+  }
+}
+
+async function newPrivateKey(): Promise<string> {
+  const { privateKey } = await promisify(generateKeyPair)('rsa', {
+    modulusLength: MODULUS_BITS,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  return privateKey;
+}
