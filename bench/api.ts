@@ -127,6 +127,7 @@ async function measure(connection: Connection, native: NativeConnection): Promis
     store,
     logs: new FakeLogs(),
     usage: new MemoryUsageStore(),
+    hasKeycloak: false,
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,
     logger: pino({ level: 'silent' }),

@@ -21,6 +21,8 @@ import type { SlurmJwk } from '../domain/slurm-jwt.ts';
 /** Slurm's JWKS holds RSA keys only. */
 const MODULUS_BITS = 2048;
 const ROLE = 'slurm-api';
+/** Staging label of the key that is to sign next. AWSPENDING is for rotations that Secrets Manager runs itself. */
+const NEXT = 'NEXT';
 
 export interface FoundSigningKey {
   readonly arn: string;
@@ -86,7 +88,7 @@ export class SigningKeySecret {
           SecretId: this.name,
           ClientRequestToken: versionId,
           SecretString: await newPrivateKey(),
-          VersionStages: ['AWSPENDING'],
+          VersionStages: [NEXT],
         }),
       );
     } catch (error) {
@@ -102,16 +104,21 @@ export class SigningKeySecret {
 
   /** Lets a staged key sign from now on. Repeating it changes nothing. */
   async activate(versionId: string): Promise<void> {
-    const { VersionId } = await this.#secretsManager.send(new GetSecretValueCommand({ SecretId: this.name }));
-    if (VersionId === versionId) return;
-    await this.#secretsManager.send(
-      new UpdateSecretVersionStageCommand({
-        SecretId: this.name,
-        VersionStage: 'AWSCURRENT',
-        MoveToVersionId: versionId,
-        RemoveFromVersionId: VersionId,
-      }),
-    );
+    const current = await this.#currentVersion();
+    if (current === versionId) return;
+    try {
+      await this.#secretsManager.send(
+        new UpdateSecretVersionStageCommand({
+          SecretId: this.name,
+          VersionStage: 'AWSCURRENT',
+          MoveToVersionId: versionId,
+          RemoveFromVersionId: current,
+        }),
+      );
+    } catch (error) {
+      // Another attempt may have moved it meanwhile.
+      if ((await this.#currentVersion()) !== versionId) throw error;
+    }
   }
 
   async delete(): Promise<void> {
@@ -140,11 +147,19 @@ export class SigningKeySecret {
     }
   }
 
+  async #currentVersion(): Promise<string | undefined> {
+    const command = new GetSecretValueCommand({ SecretId: this.name, VersionStage: 'AWSCURRENT' });
+    return (await this.#secretsManager.send(command)).VersionId;
+  }
+
   /** Of the version that signs unless one is named. */
   async #readPublicHalf(VersionId?: string): Promise<SlurmJwk | undefined> {
     try {
       const { SecretString = '' } = await this.#secretsManager.send(
-        new GetSecretValueCommand({ SecretId: this.name, VersionId }),
+        new GetSecretValueCommand({
+          SecretId: this.name,
+          ...(VersionId ? { VersionId } : { VersionStage: 'AWSCURRENT' }),
+        }),
       );
       return publicHalfOf(SecretString);
     } catch (error) {

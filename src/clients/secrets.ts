@@ -10,7 +10,9 @@ export async function readPrivateKey(
   secretsManager: SecretsManagerClient,
   secretArn: string,
 ): Promise<string> {
-  const { SecretString } = await secretsManager.send(new GetSecretValueCommand({ SecretId: secretArn }));
+  const { SecretString } = await secretsManager.send(
+    new GetSecretValueCommand({ SecretId: secretArn, VersionStage: 'AWSCURRENT' }),
+  );
   if (!SecretString) throw new KnownFailure('NotFound', `The secret ${secretArn} holds no private key`);
   return SecretString;
 }

@@ -99,6 +99,7 @@ describe('a Temporal that takes connections and says nothing', () => {
       store: new FakeStore(),
       logs: new FakeLogs(),
       usage: new MemoryUsageStore(),
+      hasKeycloak: false,
       readiness: createReadinessProbe(client, 'q'),
       token: TOKEN,
       logger: pino({ level: 'silent' }),

@@ -122,6 +122,7 @@ beforeEach(async () => {
     store,
     logs: createLogReader(countingCalls()),
     usage: new MemoryUsageStore(),
+    hasKeycloak: false,
     readiness: { check: async () => undefined },
     token: TOKEN,
     logger: pino({ level: 'silent' }),

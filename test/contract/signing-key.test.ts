@@ -46,7 +46,7 @@ function freshDeployment(): Deployment {
 
 const nameOf = (deployment: Deployment) => keySecretName(deployment, 'slurm-api');
 const stored = async (deployment: Deployment) => {
-  const command = new GetSecretValueCommand({ SecretId: nameOf(deployment) });
+  const command = new GetSecretValueCommand({ SecretId: nameOf(deployment), VersionStage: 'AWSCURRENT' });
   return (await aws().clients.secretsManager.send(command)).SecretString ?? '';
 };
 const createSecret = async (

@@ -100,6 +100,7 @@ beforeAll(async () => {
     store,
     logs: new FakeLogs(),
     usage: new MemoryUsageStore(),
+    hasKeycloak: false,
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,
     logger: pino({ level: 'silent' }),
