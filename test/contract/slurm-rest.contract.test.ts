@@ -32,6 +32,34 @@ afterAll(async () => {
 
 describeSlurmGateway('over slurmrestd of a real head node', async () => restRig(cluster, head, gateway));
 describeJobClaim('over slurmrestd', () => ({ cluster, gateway, head }));
+describe('a head node that is started again', () => {
+  it('serves its REST API again, with the certificate that is pinned and the keys that it had', async () => {
+    const spec = jobSpecSchema.parse({ key: 'before', command: ['true'] });
+    const submission = { campaignId: newCampaignId(), jobs: [{ spec }], defaultQueue: 'debug' };
+    const [before] = await gateway.submit(head, submission);
+    await cluster.restart();
+    const { slurmApi } = head.access;
+    expect(await cluster.gateway.readSlurmApiCertificate(head)).toBe(slurmApi?.certificateSha256);
+    // It begins to listen after Slurm does.
+    await expect.poll(async () => gateway.ping(head), { timeout: 30_000 }).toBeDefined();
+    const [after] = await gateway.submit(head, submission);
+    expect(after).toEqual({
+      jobKey: 'before',
+      status: 'adopted',
+      jobId: before && 'jobId' in before && before.jobId,
+    });
+  });
+
+  it('fails in words, never with "no jobs", while its REST API is down', async () => {
+    await cluster.asRoot('pkill -STOP ^slurmrestd; pkill -KILL ^stunnel');
+    const failure = { type: 'HeadNodeUnreachable' };
+    await expect(gateway.observe(head, {})).rejects.toMatchObject(failure);
+    await expect(gateway.cancel(head, {})).rejects.toMatchObject(failure);
+    await cluster.asRoot('pkill -KILL ^slurmrestd; systemctl start-enabled');
+    await expect.poll(async () => gateway.observe(head, {}), { timeout: 30_000 }).toBeDefined();
+  });
+});
+
 describeSlurmTokens('24.11', () => ({ cluster, head, signingKey }));
 
 describe('tokens of an identity provider, where the cluster trusts it', () => {

@@ -29,6 +29,8 @@ export interface SlurmCluster {
   /** Ends the controller at once, without a chance to save its state. */
   killController(): Promise<void>;
   startController(): Promise<void>;
+  /** As a machine after a power failure: everything is killed and starts again, with its files. */
+  restart(): Promise<void>;
   /** Keeps what the controller has saved, once that names a job of this comment, for {@link forgetSince}. */
   rememberState(comment: string): Promise<void>;
   /**
@@ -58,18 +60,17 @@ export async function startSlurmCluster({
   const keys = ssh2.utils.generateKeyPairSync('ed25519');
   const createUser = await readFile(new URL('../../assets/create-job-user.sh', import.meta.url));
   const rest = restApi && (await slurmRestActions(restApi));
-  const { address } = await rig.headNodes.start(
-    smallCluster(CLUSTER, {
-      // One key opens both accounts.
-      adminPublicKey: keys.public.trim(),
-      customSlurmSettings: { AccountingStoreFlags: 'job_comment', ...customSlurmSettings, ...rest?.settings },
-      ...(rest && { onNodeStart: [rest.onNodeStart] }),
-      onNodeConfigured: [
-        { name: 'create-job-user.sh', content: createUser, args: ['sim', '1500', keys.public.trim()] },
-        ...(rest ? [rest.onNodeConfigured] : []),
-      ],
-    }),
-  );
+  const spec = smallCluster(CLUSTER, {
+    // One key opens both accounts.
+    adminPublicKey: keys.public.trim(),
+    customSlurmSettings: { AccountingStoreFlags: 'job_comment', ...customSlurmSettings, ...rest?.settings },
+    ...(rest && { onNodeStart: [rest.onNodeStart] }),
+    onNodeConfigured: [
+      { name: 'create-job-user.sh', content: createUser, args: ['sim', '1500', keys.public.trim()] },
+      ...(rest ? [rest.onNodeConfigured] : []),
+    ],
+  });
+  const { address } = await rig.headNodes.start(spec);
   const gateways: SlurmSsh[] = [];
   const newGateway = () => {
     const gateway = new SlurmSsh({ loadPrivateKey: async () => Promise.resolve(keys.private) });
@@ -117,6 +118,10 @@ export async function startSlurmCluster({
     },
     killController,
     startController,
+    async restart() {
+      await rig.headNodes.kill(CLUSTER);
+      await rig.headNodes.start(spec);
+    },
     async rememberState(comment) {
       const { code } = await asRoot(
         `for i in {1..200}; do grep -qaF '${comment}' /var/spool/slurmctld/job_state && break; sleep 0.1; done

@@ -18,7 +18,11 @@ install_configuration() {
   if [[ $(slurmctld -V) == *' 22.'* ]]; then echo 'CgroupPlugin=cgroup/v1' >/etc/slurm/cgroup.conf; fi
   install -m 755 "$seed/task-prolog.sh" "$seed/compute-node.sh" /etc/slurm/
   install -m 755 "$seed/systemctl.sh" /usr/local/bin/systemctl
+  # What a custom action has added stays: ParallelCluster writes the file once. The password of the database is new.
+  local added
+  added=$(grep -s '^AuthAlt' /etc/slurm/slurmdbd.conf || true)
   install -o slurm -g slurm -m 600 "$seed/slurmdbd.conf" /etc/slurm/slurmdbd.conf
+  printf '%s\n' "$added" >>/etc/slurm/slurmdbd.conf
   install -m 600 "$seed/sshd_config" /etc/ssh/sshd_config
   install -D -m 644 "$seed/cfnconfig" /etc/parallelcluster/cfnconfig
   if [ ! -e /etc/ssh/ssh_host_ed25519_key ]; then
