@@ -31,5 +31,7 @@ export function decodeUsage(epoch: string, answer: string): SlurmUsage {
       comments: parseQueueComments(queue),
     }),
   );
-  return { asOfSeconds, isWhole: completeness === 'whole', records };
+  // Slurm 22.05 tells accounting the queue of a job some seconds after everything else of it.
+  const isWhole = completeness === 'whole' && records.every(({ queue }) => queue !== '');
+  return { asOfSeconds, isWhole, records };
 }
