@@ -49,6 +49,12 @@ it('usage is not whole while slurmctld holds something back from accounting', as
   expect((await usage()).isWhole).toBe(false);
 });
 
+it('usage is not whole while accounting does not know the queue of a job', async () => {
+  const known = allocation('1', secondsAgo(400), comment);
+  await home.write('accounting', known + allocation('2', 'Unknown', '').replace('debug', ''));
+  expect((await usage()).isWhole).toBe(false);
+});
+
 it('usage is nothing rather than half of it when a program fails or the answer is cut off', async () => {
   await home.program('sacct', 'echo "sacct: error: slurmdbd is away" >&2; exit 1');
   await expect(usage()).rejects.toMatchObject({

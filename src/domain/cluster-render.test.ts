@@ -65,10 +65,42 @@ function deploymentOf(spec: ClusterSpec): NonNullable<ClusterSnapshot['deploymen
       user: 'sim',
       hostKey: `ssh-ed25519 ${'A'.repeat(68)}`,
       privateKeySecretArn: secretArn('job'),
+      slurmApi: {
+        port: 6820,
+        certificateSha256: 'a'.repeat(64),
+        trust: 'epoch-key-and-keycloak',
+        jobsOver: 'slurmrestd',
+        signingKeySecretArn: secretArn('slurm-api'),
+      },
+    },
+    slurmKeys: {
+      own: [keyOf('1'), keyOf('2')],
+      keycloak: [keyOf('3'), keyOf('4')],
+      keycloakAskedAt: NOW,
+      rotation: {
+        id: '1b671a64-40d5-491e-99b0-da01ff1f3341',
+        requestedAt: NOW,
+        by: 'b'.repeat(200),
+        reason: 'r'.repeat(200),
+        overlapSeconds: 900,
+        bothSince: NOW,
+      },
+      problem: { at: NOW, message: 'p'.repeat(300) },
     },
     readyAt: NOW,
     lifetimeEndsAt: LATER,
   };
+}
+
+function keyOf(digit: string) {
+  return {
+    kty: 'RSA',
+    use: 'sig',
+    alg: 'RS256',
+    kid: digit.repeat(64),
+    n: 'n'.repeat(342),
+    e: 'AQAB',
+  } as const;
 }
 
 const message = 'The resource could not be created: '.repeat(200);

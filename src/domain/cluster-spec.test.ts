@@ -171,6 +171,19 @@ describe('a cluster covers', () => {
     expect(coversSpec(specOf(small), specOf(asked))).toBe(covered);
   });
 
+  it.each([
+    ['none asked for', {}, {}, true],
+    ['none asked for, one there', { trust: 'epoch-key' }, undefined, true],
+    ['one asked for, none there', undefined, {}, false],
+    ['the same trust', { jobsOver: 'slurmrestd' }, { trust: 'epoch-key' }, true],
+    ['more trust', {}, { trust: 'epoch-key-and-keycloak' }, false],
+    ['less trust', { trust: 'epoch-key-and-keycloak' }, { trust: 'epoch-key' }, false],
+  ] as const)('or not, as to Slurm’s REST API: %s', (_, existing, asked, covered) => {
+    const withApi = (slurmApi: typeof existing) =>
+      resolveClusterSpec(clusterSpecInputSchema.parse({ queues: [small], ...(slurmApi && { slurmApi }) }));
+    expect(coversSpec(withApi(existing), withApi(asked))).toBe(covered);
+  });
+
   it('no large compute resource by two small ones, between which a placement group would be torn', () => {
     const halves = [
       { ...c7a, maxCount: 10 },

@@ -83,12 +83,25 @@ describe('readApiConfig', () => {
     ['AWS_REGION', 'Frankfurt'],
     ['CONTROL_BUCKET', 's3://bucket'],
     ['API_PORT', '65536'],
+    ['KEYCLOAK_JWKS_URL', 'keycloak.example.org/certs'],
+    ['KEYCLOAK_JWKS_URL', 'http://keycloak.example.org/certs'],
+    ['KEYCLOAK_JWKS_URL', 'https://user:password@keycloak.example.org/certs'],
     ['HISTORY_EVENT_LIMIT', '51200'],
   ])('refuses %s=%s', (name, value) => {
     expect(problemsOf(() => readApiConfig({ ...apiEnvironment, [name]: value }))).toEqual([
       expect.stringContaining(name),
     ]);
   });
+});
+
+it.each([
+  'https://keycloak.example.org/realms/obi/protocol/openid-connect/certs',
+  'file:///etc/keycloak/jwks.json',
+  'http://127.0.0.1:8180/realms/obi/protocol/openid-connect/certs',
+])('both processes take Keycloak’s keys from %s', (url) => {
+  const variable = { KEYCLOAK_JWKS_URL: url };
+  expect(readApiConfig({ ...apiEnvironment, ...variable }).keycloakJwksUrl?.href).toBe(url);
+  expect(readWorkerConfig({ ...workerEnvironment, ...variable }).keycloakJwksUrl?.href).toBe(url);
 });
 
 describe('readWorkerConfig', () => {

@@ -17,6 +17,7 @@ const closed = [
   ['DELETE', `${clusterUrl()}/holds/a`],
   ['POST', `${clusterUrl()}/extensions`],
   ['POST', `${clusterUrl()}/resolution`],
+  ['POST', `${clusterUrl()}/signing-key/rotation`],
   ['GET', '/no/such/path'],
   ['GET', '/docsx'],
   ['GET', '/healthz/x'],

@@ -21,6 +21,31 @@ describe('PUT cluster', () => {
     });
   });
 
+  it.each([
+    ['slurmApi.trust', { ...body, slurmApi: { trust: 'everybody' } }],
+    ['slurmApi.jobsOver', { ...body, slurmApi: { jobsOver: 'pigeon' } }],
+    ['slurmApi.token', { ...body, slurmApi: { token: 'x' } }],
+    ['slurmApi.trust', { ...body, slurmApi: { trust: 'epoch-key-and-keycloak' } }],
+  ])('refuses %s of %j, where nobody has said where Keycloak’s keys are', async (path, sent) => {
+    const api = harness();
+    const problem = expectProblem(
+      await api.request('PUT', clusterUrl(), { body: sent }),
+      400,
+      'InvalidRequest',
+    );
+    expect(problem.errors).toEqual([{ in: 'body', path, reason: expect.any(String) }]);
+    expect(api.clusters.views.size).toBe(0);
+  });
+
+  it('takes a cluster that trusts Keycloak where it is known whose keys these are', async () => {
+    const api = harness();
+    api.hasKeycloak = true;
+    const slurmApi = { trust: 'epoch-key-and-keycloak' };
+    const response = await api.request('PUT', clusterUrl(), { body: { ...body, slurmApi } });
+    expect(response.statusCode).toBe(202);
+    expect(response.json()).toMatchObject({ spec: { slurmApi: { ...slurmApi, jobsOver: 'ssh' } } });
+  });
+
   it('answers 200 when the same cluster exists', async () => {
     const api = harness();
     await api.request('PUT', clusterUrl(), { body });
@@ -221,8 +246,20 @@ describe('what keeps a cluster', () => {
     expect(api.clusters.messages).toEqual([received]);
   });
 
+  it('POST signing-key/rotation passes it on, with its default, and answers 202', async () => {
+    const api = harness();
+    api.clusters.views.set(clusterWorkflowId(tenant), clusterView({ state: 'ready' }));
+    const url = `${clusterUrl()}/signing-key/rotation`;
+    const response = await api.request('POST', url, { body: { by: 'Ada', reason: 'yearly' } });
+
+    expect(response.statusCode).toBe(202);
+    expect(response.headers.location).toBe(clusterUrl());
+    expect(api.clusters.messages).toEqual([{ by: 'Ada', reason: 'yearly', overlapSeconds: 900 }]);
+  });
+
   it.each([
     ['POST', 'holds', hold],
+    ['POST', 'signing-key/rotation', { by: 'Ada', reason: 'yearly' }],
     ['DELETE', 'holds/registration', undefined],
     ['POST', 'extensions', { until: tomorrow }],
     ['POST', 'resolution', { choice: 'abandon', by: 'Ada', reason: 'Gone.' }],
@@ -240,6 +277,8 @@ describe('what keeps a cluster', () => {
     ['extensions', { until: '2999-01-01T00:00:00Z' }, 'until'],
     ['resolution', { choice: 'delete', by: 'Ada', reason: 'r' }, 'choice'],
     ['resolution', { choice: 'retry', reason: 'r' }, 'by'],
+    ['signing-key/rotation', { reason: 'r' }, 'by'],
+    ['signing-key/rotation', { by: 'Ada', reason: 'r', overlapSeconds: -1 }, 'overlapSeconds'],
   ])('POST %s refuses %j', async (path, sent, field) => {
     const api = harness();
     const problem = expectProblem(

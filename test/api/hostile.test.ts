@@ -103,6 +103,7 @@ describe('a hostile body', () => {
     ['POST', `${clusterUrl()}/holds`],
     ['POST', `${clusterUrl()}/extensions`],
     ['POST', `${clusterUrl()}/resolution`],
+    ['POST', `${clusterUrl()}/signing-key/rotation`],
   ] as const)('that is missing from %s %s is named, with and without a type', async (method, url) => {
     const api = harness();
     for (const headers of [keyed, { ...keyed, 'content-type': 'application/json' }]) {

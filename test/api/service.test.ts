@@ -124,6 +124,7 @@ describe('the OpenAPI document', () => {
         `delete ${cluster}/holds/{name}`,
         `post ${cluster}/extensions`,
         `post ${cluster}/resolution`,
+        `post ${cluster}/signing-key/rotation`,
         `get ${project}/usage`,
         `get ${project}/usage/epochs`,
         'get /healthz',

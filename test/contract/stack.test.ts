@@ -104,6 +104,20 @@ describe('createStack', () => {
     await deleteStack(request);
   });
 
+  test('gives the head node the keys that Slurm is to trust, where the specification asks for its REST API', async () => {
+    const input = clusterSpecInputSchema.parse({ tier: 'debug', slurmApi: {} });
+    const key = { kty: 'RSA', use: 'sig', alg: 'RS256', kid: 'k1', n: 'n', e: 'AQAB' } as const;
+    const request = { ...freshRequest(), spec: resolveClusterSpec(input), trusted: [key] };
+    await createStack(request);
+    const headNode = rig.headNodes.running.get(request.clusterName);
+    const [trust] = headNode?.onNodeStart ?? [];
+    expect(trust?.args[0]).toBe('trust');
+    expect(JSON.parse(Buffer.from(trust?.args[1] ?? '', 'base64').toString())).toEqual({ keys: [key] });
+    expect(headNode?.onNodeConfigured.map(({ args }) => args[0])).toEqual(['sim', 'serve']);
+    expect(headNode?.customSlurmSettings).toMatchObject({ AuthAltTypes: 'auth/jwt' });
+    await deleteStack(request);
+  });
+
   test('repeated and concurrent calls of a deployment share one stack', async () => {
     const request = freshRequest();
     const [first, second] = await Promise.all([createStack(request), createStack(request)]);

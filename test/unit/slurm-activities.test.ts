@@ -3,6 +3,7 @@ import type { MockActivityEnvironment } from '@temporalio/testing';
 import { createReadinessActivities } from '../../src/activities/readiness.ts';
 import { createSlurmActivities } from '../../src/activities/slurm.ts';
 import type { Observation, ObserveRequest, SubmitOutcome, SubmitRequest } from '../../src/activities/port.ts';
+import { SlurmTransports } from '../../src/clients/slurm-transports.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { jobSpecSchema } from '../../src/domain/job.ts';
 import { FakeSlurmGateway } from '../fakes/fake-slurm-gateway.ts';
@@ -133,6 +134,56 @@ describe('checkReadiness', () => {
     expect(facts).toMatchObject([
       { comment: 'pcp/e1/readiness/smoke-1', state: 'COMPLETED', partition: 'debug' },
     ]);
+  });
+
+  describe('where there is to be a REST API', () => {
+    const slurmApi = {
+      trust: 'epoch-key',
+      jobsOver: 'slurmrestd',
+      signingKeySecretArn: 'arn:signing',
+    } as const;
+    let rest: FakeSlurmGateway;
+    beforeEach(() => {
+      rest = new FakeSlurmGateway();
+    });
+    const checkBoth = async (jobsOver: 'ssh' | 'slurmrestd') => {
+      const { checkReadiness } = createReadinessActivities({
+        gateway: new SlurmTransports({ ssh: gateway, rest }),
+        files: gateway,
+        jobUser: 'sim',
+        pollSeconds: 0.01,
+      });
+      return context.run(async () => checkReadiness({ ...request, slurmApi: { ...slurmApi, jobsOver } }));
+    };
+    const jobsOf = async (of: FakeSlurmGateway) =>
+      (await of.observe({ epoch: 'e1', access: accessOf() }, {})).facts.length;
+
+    it('pins its certificate, and runs the smoke job over what jobs go over', async () => {
+      const certificateSha256 = gateway.certificateSha256;
+      const pinned = { ...slurmApi, port: 6820, certificateSha256 };
+      expect(await checkBoth('slurmrestd')).toEqual({ ...accessOf(), slurmApi: pinned });
+      expect([await jobsOf(gateway), await jobsOf(rest)]).toEqual([0, 1]);
+      expect(await checkBoth('ssh')).toMatchObject({ slurmApi: { jobsOver: 'ssh', certificateSha256 } });
+      expect([await jobsOf(gateway), await jobsOf(rest)]).toEqual([1, 1]);
+    });
+
+    it('is not ready before it has a certificate and answers a token, whatever jobs go over', async () => {
+      rest.outage = new KnownFailure('HeadNodeUnreachable', 'nothing listens');
+      for (const jobsOver of ['ssh', 'slurmrestd'] as const)
+        await expect(checkBoth(jobsOver)).rejects.toMatchObject({
+          type: 'ClusterNotReady',
+          message: 'nothing listens',
+        });
+      rest.outage = undefined;
+      gateway.certificateSha256 = undefined;
+      await expect(checkBoth('ssh')).rejects.toMatchObject({ type: 'ClusterNotReady' });
+      expect(await jobsOf(gateway)).toBe(0);
+    });
+
+    it('says so when Slurm refuses the token', async () => {
+      rest.outage = new KnownFailure('SlurmTokenRefused', 'Authentication failure');
+      await expect(checkBoth('ssh')).rejects.toMatchObject({ type: 'SlurmTokenRefused' });
+    });
   });
 
   it('goes on with the smoke job of an earlier attempt', async () => {
