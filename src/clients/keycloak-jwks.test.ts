@@ -23,7 +23,7 @@ async function serve(answer: RequestListener): Promise<URL> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.listen(0, '127.0.0.1', resolve);
   await promise;
-  cleanUps.push(async () => void (await server[Symbol.asyncDispose]()));
+  cleanUps.push(async () => server[Symbol.asyncDispose]());
   const address = server.address();
   if (typeof address !== 'object' || address === null) throw new Error('not listening');
   return new URL(`http://127.0.0.1:${address.port}/realms/obi/protocol/openid-connect/certs`);

@@ -36,7 +36,7 @@ export class SlurmKeyKeeper {
     this.scope = new CancellationScope({ cancellable: true });
     try {
       await this.scope.run(async () => take(step, entity, record));
-      change(record, ({ problem: _, ...keys }) => keys);
+      change(record, (keys) => ({ ...keys, problem: undefined }));
     } catch (error) {
       // Stopped: the step is still due.
       if (isCancellation(error)) return;
@@ -86,7 +86,7 @@ async function take(step: KeyStep, entity: ClusterEntity, record: DeploymentReco
     case 'remove-old-keys': {
       const own = keys.own.slice(0, 1);
       await activities.replaceTrustedKeys({ ...request, trusted: trustedKeys({ ...keys, own }) });
-      change(record, ({ rotation: _, ...rest }) => ({ ...rest, own }));
+      change(record, (present) => ({ ...present, own, rotation: undefined }));
       return;
     }
     case 'refresh-keycloak': {

@@ -98,7 +98,17 @@ describe('docs/operations.md', () => {
     );
 
     expect(new Set(sent)).toEqual(
-      new Set(['teardown', 'hold', 'release', 'extend', 'resolve', 'cancel', 'view', 'leases']),
+      new Set([
+        'teardown',
+        'hold',
+        'release',
+        'extend',
+        'resolve',
+        'rotateSigningKey',
+        'cancel',
+        'view',
+        'leases',
+      ]),
     );
     expect(sent.filter((name) => !Object.values(messages).some((message) => message.name === name))).toEqual(
       [],
