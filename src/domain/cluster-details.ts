@@ -1,9 +1,10 @@
 import { summarizeSpec } from './cluster-spec.ts';
 import type { ClusterView } from './cluster-view.ts';
+import type { SlurmKeysView } from './slurm-keys.ts';
 
 /** What an operator reads at the top of the workflow in the Temporal UI: Markdown, newest facts first. */
 export function renderClusterDetails(view: ClusterView): string {
-  const { failure, access, activity } = view;
+  const { failure, access, activity, slurmKeys: keys } = view;
   const spec = view.spec ? summarizeSpec(view.spec) : view.specSummary;
   const lines = [
     `## ${view.clusterName}: ${view.state}`,
@@ -17,6 +18,9 @@ export function renderClusterDetails(view: ClusterView): string {
     access && `- **head node** \`${access.user}@${access.address}\``,
     activity &&
       `- **Slurm** ${activity.running} running, ${activity.pending} waiting, ${activity.stuck} stuck (seen ${activity.at})`,
+    keys?.rotation &&
+      `- **signing key** replaced for ${keys.rotation.by}: ${keys.rotation.reason}; ${whenOldKeyEnds(keys.rotation)}`,
+    keys?.problem && `- **keys of Slurm** not as they should be yet: ${keys.problem}`,
     view.blindSince &&
       `- **blind** Slurm has not answered since ${view.blindSince}; job states are the last known ones`,
     view.idleSince && `- **idle** since ${view.idleSince}`,
@@ -34,4 +38,8 @@ export function renderClusterDetails(view: ClusterView): string {
       : []),
   ];
   return lines.filter((line) => typeof line === 'string').join('\n');
+}
+
+function whenOldKeyEnds({ oldKeyEndsAt }: NonNullable<SlurmKeysView['rotation']>): string {
+  return oldKeyEndsAt ? `the old one ends at ${oldKeyEndsAt}` : 'Slurm does not have the new one yet';
 }

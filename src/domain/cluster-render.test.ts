@@ -85,7 +85,7 @@ function deploymentOf(spec: ClusterSpec): NonNullable<ClusterSnapshot['deploymen
         overlapSeconds: 900,
         bothSince: NOW,
       },
-      problem: { at: NOW, message: 'p'.repeat(300) },
+      problem: { at: NOW, step: 'remove-old-keys', message: 'p'.repeat(300) },
     },
     readyAt: NOW,
     lifetimeEndsAt: LATER,

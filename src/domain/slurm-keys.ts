@@ -47,8 +47,8 @@ export interface SlurmKeys {
   /** When Keycloak was last asked for its keys; absent where it is not trusted. */
   readonly keycloakAskedAt?: string;
   readonly rotation?: KeyRotation;
-  /** Why the last step did not succeed. It is tried again. */
-  readonly problem?: { readonly at: string; readonly message: string };
+  /** Why a step did not succeed. It is tried again, and holds no other one up. */
+  readonly problem?: { readonly at: string; readonly step: KeyStep; readonly message: string };
 }
 
 /** Everything that Slurm's JWKS holds. */
@@ -58,23 +58,33 @@ export function trustedKeys({ own, keycloak }: Pick<SlurmKeys, 'own' | 'keycloak
 
 export type KeyStep = 'add-key' | 'remove-old-keys' | 'refresh-keycloak';
 
-/** What is to be done next about the keys, and when (milliseconds since 1970); undefined: nothing, ever. */
-export function nextKeyStep(
-  keys: SlurmKeys,
-): { readonly step: KeyStep; readonly dueAtMs: number } | undefined {
-  const next = [...rotationStep(keys), ...keycloakStep(keys)].toSorted((a, b) => a.dueAtMs - b.dueAtMs)[0];
-  if (next === undefined || keys.problem === undefined) return next;
-  return { ...next, dueAtMs: Math.max(next.dueAtMs, Date.parse(keys.problem.at) + RETRY_SECONDS * 1000) };
+interface PlannedStep {
+  readonly step: KeyStep;
+  /** Milliseconds since 1970. */
+  readonly dueAtMs: number;
 }
 
-function rotationStep({ rotation }: SlurmKeys): { step: KeyStep; dueAtMs: number }[] {
+/** What is to be done next about the keys, and when; undefined: nothing, ever. A rotation never waits for Keycloak. */
+export function nextKeyStep(keys: SlurmKeys, nowMs: number): PlannedStep | undefined {
+  const planned = [...rotationStep(keys), ...keycloakStep(keys)].map((each) => afterPause(each, keys));
+  return (
+    planned.find(({ dueAtMs }) => dueAtMs <= nowMs) ?? planned.toSorted((a, b) => a.dueAtMs - b.dueAtMs)[0]
+  );
+}
+
+function afterPause({ step, dueAtMs }: PlannedStep, { problem }: SlurmKeys): PlannedStep {
+  if (problem?.step !== step) return { step, dueAtMs };
+  return { step, dueAtMs: Math.max(dueAtMs, Date.parse(problem.at) + RETRY_SECONDS * 1000) };
+}
+
+function rotationStep({ rotation }: SlurmKeys): PlannedStep[] {
   if (rotation === undefined) return [];
-  if (rotation.bothSince === undefined)
-    return [{ step: 'add-key', dueAtMs: Date.parse(rotation.requestedAt) }];
-  return [{ step: 'remove-old-keys', dueAtMs: Date.parse(oldKeyEndsAt(rotation) ?? '') }];
+  const { requestedAt, bothSince, overlapSeconds } = rotation;
+  if (bothSince === undefined) return [{ step: 'add-key', dueAtMs: Date.parse(requestedAt) }];
+  return [{ step: 'remove-old-keys', dueAtMs: Date.parse(bothSince) + overlapSeconds * 1000 }];
 }
 
-function keycloakStep({ keycloakAskedAt }: SlurmKeys): { step: KeyStep; dueAtMs: number }[] {
+function keycloakStep({ keycloakAskedAt }: SlurmKeys): PlannedStep[] {
   if (keycloakAskedAt === undefined) return [];
   const dueAtMs = Date.parse(keycloakAskedAt) + KEYCLOAK_LOOK_SECONDS * 1000;
   return [{ step: 'refresh-keycloak', dueAtMs }];

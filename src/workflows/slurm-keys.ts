@@ -6,6 +6,10 @@ import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { failureFrom } from './failure.ts';
+import { activityOptions } from './policies.ts';
+
+/** What looks again in any case must not hold up a rotation for as long as a cluster waits that is being made. */
+const oneLook = { ...activityOptions('readKeycloakKeys'), scheduleToCloseTimeout: '30 s' } as const;
 
 /** What a view has room for. */
 const MAX_PROBLEM_CHARACTERS = 300;
@@ -21,14 +25,14 @@ export class SlurmKeyKeeper {
 
   /** Begins the next step, if one is due and none is under way. */
   keepGoing(entity: ClusterEntity, record: DeploymentRecord): void {
-    const next = record.slurmKeys && nextKeyStep(record.slurmKeys);
+    const next = record.slurmKeys && nextKeyStep(record.slurmKeys, Date.now());
     if (!next || this.running || next.dueAtMs > Date.now()) return;
     this.running = this.run(entity, record, next.step);
   }
 
   /** Milliseconds until a step is due, for as long as none is under way; the end of one wakes the entity. */
   dueInMs({ slurmKeys }: DeploymentRecord): number {
-    const next = slurmKeys && nextKeyStep(slurmKeys);
+    const next = slurmKeys && nextKeyStep(slurmKeys, Date.now());
     return next && !this.running ? Math.max(1, next.dueAtMs - Date.now()) : Number.POSITIVE_INFINITY;
   }
 
@@ -36,12 +40,15 @@ export class SlurmKeyKeeper {
     this.scope = new CancellationScope({ cancellable: true });
     try {
       await this.scope.run(async () => take(step, entity, record));
-      change(record, (keys) => ({ ...keys, problem: undefined }));
+      change(record, ({ problem, ...keys }) => ({
+        ...keys,
+        ...(problem && problem.step !== step && { problem }),
+      }));
     } catch (error) {
       // Stopped: the step is still due.
       if (isCancellation(error)) return;
       const message = failureFrom(error).message.slice(0, MAX_PROBLEM_CHARACTERS);
-      change(record, (keys) => ({ ...keys, problem: { at: nowIso(), message } }));
+      change(record, (keys) => ({ ...keys, problem: { at: nowIso(), step, message } }));
     } finally {
       this.running = undefined;
     }
@@ -90,7 +97,7 @@ async function take(step: KeyStep, entity: ClusterEntity, record: DeploymentReco
       return;
     }
     case 'refresh-keycloak': {
-      const keycloak = await activities.readKeycloakKeys();
+      const keycloak = await activities.readKeycloakKeys.executeWithOptions(oneLook, []);
       // Each change restarts Slurm's controller.
       if (JSON.stringify(keycloak) !== JSON.stringify(keys.keycloak))
         await activities.replaceTrustedKeys({ ...request, trusted: trustedKeys({ ...keys, keycloak }) });

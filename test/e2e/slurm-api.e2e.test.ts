@@ -1,15 +1,30 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PinnedHttps } from '../../src/clients/pinned-https.ts';
+import { publicHalfOf } from '../../src/clients/slurm-tokens.ts';
 import type { ClusterView } from '../../src/domain/cluster-view.ts';
 import { eventually, Platform } from '../support/platform.ts';
+import { jwksOf, newSigningKey, tokenWith } from '../support/slurm-rest.ts';
 
 const tenant = { virtualLabId: 'e2e', projectId: 'slurm-api' };
+const trusting = { ...tenant, projectId: 'keycloak' };
 const shell = (key: string, line: string) => ({ key, command: ['bash', '-c', line] });
 const slurmApi = { trust: 'epoch-key', jobsOver: 'slurmrestd' } as const;
 
+const keycloakKey = newSigningKey();
+
 let platform: Platform;
+let directory: string;
 beforeAll(async () => {
-  platform = await Platform.start();
+  directory = await mkdtemp(join(tmpdir(), 'slurm-api-'));
+  const realm = join(directory, 'jwks.json');
+  await writeFile(realm, jwksOf([keycloakKey]));
+  platform = await Platform.start({ KEYCLOAK_JWKS_URL: pathToFileURL(realm).href });
   await platform.ensure(tenant, { tier: 'debug', idleTimeoutSeconds: 5, slurmApi });
+  await platform.ensure(trusting, { tier: 'debug', slurmApi: { trust: 'epoch-key-and-keycloak' } });
   await platform.request('POST', `${platform.path(tenant)}/holds`, {
     body: { name: 'test', reason: 'the tests', durationSeconds: 600 },
   });
@@ -17,9 +32,9 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await platform?.close();
+  if (directory) await rm(directory, { recursive: true });
 });
 
-/** What slurmctld noted of a kind of request: over slurmrestd it comes as that of the program `slurmrestd`. */
 async function asRoot(script: string): Promise<string> {
   return platform.onHeadNode(tenant, ['bash', '-c', script]);
 }
@@ -88,17 +103,28 @@ describe('a cluster whose jobs go over slurmrestd', () => {
     await platform.request('DELETE', `${platform.path(tenant)}/holds/test`);
     const view = await platform.until(tenant, ['deleted']);
     expect(view.message).toMatch(/Nothing ran or could run/);
-    expect(await platform.leftovers()).toEqual([]);
+    expect((await platform.leftovers()).filter((name) => name.includes('slurm-api/'))).toEqual([]);
   });
 });
 
-describe('a cluster that is to trust Keycloak', () => {
-  it('is refused where nobody has said where Keycloak’s keys are, naming the field', async () => {
-    const spec = { tier: 'debug', slurmApi: { trust: 'epoch-key-and-keycloak' } };
-    const other = { ...tenant, projectId: 'keycloak' };
-    expect(await platform.ensure(other, spec)).toMatchObject({
-      status: 400,
-      body: { errors: [{ in: 'body', path: 'slurmApi.trust' }] },
-    });
+describe('a cluster that trusts Keycloak', () => {
+  it('takes its tokens, of nobody else, as the view says how', async () => {
+    const { access, slurmKeys } = await platform.until(trusting, ['ready']);
+    expect(slurmKeys?.keycloakKeyIds).toEqual([publicHalfOf(keycloakKey).kid]);
+    const { slurmApi: api } = access ?? {};
+    if (access === undefined || api === undefined) throw new Error('the view shows no REST API');
+    const https = new PinnedHttps({ address: access.address, ...api });
+    const statusFor = async (key: string) => {
+      const exp = Math.floor(Date.now() / 1000) + 300;
+      const token = tokenWith(key, { exp, preferred_username: 'sim' });
+      const headers = { 'x-slurm-user-name': 'sim', 'x-slurm-user-token': token };
+      const path = '/slurm/v0.0.42/jobs/';
+      return (await https.call({ method: 'GET', path, headers, timeoutSeconds: 30 })).status;
+    };
+    expect([await statusFor(keycloakKey), await statusFor(newSigningKey())]).toEqual([200, 511]);
+    https.close();
+    await platform.request('DELETE', platform.path(trusting));
+    await platform.until(trusting, ['deleted']);
+    expect(await platform.leftovers()).toEqual([]);
   });
 });

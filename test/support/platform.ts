@@ -45,8 +45,8 @@ export class Platform {
     this.directory = directory;
   }
 
-  /** Once in a test file. */
-  static async start(): Promise<Platform> {
+  /** Once in a test file; with further environment variables of the product. */
+  static async start(variables: Readonly<Record<string, string>> = {}): Promise<Platform> {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
     const directory = await mkdtemp(join(tmpdir(), 'pcp-e2e-'));
     const pool = Promise.withResolvers<SlurmNodePool>();
@@ -57,7 +57,12 @@ export class Platform {
     };
     const stack = await startStack({ directory, headNodes, onProgress: () => {} });
     try {
-      const platform = new Platform(stack, await pool.promise, await startProduct(stack), directory);
+      const platform = new Platform(
+        stack,
+        await pool.promise,
+        await startProduct(stack, variables),
+        directory,
+      );
       platform.foundation = await platform.leftovers();
       return platform;
     } catch (error) {

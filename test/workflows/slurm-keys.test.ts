@@ -218,6 +218,22 @@ describe('a cluster that trusts Keycloak', () => {
     });
   });
 
+  it('has its own key replaced at once although Keycloak does not answer', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('leaked');
+      rig.world.keycloakKeys = [fakeKey('kc-1')];
+      await rig.readyCluster(tenant, rig.spec(keycloakToo));
+      rig.world.failOn('readKeycloakKeys', 'KeycloakUnavailable');
+      await rig.pass(1500);
+      await rotate(rig, tenant, { overlapSeconds: 0 });
+      await rig.pass(60);
+      const view = await rig.view(tenant);
+      expect(trustedBy(rig, view)).toEqual([expect.not.stringMatching('first'), 'kc-1']);
+      expect(view.slurmKeys).toMatchObject({ problem: 'planted KeycloakUnavailable' });
+      expect(view.slurmKeys).not.toHaveProperty('rotation');
+    });
+  });
+
   it('keeps Keycloak’s keys while its own is rotated', async () => {
     await run({}, async (rig) => {
       const tenant = rig.tenant('both-change');
