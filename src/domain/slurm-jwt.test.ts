@@ -56,6 +56,8 @@ describe('the key of a JWKS', () => {
     });
     expect(keys).toEqual([usable]);
     expect(JSON.parse(renderJwks(keys))).toEqual({ keys: [usable] });
+    const other = { ...usable, kid: 'e' };
+    expect(providerKeys({ keys: [other, usable] })).toEqual([usable, other]);
     expect(() => providerKeys({ keys: [] })).toThrow(RangeError);
     expect(() => providerKeys('none')).toThrow(RangeError);
   });

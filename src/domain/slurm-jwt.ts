@@ -62,7 +62,7 @@ const providerJwksSchema = z.object({ keys: z.array(z.unknown()) });
 
 /**
  * The keys of an identity provider that Slurm can check tokens with. Others in its set, such as Keycloak's key for
- * encryption, would keep slurmctld from starting.
+ * encryption, would keep slurmctld from starting. Sorted by id, so that the same keys in another order are no news.
  * @throws RangeError when there is none
  */
 export function providerKeys(jwks: unknown): SlurmJwk[] {
@@ -72,7 +72,7 @@ export function providerKeys(jwks: unknown): SlurmJwk[] {
     return data === undefined ? [] : [{ ...data, use: 'sig', alg: 'RS256' } as const];
   });
   if (keys.length === 0) throw new RangeError('the JWKS holds no RS256 key with a kid for signatures');
-  return keys;
+  return keys.toSorted((a, b) => (a.kid < b.kid ? -1 : 1));
 }
 
 /** The JWKS that a head node is given. */

@@ -1,7 +1,6 @@
-import type { SlurmJwk } from './slurm-jwt.ts';
-import { TOKEN_LIFETIME_SECONDS } from './slurm-jwt.ts';
 import { z } from 'zod';
 import { sentenceSchema } from './lifetime.ts';
+import { type SlurmJwk, TOKEN_LIFETIME_SECONDS } from './slurm-jwt.ts';
 
 /** Keycloak makes a key the one that signs without notice: until the cluster has it, its tokens are refused. */
 const KEYCLOAK_LOOK_SECONDS = 600;

@@ -58,6 +58,20 @@ describe('POST campaigns', () => {
     expect(api.clusters.submitted[0]?.spec).toMatchObject({ tier: 'debug', queues: [{ name: 'debug' }] });
   });
 
+  it('refuses a cluster that trusts Keycloak where nobody has said where its keys are, and stores nothing', async () => {
+    const api = harness();
+    const cluster = { tier: 'debug', slurmApi: { trust: 'epoch-key-and-keycloak' } };
+    const problem = expectProblem(await submit(api, { jobs, cluster }), 400, 'InvalidRequest');
+
+    expect(problem.errors).toEqual([
+      { in: 'body', path: 'cluster.slurmApi.trust', reason: expect.stringContaining('KEYCLOAK_JWKS_URL') },
+    ]);
+    expect(api.store.contents.size).toBe(0);
+    const knowing = harness();
+    knowing.hasKeycloak = true;
+    expect((await submit(knowing, { jobs, cluster })).statusCode).toBe(202);
+  });
+
   it('answers 422 without a cluster, and 202 when the same key brings one', async () => {
     const api = harness();
     expectProblem(await submit(api), 422, 'NoCluster');
