@@ -37,6 +37,8 @@ describe('a head node that is started again', () => {
     const spec = jobSpecSchema.parse({ key: 'before', command: ['true'] });
     const submission = { campaignId: newCampaignId(), jobs: [{ spec }], defaultQueue: 'debug' };
     const [before] = await gateway.submit(head, submission);
+    // What it has not saved yet, a controller forgets that is killed.
+    await cluster.rememberState(submission.campaignId);
     await cluster.restart();
     const { slurmApi } = head.access;
     expect(await cluster.gateway.readSlurmApiCertificate(head)).toBe(slurmApi?.certificateSha256);
