@@ -93,6 +93,7 @@ make_certificate() {
   mv -f "$CERTIFICATE.new" "$CERTIFICATE"
 }
 
+# Without SLURM_BITSTR_LEN long lists of an array's tasks are cut off.
 write_unit() {
   cat >"/etc/systemd/system/$1.service" <<EOF
 [Unit]
@@ -102,7 +103,7 @@ After=network-online.target slurmctld.service
 [Service]
 User=$SERVICE_USER
 Group=$SERVICE_USER
-Environment=SLURM_JWT=daemon
+Environment=SLURM_JWT=daemon SLURM_BITSTR_LEN=0
 RuntimeDirectory=$1
 Restart=always
 RestartSec=2

@@ -6,7 +6,7 @@ import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { CampaignFacts, Observation, ObserveRequest } from './port.ts';
 
 /**
- * Facts are told by bucket: a digest for each hundred Slurm ids. The workflow that remembers what it was told carries
+ * Facts are told by bucket: a digest for each hundred Slurm ids, or tasks of an array. The workflow that remembers what it was told carries
  * 32 characters for a hundred jobs, and one job that changes makes at most a hundred facts new.
  */
 const IDS_PER_BUCKET = 100;
@@ -86,11 +86,18 @@ function bucketsOf(byKey: ReadonlyMap<string, SlurmJobFact>, nowSeconds: number)
     const text = canonicalJson(own);
     return { fact: own, digest: digestOf(fact.source === 'ledger' ? `${occasion} ${text}` : text) };
   });
-  const buckets = Map.groupBy(facts, ({ fact }) => String(Math.floor(Number(fact.jobId) / IDS_PER_BUCKET)));
+  const buckets = Map.groupBy(facts, ({ fact }) => bucketOf(fact));
   return [...buckets].map(([name, unsorted]) => {
     const sorted = unsorted.toSorted((a, b) => (a.fact.jobKey < b.fact.jobKey ? -1 : 1));
     return { name, digest: digestOf(sorted.map(({ digest }) => digest).join()), facts: sorted };
   });
+}
+
+/** Tasks of an array by their indexes: the array has one id. */
+function bucketOf({ jobId }: SlurmJobFact): string {
+  const [id, index] = jobId.split('_');
+  if (index === undefined) return String(Math.floor(Number(id) / IDS_PER_BUCKET));
+  return `${id}_${Math.floor(Number(index) / IDS_PER_BUCKET)}`;
 }
 
 /** 128 bits: no two facts share one by accident. */

@@ -7,6 +7,7 @@ import type { LogStream } from '../clients/log-streams.ts';
 import type { HeadNodeFiles, JobOutput } from '../clients/slurm-gateway.ts';
 import { logGroupName } from '../domain/cluster-name.ts';
 import type { Deployment } from '../domain/deployment.ts';
+import { submissionKeyOf } from '../domain/job-array.ts';
 import { infoDocument, scriptDocument } from '../domain/job-documents.ts';
 import type { JobSpec } from '../domain/job.ts';
 import { logStreamName } from '../domain/log-events.ts';
@@ -152,7 +153,7 @@ async function writeOwnDocuments(
 ): Promise<number> {
   const written = await Promise.all(
     jobs.flatMap(({ jobKey, view }) => {
-      const spec = specs.get(jobKey);
+      const spec = specs.get(submissionKeyOf(view));
       const write = async (kind: LogKind, text: string) =>
         writeDocument(logs, streamOf(request, jobKey, kind), Buffer.from(text), now());
       const info = write('info', infoDocument(view));

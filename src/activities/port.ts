@@ -47,6 +47,8 @@ export interface SubmitRequest extends Deployment {
   /** All of them in the content, each after those of them that it depends on. */
   readonly jobs: readonly {
     readonly jobKey: string;
+    /** Of an array: the tasks that are wanted. All of them if absent. */
+    readonly indexes?: string;
     /**
      * What Slurm is to wait for: jobs of the campaign that Slurm still has, or that come earlier in this list. One
      * that has already ended as asked is left out.

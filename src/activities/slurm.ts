@@ -3,6 +3,8 @@ import type { JobToSubmit, SlurmControl, SlurmGateway } from '../clients/slurm-g
 import type { ControlOutcome } from '../domain/job-control.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { parseJobComment } from '../domain/ids.ts';
+import type { JobSpec } from '../domain/job.ts';
+import { identitiesOf } from '../domain/job-array.ts';
 import { classifyActivity } from '../domain/job-state.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import { newFacts, rememberBuckets } from './campaign-facts.ts';
@@ -99,14 +101,38 @@ async function selectJobs(
 ): Promise<JobToSubmit[]> {
   const { jobs: specs } = await campaignStore.get(content);
   const byKey = new Map(specs.map((spec) => [spec.key, spec]));
-  return jobs.map(({ jobKey, dependencies = [] }) => {
+  const tasks = tasksByKey(specs);
+  return jobs.map(({ jobKey, indexes, dependencies = [] }) => {
     const spec = byKey.get(jobKey);
-    if (spec !== undefined) return { spec, dependencies };
+    if (spec !== undefined) {
+      const waitsFor = dependencies.map((dependency) => ({ ...dependency, ...tasks.get(dependency.key) }));
+      return { spec: withIndexes(spec, indexes), dependencies: waitsFor };
+    }
     throw new KnownFailure(
       'CampaignContentMissing',
       `s3://${content.bucket}/${content.key} has no job ${jobKey}`,
     );
   });
+}
+
+/** By which a task is known in Slurm: the key of its array and its index. */
+function tasksByKey(
+  specs: readonly JobSpec[],
+): ReadonlyMap<string, { readonly key: string; readonly arrayTaskId: number }> {
+  const tasks = specs
+    .flatMap(identitiesOf)
+    .flatMap(({ key, arrayKey, arrayTaskId }) =>
+      arrayKey === undefined || arrayTaskId === undefined
+        ? []
+        : [[key, { key: arrayKey, arrayTaskId }] as const],
+    );
+  return new Map(tasks);
+}
+
+function withIndexes(spec: JobSpec, indexes: string | undefined): JobSpec {
+  return spec.array === undefined || indexes === undefined
+    ? spec
+    : { ...spec, array: { ...spec.array, indexes } };
 }
 
 function isRunningOwn({ source, state, comment }: SlurmJobFact, epoch: string): boolean {

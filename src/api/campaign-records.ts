@@ -2,6 +2,7 @@ import type { CampaignStore } from '../clients/campaign-store.ts';
 import { type CampaignManifest, partsOfRange, summariseManifest } from '../domain/campaign-manifest.ts';
 import type { CampaignView, JobView, LogLocation } from '../domain/campaign-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
+import { submissionKeyOf } from '../domain/job-array.ts';
 import { infoDocument, scriptDocument } from '../domain/job-documents.ts';
 import type { LogKind } from '../domain/log-events.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
@@ -105,7 +106,7 @@ export class CampaignRecords {
     const sha256 = manifest?.contentSha256;
     const content =
       view?.content ?? (sha256 === undefined ? undefined : store.reference(tenant, campaignId, sha256));
-    const spec = content && (await store.get(content)).jobs.find(({ key }) => key === job.key);
+    const spec = content && (await store.get(content)).jobs.find(({ key }) => key === submissionKeyOf(job));
     return spec && Buffer.from(scriptDocument(spec));
   }
 

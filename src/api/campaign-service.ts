@@ -6,7 +6,8 @@ import type { ClusterView } from '../domain/cluster-view.ts';
 import { type Failure, failureOf, KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContent, campaignSpecSchema } from '../domain/job.ts';
-import type { JobAction } from '../domain/job-control.ts';
+import { countJobs } from '../domain/job-array.ts';
+import type { ControlOutcome, ControlRequest, JobAction } from '../domain/job-control.ts';
 import type { LogKind } from '../domain/log-events.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
 import { campaignIdFor } from './campaign-id.ts';
@@ -63,7 +64,8 @@ export class CampaignService {
     refuseUnknownIssuer(this.deps.hasKeycloak, cluster?.slurmApi, 'cluster.slurmApi');
     const campaignId = campaignIdFor(tenant, idempotencyKey);
     const content: CampaignContent = { version: 1, campaignId, jobs };
-    const receipt = { ...tenant, campaignId, jobCount: jobs.length, sha256: encodeContent(content).sha256 };
+    const jobCount = countJobs(jobs);
+    const receipt = { ...tenant, campaignId, jobCount, sha256: encodeContent(content).sha256 };
     const earlier = await this.records.find(tenant, campaignId, answerBy);
     if (earlier) {
       if (!(await this.hasContent(tenant, earlier, content, receipt.sha256, answerBy))) {
@@ -80,7 +82,7 @@ export class CampaignService {
       {
         campaignId,
         content: reference,
-        jobCount: jobs.length,
+        jobCount,
         queues: [...new Set(jobs.flatMap(({ queue }) => queue ?? []))],
         ...(cluster && { spec: resolveClusterSpec(cluster) }),
       },
@@ -153,16 +155,24 @@ export class CampaignService {
     );
   }
 
-  /** Cancels the campaign, without waiting for its end. NotFound if the tenant has no such campaign. */
+  /**
+   * Cancels the campaign, or some of its jobs, without waiting for their end. NotFound if the tenant has no such campaign,
+   * or that no such jobs.
+   */
   async cancel(
     tenant: Tenant,
     campaignId: string,
-    reason: string,
+    { reason, jobKeys }: { readonly reason: string; readonly jobKeys?: string[] | undefined },
     answerBy: Date,
   ): Promise<Cancelled<CampaignSummary>> {
     const record = await this.records.get(tenant, campaignId, answerBy);
     if (!record.open) return { ended: true, left: summaryOf(tenant, record) };
-    const view = await this.deps.campaigns.cancel(tenant, campaignId, { reason }, answerBy);
+    const view = await this.deps.campaigns.cancel(
+      tenant,
+      campaignId,
+      { reason, ...(jobKeys && { jobKeys }) },
+      answerBy,
+    );
     if (view) return { ended: false, left: summaryOfView(view) };
     // It ended in the same moment.
     const ended = await this.records.get(tenant, campaignId, answerBy);
@@ -208,6 +218,22 @@ export class CampaignService {
     const message =
       outcome?.status === 'refused' ? outcome.message : `Slurm does not have the job: it is ${job.state}.`;
     throw new KnownFailure('JobActionRefused', message);
+  }
+
+  /**
+   * Does something to several jobs, and answers what became of it at each. NotFound; JobActionRefused if the campaign has
+   * ended.
+   */
+  async actOnJobs(
+    tenant: Tenant,
+    campaignId: string,
+    request: Omit<ControlRequest, 'requestedBy'>,
+    answerBy: Date,
+  ): Promise<readonly ControlOutcome[]> {
+    await this.records.get(tenant, campaignId, answerBy);
+    const outcomes = await this.deps.campaigns.control(tenant, campaignId, request, answerBy);
+    if (outcomes) return outcomes;
+    throw new KnownFailure('JobActionRefused', 'The campaign has ended: Slurm has none of its jobs.');
   }
 
   /** Since when the states of jobs are only the last known ones. Of an ended campaign they are final. */

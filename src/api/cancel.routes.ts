@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jobKeySchema } from '../domain/ids.ts';
 import { holdRequestSchema } from '../domain/lifetime.ts';
 import type { CampaignService } from './campaign-service.ts';
 import { CAMPAIGN_PATH, campaignParams, JOB_PATH, jobParams } from './campaigns.routes.ts';
@@ -12,7 +13,13 @@ const cancelBody = z.strictObject({
     .meta({ description: 'Shown as the reason of jobs that end by it.' }),
 });
 
-const common = { tags: ['Campaigns'], body: cancelBody };
+const cancelSomeBody = cancelBody.extend({
+  jobKeys: z.array(jobKeySchema).min(1).max(10_000).optional().meta({
+    description: 'Only these jobs; the key of an array stands for all of its tasks. All jobs if absent.',
+  }),
+});
+
+const tags = ['Campaigns'];
 
 /** Cancels campaigns and jobs. Nothing waits for their end: the views that are answered say what is left. */
 export function registerCancelRoutes(app: Server, campaigns: CampaignService): void {
@@ -21,9 +28,10 @@ export function registerCancelRoutes(app: Server, campaigns: CampaignService): v
     {
       config: { bodyIsOptional: true },
       schema: {
-        ...common,
+        tags,
+        body: cancelSomeBody,
         operationId: 'cancelCampaign',
-        summary: 'Cancel a campaign',
+        summary: 'Cancel a campaign, or some of its jobs',
         description:
           'Jobs that Slurm does not have yet end at once, the others when Slurm has ended them. What they wrote ' +
           'stays readable. Repeating it is harmless; the body may be left out.',
@@ -35,8 +43,8 @@ export function registerCancelRoutes(app: Server, campaigns: CampaignService): v
         },
       },
     },
-    async ({ params: { campaignId, ...tenant }, body: { reason } }, reply) => {
-      const { ended, left } = await campaigns.cancel(tenant, campaignId, reason, answerBy());
+    async ({ params: { campaignId, ...tenant }, body }, reply) => {
+      const { ended, left } = await campaigns.cancel(tenant, campaignId, body, answerBy());
       if (ended) return reply.code(200).send(left);
       const location = `${clusterPath(tenant)}/campaigns/${campaignId}`;
       return reply.code(202).header('location', location).send(left);
@@ -48,7 +56,8 @@ export function registerCancelRoutes(app: Server, campaigns: CampaignService): v
     {
       config: { bodyIsOptional: true },
       schema: {
-        ...common,
+        tags,
+        body: cancelBody,
         operationId: 'cancelJob',
         summary: 'Cancel one job',
         description:

@@ -154,6 +154,8 @@ export const clusterViewSchema: z.ZodType<ClusterView> = z.object(clusterViewFie
 
 const jobViewFields = {
   key: jobKeySchema,
+  arrayKey: jobKeySchema.optional().describe('Of a task of a job array: the key of the array.'),
+  arrayTaskId: count.optional().describe('Of a task of a job array: its SLURM_ARRAY_TASK_ID.'),
   state: z.enum(jobStates),
   reason: z.string(),
   nextStep: z.string().optional().describe('What to do about it; absent where nothing needs to be done.'),

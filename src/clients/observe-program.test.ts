@@ -23,7 +23,7 @@ const commentOf = (key: string) => `pcp/e1/c1/${key}`;
 
 function queueLine(jobId: string, comment: string): string {
   const values: Readonly<Record<string, string>> = {
-    JobID: jobId,
+    JobID: jobId.replace(/_.*/, ''),
     JobArrayID: jobId,
     State: 'RUNNING',
     exit_code: '0:0',
@@ -43,7 +43,7 @@ const writeLedger = async (time: number, ...keys: string[]) =>
 /** A job that waits, as squeue shows it. */
 function pendingLine(jobId: string, partition: string, reason: string): string {
   const values: Readonly<Record<string, string>> = {
-    JobID: jobId,
+    JobID: jobId.replace(/_.*/, ''),
     JobArrayID: jobId,
     State: 'PENDING',
     exit_code: '0:0',
@@ -53,6 +53,14 @@ function pendingLine(jobId: string, partition: string, reason: string): string {
   };
   return `${squeueColumns.map((column) => `${values[column] ?? ''}${US}`).join('')}\n`;
 }
+
+/** Tasks of an array that wait, as Slurm shows several together. */
+function waitingTasks(jobId: string, comment: string): string {
+  return pendingLine(jobId, 'q', 'JobArrayTaskLimit').replace(new RegExp(`${US}\\n$`), `${comment}${US}\n`);
+}
+
+const droppedOf = ({ facts }: SlurmSnapshot) =>
+  facts.filter(({ reason }) => reason === 'DroppedFromArray').map(({ jobId }) => jobId);
 
 async function observe(): Promise<SlurmSnapshot> {
   return decodeObservation(await home.run('observe', `e1 ${since}\n`), true);
@@ -137,6 +145,26 @@ describe('a look at Slurm', () => {
     await writeLedger(secondsAgo(60), 'a');
     await home.program('sacct', 'case $* in *--jobs=*) echo "it is down" >&2; exit 1 ;; esac');
     await expect(observe()).rejects.toMatchObject({ type: 'SlurmUnavailable' });
+  });
+
+  it('tells which tasks of an array Slurm has dropped, once none of the array waits any more', async () => {
+    const ledger = `job ${commentOf('a')} 7 ${secondsAgo(60)} 0-4\n`;
+    await home.write('.parallelcluster-provisioner/e1/ledger', ledger);
+    await home.write('queue', queueLine('7_0', commentOf('a')) + waitingTasks('7_[1,2]', commentOf('a')));
+    expect(droppedOf(await observe())).toEqual([]);
+    await home.write('queue', queueLine('7_0', commentOf('a')));
+    await home.write('accounting', accountingRow('7_1', 'COMPLETED', secondsAgo(60), commentOf('a')));
+    await home.write('by-id', accountingRow('7_[2,4%1]', 'CANCELLED', secondsAgo(60), commentOf('a')));
+    const snapshot = await observe();
+    expect(droppedOf(snapshot)).toEqual(['7_3']);
+    expect(snapshot.facts.map(({ jobId }) => jobId).toSorted()).toEqual(['7_0', '7_1', '7_2', '7_3', '7_4']);
+    expect(lostOf(snapshot)).toEqual([]);
+  });
+
+  it('calls an array lost of which Slurm knows no task', async () => {
+    const ledger = `job ${commentOf('a')} 7 ${secondsAgo(60)} 0-4\n`;
+    await home.write('.parallelcluster-provisioner/e1/ledger', ledger);
+    expect(lostOf(await observe())).toEqual([`7 ${commentOf('a')}`]);
   });
 
   it('needs no ledger', async () => {

@@ -33,11 +33,16 @@ export interface SlurmHealth {
   readonly storesComments: boolean | undefined;
 }
 
-/** A job that is to exist, and what Slurm itself is to wait for before it starts the job. */
+/** A job or array that is to exist, and what Slurm itself is to wait for before it starts it. */
 export interface JobToSubmit {
   readonly spec: JobSpec;
   /** Jobs of the same campaign that Slurm still has, or that come earlier in the submission. Not `spec.dependsOn`. */
-  readonly dependencies?: readonly Dependency[];
+  readonly dependencies?: readonly SubmittedDependency[];
+}
+
+/** A job that Slurm knows by this key, an array, or one task of an array. */
+export interface SubmittedDependency extends Dependency {
+  readonly arrayTaskId?: number;
 }
 
 /** Jobs of one campaign that are to exist after the call. */
@@ -71,7 +76,7 @@ export interface SlurmSnapshot {
 /** Which of our jobs: all of the epoch, all of a campaign, or those of a campaign that are named. */
 export interface JobSelection {
   readonly campaignId?: string;
-  /** Only with a campaign. */
+  /** Only with a campaign. A task has the key of its array, an underscore and its index. */
   readonly jobKeys?: readonly string[];
 }
 

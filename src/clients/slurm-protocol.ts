@@ -2,7 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { KnownFailure } from '../domain/failures.ts';
 import { jobComment } from '../domain/ids.ts';
 import type { ControlOutcome, JobAction } from '../domain/job-control.ts';
-import { jobPaths, renderJobFiles } from '../domain/sbatch.ts';
+import { arrayOption } from '../domain/job-array.ts';
+import { arrayPaths, jobPaths, renderJobFiles } from '../domain/sbatch.ts';
 import {
   SlurmOutputError,
   parseJobs,
@@ -21,6 +22,7 @@ import type {
   SlurmHealth,
   SlurmSnapshot,
   Submission,
+  SubmittedDependency,
   Submitted,
 } from './slurm-gateway.ts';
 
@@ -42,18 +44,24 @@ export function encodeSubmission(
   const bodies: Buffer[] = [];
   for (const { spec: job, dependencies = [] } of jobs) {
     const reference = { epoch: head.epoch, campaignId, jobKey: job.key };
-    const paths = jobPaths(head.home, reference);
+    const paths = job.array ? arrayPaths(head.home, reference) : jobPaths(head.home, reference);
     const files = renderJobFiles(job, { ...paths, comment: jobComment(reference), defaultQueue });
-    // A directory that the job names itself is not ours to create.
-    const directory = job.workingDirectory === undefined ? paths.defaultWorkingDirectory : '';
+    // A directory that the job names itself is not ours to create; tasks of an array make their own.
+    const isOurs = job.workingDirectory === undefined && job.array === undefined;
+    const directory = isOurs ? paths.defaultWorkingDirectory : '';
     const parts = [directory, files.batch, files.script, files.exports].map((part) =>
       Buffer.from(part, 'utf8'),
     );
-    const waitsFor = dependencies.map(({ key, condition }) => `${condition}:${key}`).join(',') || '-';
-    headers.push([campaignId, job.key, waitsFor, ...parts.map((part) => part.length)].join(' '));
+    const waitsFor = dependencies.map(dependencyInWords).join(',') || '-';
+    const array = job.array ? arrayOption(job.array) : '-';
+    headers.push([campaignId, job.key, waitsFor, array, ...parts.map((part) => part.length)].join(' '));
     bodies.push(...parts);
   }
   return Buffer.concat([Buffer.from(`${headers.join('\n')}\n`), ...bodies]);
+}
+
+function dependencyInWords({ condition, key, arrayTaskId }: SubmittedDependency): string {
+  return [condition, key, ...(arrayTaskId === undefined ? [] : [arrayTaskId])].join(':');
 }
 
 /** @throws KnownFailure SlurmUnavailable unless every job was decided; those that were, are found again. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KnownFailure } from '../domain/failures.ts';
+import { taskKey } from '../domain/job-array.ts';
 import { epochStartSeconds, jobComment, parseJobComment } from '../domain/ids.ts';
-import { jobPaths, renderSelfContainedBatch } from '../domain/sbatch.ts';
+import { arrayPaths, jobPaths, renderSelfContainedBatch } from '../domain/sbatch.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import {
   parseAccountingJobs,
@@ -34,6 +35,15 @@ const CLOCK_TOLERANCE_SECONDS = 3600;
 /** How often slurmctld is asked, twice a second, whether it holds accounting records back: it sends them in batches. */
 const ACCOUNTING_LOOKS = 10;
 
+export interface SlurmRestOptions extends SlurmTokensOptions {
+  /**
+   * For what slurmrestd cannot do: a task of an array that is cancelled while it waits leaves no trace unless it is held
+   * before (see remote/cancel.sh), and slurmrestd changes whole arrays only (seen with 24.11: "Submit job update against
+   * Array Job's JobID instead of array task id").
+   */
+  readonly overSsh: Pick<SlurmGateway, 'cancel'>;
+}
+
 /**
  * Slurm through slurmrestd, with tokens that Slurm checks by the JWKS of its head node.
  *
@@ -45,9 +55,11 @@ export class SlurmRest implements SlurmGateway {
   readonly #tokens: SlurmTokens;
   readonly #apis = new Map<string, { readonly epoch: string; readonly api: SlurmRestApi }>();
   readonly #turns = new KeyedMutex();
+  readonly #cancelTasks: SlurmGateway['cancel'];
 
-  constructor(options: SlurmTokensOptions) {
-    this.#tokens = new SlurmTokens(options);
+  constructor({ overSsh, ...tokens }: SlurmRestOptions) {
+    this.#tokens = new SlurmTokens(tokens);
+    this.#cancelTasks = async (...call) => overSsh.cancel(...call);
   }
 
   async ping(head: HeadNode, options: CallOptions = {}): Promise<SlurmHealth> {
@@ -94,7 +106,11 @@ export class SlurmRest implements SlurmGateway {
     const api = this.#apiOf(head);
     const live = async () =>
       (await this.#queue(head, options)).filter((fact) => isMeant(fact, head, selection));
-    for (const { jobId } of await live()) await api.cancelJob(jobId, options);
+    const meant = await live();
+    const isWaitingTask = ({ arrayTaskId, state }: SlurmJobFact) =>
+      arrayTaskId !== undefined && state === 'PENDING';
+    if (selection.jobKeys && meant.some(isWaitingTask)) return this.#cancelTasks(head, selection, options);
+    for (const { jobId } of meant) await api.cancelJob(jobId, options);
     return { remaining: (await live()).length };
   }
 
@@ -152,13 +168,14 @@ export class SlurmRest implements SlurmGateway {
     const isOurs = ({ user, source }: SlurmJobFact) =>
       user === head.access.user || (source === 'accounting' && user === '');
     for (const { comment, jobId } of (await this.#queue(head, options)).filter(isOurs))
-      known.set(comment, { jobId, isInQueue: true });
+      known.set(comment, { jobId: withoutTask(jobId), isInQueue: true });
     if (submission.jobs.every(({ spec }) => known.has(commentOf(head, submission, spec.key)))) return known;
     await this.#untilAccountingIsWhole(head, options);
     const sinceSeconds = Math.max(0, epochStartSeconds(head.epoch) - CLOCK_TOLERANCE_SECONDS);
     const accounting = (await this.#accounting(head, sinceSeconds, options)).filter(isOurs);
     for (const { comment, jobId, state } of accounting)
-      if (hasEnded(state) && !known.has(comment)) known.set(comment, { jobId, isInQueue: false });
+      if (hasEnded(state) && !known.has(comment))
+        known.set(comment, { jobId: withoutTask(jobId), isInQueue: false });
     return known;
   }
 
@@ -187,7 +204,7 @@ export class SlurmRest implements SlurmGateway {
     const adopted = known.get(comment);
     if (adopted !== undefined) return { jobKey, status: 'adopted', jobId: adopted.jobId };
     const waitsFor: string[] = [];
-    for (const { key, condition } of dependencies) {
+    for (const { key, condition, arrayTaskId } of dependencies) {
       const job = known.get(commentOf(head, submission, key));
       if (job?.isInQueue !== true)
         return {
@@ -195,14 +212,16 @@ export class SlurmRest implements SlurmGateway {
           status: 'deferred',
           message: `Slurm does not have the job ${key}, which this one depends on`,
         };
-      waitsFor.push(`${condition}:${job.jobId}`);
+      const jobId = arrayTaskId === undefined ? job.jobId : taskKey(job.jobId, arrayTaskId);
+      waitsFor.push(`${condition}:${jobId}`);
     }
     const api = this.#apiOf(head);
     const { user } = head.access;
     // As assets/create-job-user.sh makes it.
     const home = `/home/${user}`;
     const { defaultQueue } = submission;
-    const script = renderSelfContainedBatch(spec, { ...jobPaths(home, reference), comment, defaultQueue });
+    const paths = spec.array ? arrayPaths(home, reference) : jobPaths(home, reference);
+    const script = renderSelfContainedBatch(spec, { ...paths, comment, defaultQueue });
     const context = { script, comment, defaultQueue, dependency: waitsFor.join(','), user, home };
     const version = await api.version(options);
     const answer = await api.submitJob(renderRestJob(spec, { ...context, version }), options);
@@ -217,12 +236,17 @@ interface KnownJob {
   readonly isInQueue: boolean;
 }
 
+/** The id of an array, of one of its tasks. */
+function withoutTask(jobId: string): string {
+  return jobId.replace(/_.*/, '');
+}
+
 function commentOf({ epoch }: HeadNode, { campaignId }: Submission, jobKey: string): string {
   return jobComment({ epoch, campaignId, jobKey });
 }
 
 function isMeant(
-  { comment, state, flags, user }: SlurmJobFact,
+  { comment, state, flags, user, arrayTaskId }: SlurmJobFact,
   { epoch, access }: HeadNode,
   { campaignId, jobKeys }: JobSelection,
 ): boolean {
@@ -232,6 +256,9 @@ function isMeant(
     user === access.user &&
     (!hasEnded(state) || flags.includes('COMPLETING')) &&
     (campaignId ?? reference.campaignId) === reference.campaignId &&
-    (jobKeys?.includes(reference.jobKey) ?? true)
+    (jobKeys?.includes(
+      arrayTaskId === undefined ? reference.jobKey : taskKey(reference.jobKey, arrayTaskId),
+    ) ??
+      true)
   );
 }

@@ -149,3 +149,71 @@ it('every job of any graph is submitted once or ended, each after those that it 
     }),
   );
 });
+
+describe('arrays', () => {
+  const tasks = (states: readonly JobState[], ...on: readonly (readonly [string, DependencyCondition])[]) =>
+    states.map((state, index): CampaignJob => ({
+      ...job(`a_${index}`, state, ...on),
+      arrayKey: 'a',
+      arrayTaskId: index,
+    }));
+
+  it('are one submission of the tasks that are still wanted', () => {
+    const jobs = tasks(['waiting', 'cancelled', 'submitting', 'waiting']);
+    expect(batchOf(jobs)).toEqual([{ jobKey: 'a', indexes: '0,2-3' }]);
+    expect(batchOf(tasks(['running', 'succeeded']))).toEqual([]);
+  });
+
+  it('are waited for as a whole, or one task of them', () => {
+    const jobs = [
+      ...tasks(['running', 'succeeded']),
+      job('all', 'waiting', ['a', 'afterok']),
+      job('one', 'waiting', ['a_1', 'afterok']),
+      job('running', 'waiting', ['a_0', 'afterok']),
+    ];
+    expect(batchOf(jobs)).toEqual([
+      { jobKey: 'all', dependencies: [{ key: 'a', condition: 'afterok' }] },
+      { jobKey: 'one' },
+      { jobKey: 'running', dependencies: [{ key: 'a_0', condition: 'afterok' }] },
+    ]);
+  });
+
+  it('come before what waits for one of their tasks, in the same batch', () => {
+    const jobs = [job('one', 'waiting', ['a_1', 'afterok']), ...tasks(['waiting', 'waiting'])];
+    expect(orderOf(jobs)).toEqual(['a', 'one']);
+    expect(batchOf(jobs)).toEqual([
+      { jobKey: 'a', indexes: '0-1' },
+      { jobKey: 'one', dependencies: [{ key: 'a_1', condition: 'afterok' }] },
+    ]);
+  });
+
+  it.each<[DependencyCondition, readonly JobState[], 'cancelled' | 'waiting']>([
+    ['afterok', ['succeeded', 'failed'], 'cancelled'],
+    ['afterok', ['succeeded', 'succeeded'], 'waiting'],
+    ['afternotok', ['succeeded', 'failed'], 'waiting'],
+    ['afternotok', ['succeeded', 'succeeded'], 'cancelled'],
+    ['afterany', ['cancelled', 'failed'], 'waiting'],
+    ['afterok', ['failed', 'running'], 'waiting'],
+  ])('that end leave what is to start %s of %j %s', (condition, states, expected) => {
+    const jobs = [...tasks(states), job('b', 'waiting', ['a', condition])];
+    const after = endUnmeetable(jobs, orderOf(jobs), NOW);
+    expect(after.at(-1)?.state).toBe(expected);
+  });
+
+  it('whose dependency cannot be met end with all of their tasks, and so does what waits for one of these', () => {
+    const jobs = [
+      job('first', 'failed'),
+      ...tasks(['waiting', 'waiting'], ['first', 'afterok']),
+      job('last', 'waiting', ['a_1', 'afterok']),
+    ];
+    const after = endUnmeetable(jobs, orderOf(jobs), NOW);
+    expect(after.map(({ state }) => state)).toEqual(['failed', 'cancelled', 'cancelled', 'cancelled']);
+    expect(after[2]?.reason).toBe(
+      'Never submitted: `first` ended as failed, and it was to start only if that succeeds.',
+    );
+    const all = [...tasks(['succeeded', 'failed']), job('b', 'waiting', ['a', 'afterok'])];
+    expect(endUnmeetable(all, orderOf(all), NOW).at(-1)?.reason).toBe(
+      'Never submitted: of the 2 tasks of `a` 1 succeeded, and it was to start only if that succeeds.',
+    );
+  });
+});

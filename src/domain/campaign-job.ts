@@ -1,6 +1,7 @@
 import type { JobView } from './campaign-view.ts';
 import type { Dependency } from './dependencies.ts';
-import { jobAfterFact, judge } from './job-state.ts';
+import { type JobIdentity, taskKey } from './job-array.ts';
+import { identityOf, jobAfterFact, judge } from './job-state.ts';
 import type { SlurmJobFact } from './slurm-facts.ts';
 import { isTerminal } from './slurm-states.ts';
 import { clipped, counted } from './wording.ts';
@@ -37,14 +38,13 @@ export const MAX_REASON_CHARACTERS = 160;
 
 /** Jobs of a campaign that was just accepted. */
 export function newJobs(
-  jobs: readonly {
-    readonly key: string;
+  jobs: readonly (JobIdentity & {
     readonly dependsOn?: readonly Dependency[] | undefined;
     readonly requeueLimit?: number | undefined;
-  }[],
+  })[],
 ): CampaignJob[] {
-  return jobs.map(({ key, dependsOn = [], requeueLimit }) => ({
-    key,
+  return jobs.map(({ dependsOn = [], requeueLimit, ...identity }) => ({
+    ...identity,
     state: 'waiting',
     reason: 'Waiting until the cluster is ready.',
     logsComplete: false,
@@ -74,6 +74,24 @@ export function endUnsubmitted<Job extends JobView>(
   end: { readonly state: 'cancelled' | 'rejected'; readonly reason: string; readonly endedAt: string },
 ): Job {
   return { ...job, ...end, logsComplete: true };
+}
+
+/** What Slurm made of the array of a task, as said of the task. */
+export function answerOfTask({ arrayTaskId }: JobIdentity, answer: SubmissionAnswer): SubmissionAnswer {
+  if (arrayTaskId === undefined || 'message' in answer) return answer;
+  return { ...answer, jobId: taskKey(answer.jobId, arrayTaskId) };
+}
+
+/** The news of a job, among facts by key. An array is lost as a whole, and then every task that is of that very array. */
+export function factOf<Fact extends SlurmJobFact>(
+  { key, arrayKey, arrayTaskId, slurmJobId }: CampaignJob,
+  facts: ReadonlyMap<string, Fact>,
+): Fact | undefined {
+  const own = facts.get(key);
+  if (own || arrayKey === undefined || arrayTaskId === undefined) return own;
+  const ofArray = facts.get(arrayKey);
+  const jobId = ofArray && taskKey(ofArray.jobId, arrayTaskId);
+  return ofArray && jobId === slurmJobId ? { ...ofArray, jobId } : undefined;
 }
 
 /** A job whose submission was answered. Facts that arrived meanwhile know more, if they are of the same Slurm job. */
@@ -143,7 +161,13 @@ function lostJob(job: CampaignJob, now: string): CampaignJob {
 
 /** The job as if Slurm never had it. */
 function unstarted(job: CampaignJob): CampaignJob {
-  return { key: job.key, state: 'waiting', reason: job.reason, logsComplete: false, ...intentions(job) };
+  return {
+    ...identityOf(job),
+    state: 'waiting',
+    reason: job.reason,
+    logsComplete: false,
+    ...intentions(job),
+  };
 }
 
 function intentions({

@@ -1,7 +1,8 @@
 import { DEFAULT_REQUEUE_LIMIT } from './job.ts';
+import { formatIndexes, identitiesOf, type JobArray, type JobIdentity, parseIndexes } from './job-array.ts';
 import { type Dependency, type DependencyCondition, dependencyConditions } from './dependencies.ts';
 
-/** Positions of jobs in the list of a campaign's jobs, by what is asked of their end. */
+/** Positions in the list of a campaign's names ({@link namesOf}), by what is asked of their end. */
 export type DependencyPositions = {
   readonly [Condition in DependencyCondition]?: readonly number[] | undefined;
 };
@@ -9,6 +10,8 @@ export type DependencyPositions = {
 /** A job of a plan: its key, and which others it waits for. */
 export interface PlannedJob extends DependencyPositions {
   readonly key: string;
+  /** The indexes of its tasks, if it is an array. */
+  readonly indexes?: string | undefined;
   /** Where it is another one than the plan's. */
   readonly requeueLimit?: number | undefined;
 }
@@ -25,39 +28,52 @@ export interface CampaignPlan {
 }
 
 interface DependentJob {
-  readonly key: string;
   readonly dependsOn?: readonly Dependency[] | undefined;
   readonly requeueLimit?: number | undefined;
 }
 
 /** The plan of a campaign's jobs. Every dependency must be among them. */
-export function planOf(jobs: readonly DependentJob[]): CampaignPlan {
-  const positions = positionsByKey(jobs);
+export function planOf(
+  jobs: readonly (DependentJob & { readonly key: string; readonly array?: JobArray | undefined })[],
+): CampaignPlan {
+  const positions = positionsByName(jobs.flatMap(identitiesOf));
   return {
     requeueLimit: DEFAULT_REQUEUE_LIMIT,
-    jobs: jobs.map(({ key, dependsOn = [], requeueLimit }) => ({
+    jobs: jobs.map(({ key, array, dependsOn = [], requeueLimit }) => ({
       key,
+      ...(array && { indexes: formatIndexes(parseIndexes(array.indexes)) }),
       ...(requeueLimit !== undefined && { requeueLimit }),
       ...positionsOf(dependsOn, positions),
     })),
   };
 }
 
-/** The jobs of a plan with their dependencies by key; those of one condition beside each other. */
+/** The jobs of a plan, each task of an array for itself, with their dependencies by name; those of one condition beside each other. */
 export function jobsOfPlan({
   jobs,
   requeueLimit,
-}: CampaignPlan): (DependentJob & { readonly dependsOn: Dependency[] })[] {
-  const keys = jobs.map(({ key }) => key);
-  return jobs.map((job) => ({
-    key: job.key,
-    dependsOn: dependenciesAt(job, keys),
-    requeueLimit: job.requeueLimit ?? requeueLimit,
-  }));
+}: CampaignPlan): (JobIdentity & DependentJob & { readonly dependsOn: Dependency[] })[] {
+  const identities = jobs.map(({ key, indexes }) =>
+    identitiesOf({ key, ...(indexes !== undefined && { array: { indexes } }) }),
+  );
+  const names = namesOf(identities.flat());
+  return jobs.flatMap((job, index) => {
+    const common = {
+      dependsOn: dependenciesAt(job, names),
+      requeueLimit: job.requeueLimit ?? requeueLimit,
+    };
+    return (identities[index] ?? []).map((identity) => ({ ...identity, ...common }));
+  });
 }
 
-export function positionsByKey(jobs: readonly { readonly key: string }[]): ReadonlyMap<string, number> {
-  return new Map(jobs.map(({ key }, position) => [key, position]));
+/** What can be depended on: the jobs by their keys, tasks among them, and behind them the arrays by theirs. */
+export function namesOf(jobs: readonly JobIdentity[]): string[] {
+  const arrays = new Set(jobs.flatMap(({ arrayKey }) => arrayKey ?? []));
+  return [...jobs.map(({ key }) => key), ...arrays];
+}
+
+export function positionsByName(jobs: readonly JobIdentity[]): ReadonlyMap<string, number> {
+  return new Map(namesOf(jobs).map((name, position) => [name, position]));
 }
 
 /** Where the jobs are that are depended on. Conditions that nothing is asked by are left out. */
@@ -73,11 +89,11 @@ export function positionsOf(
   return found;
 }
 
-/** The dependencies at these positions of a list of keys. */
-export function dependenciesAt(positions: DependencyPositions, keys: readonly string[]): Dependency[] {
+/** The dependencies at these positions of a list of names. */
+export function dependenciesAt(positions: DependencyPositions, names: readonly string[]): Dependency[] {
   return dependencyConditions.flatMap((condition) =>
     (positions[condition] ?? []).flatMap((position) => {
-      const key = keys[position];
+      const key = names[position];
       return key === undefined ? [] : [{ key, condition }];
     }),
   );

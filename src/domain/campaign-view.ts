@@ -20,6 +20,9 @@ export type CampaignOutcome = Extract<CampaignState, 'succeeded' | 'failed' | 'c
 /** One job of a campaign as the API shows it. Times are ISO 8601 in UTC. */
 export interface JobView {
   readonly key: string;
+  /** Of a task: the key of its array, and its index there. */
+  readonly arrayKey?: string;
+  readonly arrayTaskId?: number;
   readonly state: JobState;
   /** What the state means here, in plain words: why it waits, how it ended. */
   readonly reason: string;
@@ -27,6 +30,7 @@ export interface JobView {
   readonly nextStep?: string;
   /** Of a job that waits in Slurm: for what, for programs. */
   readonly pendingCause?: PendingCause;
+  /** A number; of a task, as Slurm writes it, the number of its array, an underscore and its index. */
   readonly slurmJobId?: string;
   /** Slurm's own state and flags, e.g. `RUNNING` or `PENDING`. */
   readonly slurmState?: string;

@@ -28,6 +28,9 @@ export const campaignIdSchema = z
   .string()
   .regex(/^[a-z2-7]{26}$/, 'must be a campaign id as returned when the campaign was accepted');
 
+/** Of a job's key; the pattern below counts them too. */
+export const MAX_KEY_CHARACTERS = 64;
+
 /** The key of a job within its campaign, chosen by the caller; also part of the job's Slurm comment. */
 export const jobKeySchema = z
   .string()

@@ -20,6 +20,8 @@ const someJobs: fc.Arbitrary<CampaignJob[]> = fc.uniqueArray(
       key: fc.stringMatching(/^[A-Za-z0-9]{1,64}$/),
       state: fc.constantFrom(...jobStates),
       reason: fc.oneof(fc.string(), fc.constantFrom('Running', 'Exit code 0', 'constructor', '__proto__')),
+      arrayKey: fc.constantFrom('array-1', 'array-2'),
+      arrayTaskId: fc.nat(50_000),
       slurmJobId: fc.nat().map(String),
       slurmState: fc.constantFrom('RUNNING', 'PENDING CONFIGURING'),
       exitCode: fc.nat(255),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { CampaignJob } from './campaign-job.ts';
-import { dependenciesAt, positionsByKey, positionsOf } from './campaign-plan.ts';
+import { dependenciesAt, namesOf, positionsByName, positionsOf } from './campaign-plan.ts';
 import { jobViewShape } from './job-view-shape.ts';
 
 /** Temporal takes 2 MB in one payload: a thousand jobs with the longest keys and reasons are a fifth of that. */
@@ -25,6 +25,7 @@ type FlatJob = z.output<typeof flatJobSchema>;
 
 /** How the values of a field are written; as they are where nothing is said. */
 const codings: Partial<Record<keyof FlatJob, 'text' | 'time'>> = {
+  arrayKey: 'text',
   state: 'text',
   reason: 'text',
   nextStep: 'text',
@@ -51,7 +52,7 @@ export interface JobChunk {
 
 /** The jobs in chunks that each fit into one payload. `since` (ISO 8601) is a time that theirs are close to. */
 export function encodeJobs(jobs: readonly CampaignJob[], since: string): JobChunk[] {
-  const positionOf = positionsByKey(jobs);
+  const positionOf = positionsByName(jobs);
   const flat = jobs.map(({ dependsOn = [], cancellation, ...view }): FlatJob => {
     const { reason: cancelReason, isAsked: isCancelAsked, isFailure: isCancelFailure } = cancellation ?? {};
     const flat = { ...view, cancelReason, isCancelAsked, isCancelFailure };
@@ -83,10 +84,10 @@ function encodeChunk(jobs: readonly FlatJob[], since: string): JobChunk {
 /** The jobs of all chunks. Of a job's dependencies, those of one condition come beside each other. */
 export function decodeJobs(chunks: readonly JobChunk[]): CampaignJob[] {
   const flat = chunks.flatMap(decodeChunk);
-  const keys = flat.map(({ key }) => key);
+  const names = namesOf(flat);
   return flat.map((job) => {
     const { cancelReason, isCancelAsked, isCancelFailure, afterok, afterany, afternotok, ...view } = job;
-    const dependsOn = dependenciesAt({ afterok, afterany, afternotok }, keys);
+    const dependsOn = dependenciesAt({ afterok, afterany, afternotok }, names);
     return {
       ...view,
       ...(dependsOn.length > 0 && { dependsOn }),

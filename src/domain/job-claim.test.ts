@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claimKey } from './job-claim.ts';
+import { shellQuote } from './shell-quote.ts';
 
 const run = promisify(execFile);
 const COMMENT = "pcp/e1/c1/it's";
@@ -33,7 +34,7 @@ async function answer(program: string, body: string): Promise<void> {
 /** Whether the program of a job with this id runs. */
 async function start(jobId: string): Promise<boolean> {
   const PATH = `${join(root, 'bin')}:${process.env['PATH'] ?? ''}`;
-  const script = `${claimKey(jobDirectory, COMMENT)}\necho program\n`;
+  const script = `${claimKey(shellQuote(jobDirectory), COMMENT)}\necho program\n`;
   const { stdout } = await run('bash', ['-c', script], { env: { PATH, SLURM_JOB_ID: jobId } });
   return stdout === 'program\n';
 }

@@ -3,7 +3,7 @@ import { jobKeySchema } from './ids.ts';
 import { sentenceSchema } from './lifetime.ts';
 
 /** As many as one call to the head node changes well within its time. */
-const MAX_CONTROLLED_JOBS = 200;
+export const MAX_CONTROLLED_JOBS = 200;
 /** slurm.h: `NICE_OFFSET` is 0x80000000. Only operators of Slurm may give a job less than 0. */
 const MAX_NICE = 2_147_483_645;
 

@@ -1,6 +1,7 @@
 import type { JobView } from './campaign-view.ts';
 import { parseJobComment } from './ids.ts';
-import type { ClusterActivity, SlurmJobFact } from './slurm-facts.ts';
+import { type JobIdentity, taskKey } from './job-array.ts';
+import { type ClusterActivity, DROPPED_FROM_ARRAY, type SlurmJobFact } from './slurm-facts.ts';
 import {
   describeSignal,
   explainPending,
@@ -28,7 +29,7 @@ export function jobAfterFact(previous: JobView, fact: SlurmJobFact | undefined, 
   const isRun = verdict.state !== 'rejected';
   const startedAt = isRun ? isoTime(fact.startTime) : undefined;
   return {
-    key: previous.key,
+    ...identityOf(previous),
     ...verdict,
     slurmJobId: fact.jobId,
     slurmState: [fact.state ?? 'UNRECOGNISED', ...fact.flags].join(' '),
@@ -40,6 +41,15 @@ export function jobAfterFact(previous: JobView, fact: SlurmJobFact | undefined, 
     ...(fact.nodes === '' ? {} : { nodes: fact.nodes }),
     restarts: fact.restarts,
     logsComplete: previous.logsComplete,
+  };
+}
+
+/** What a job is, whatever becomes of it. */
+export function identityOf({ key, arrayKey, arrayTaskId }: JobView): JobIdentity {
+  return {
+    key,
+    ...(arrayKey !== undefined && { arrayKey }),
+    ...(arrayTaskId !== undefined && { arrayTaskId }),
   };
 }
 
@@ -67,7 +77,7 @@ function isSameEnd(
 function lost(previous: JobView, { jobId }: SlurmJobFact): JobView {
   if (isTerminal(previous.state) || previous.slurmJobId !== jobId) return previous;
   return {
-    key: previous.key,
+    ...identityOf(previous),
     state: 'waiting',
     reason: `Slurm lost the job ${jobId}, which it had accepted: it is submitted again`,
     logsComplete: false,
@@ -150,6 +160,13 @@ const ends: Readonly<Record<EndState, (fact: SlurmJobFact) => Verdict>> = {
   // With --kill-on-invalid-dep Slurm itself cancels, in the moment of the submission if it knows the end by then
   // (seen with 24.11; that moment is then also the start).
   CANCELLED: ({ startTime, reason, cancelledBy }) => {
+    if (reason === DROPPED_FROM_ARRAY)
+      return {
+        state: 'cancelled',
+        reason:
+          'Taken out of its array before it started: Slurm knows other tasks of it, and nothing of this one',
+        nextStep: 'Submit it again if nobody cancelled it on purpose.',
+      };
     if (reason === 'DependencyNeverSatisfied')
       return {
         state: 'cancelled',
@@ -222,7 +239,8 @@ export function betterFact(queue: SlurmJobFact, accounting: SlurmJobFact): Slurm
 }
 
 /**
- * One fact for every key of a campaign in this epoch. Several Slurm jobs of one key (one that Slurm lost, and its
+ * One fact for every key of a campaign in this epoch, of arrays for that of every task; that of an array itself only if
+ * Slurm lost it. Several Slurm jobs of one key (one that Slurm lost, and its
  * repetition): a live one counts before an ended one, then the youngest.
  */
 export function factsByJobKey(
@@ -233,8 +251,10 @@ export function factsByJobKey(
   for (const fact of mergeSources(facts)) {
     const reference = parseJobComment(fact.comment);
     if (reference?.epoch !== epoch || reference.campaignId !== campaignId) continue;
-    const other = chosen.get(reference.jobKey);
-    if (other === undefined || outranks(fact, other)) chosen.set(reference.jobKey, fact);
+    const { arrayTaskId } = fact;
+    const key = arrayTaskId === undefined ? reference.jobKey : taskKey(reference.jobKey, arrayTaskId);
+    const other = chosen.get(key);
+    if (other === undefined || outranks(fact, other)) chosen.set(key, fact);
   }
   return chosen;
 }

@@ -6,6 +6,8 @@ import { jobStates } from './slurm-states.ts';
 /** The fields of a job's view as they are stored, all of them: one that is missing here would be lost on the way. */
 export const jobViewShape = {
   key: z.string(),
+  arrayKey: z.string().optional(),
+  arrayTaskId: z.int().optional(),
   state: z.enum(jobStates),
   reason: z.string(),
   nextStep: z.string().optional(),

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { clusterSpecInputSchema } from './cluster-spec.ts';
 import { dependencyIssues, dependsOnSchema, MAX_DEPENDENCIES_PER_CAMPAIGN } from './dependencies.ts';
-import { campaignIdSchema, jobKeySchema } from './ids.ts';
+import { campaignIdSchema, jobKeySchema, MAX_KEY_CHARACTERS } from './ids.ts';
+import { countJobsAtMost, identitiesOf, isKeyTooLong, jobArraySchema, MAX_ARRAY_TASKS } from './job-array.ts';
 
 /** Largest script of one job: sbatch itself refuses more by default (`max_script_size`, slurm.conf(5): 4 MB). */
 const MAX_SCRIPT_BYTES = 1024 * 1024;
-const MAX_JOBS_PER_CAMPAIGN = 10_000;
+/** Tasks of arrays count as jobs. */
+const MAX_JOBS_PER_CAMPAIGN = MAX_ARRAY_TASKS;
 /** Missing capacity requeues a job every 10 minutes (ParallelCluster's `insufficient_capacity_timeout`). */
 export const DEFAULT_REQUEUE_LIMIT = 10;
 
@@ -67,6 +69,8 @@ export const jobSpecSchema = z
       .max(1000)
       .refine(([program]) => program !== '', 'must begin with a program')
       .optional(),
+    /** Makes a job array of it: a job for each index, with the key `<key>_<index>`. */
+    array: jobArraySchema.optional(),
     queue: z.string().max(25).optional(),
     nodes: z.int().min(1).max(1000).default(1),
     tasks: z.int().min(1).max(1_000_000).default(1),
@@ -115,16 +119,17 @@ export const campaignSpecSchema = z
     cluster: clusterSpecInputSchema.optional(),
   })
   .superRefine(({ jobs }, context) => {
-    const seen = new Set<string>();
-    for (const [index, { key }] of jobs.entries()) {
-      if (seen.has(key)) {
-        context.addIssue({
-          code: 'custom',
-          path: ['jobs', index, 'key'],
-          message: `\`${key}\` is used twice`,
-        });
-      }
-      seen.add(key);
+    const count = countJobsAtMost(jobs);
+    if (count > MAX_JOBS_PER_CAMPAIGN) {
+      context.addIssue({
+        code: 'custom',
+        path: ['jobs'],
+        message: `at most ${MAX_JOBS_PER_CAMPAIGN} jobs in one campaign, each task of an array counted: not ${count}`,
+      });
+      return;
+    }
+    for (const { path, message } of keyIssues(jobs)) {
+      context.addIssue({ code: 'custom', path: ['jobs', ...path], message });
     }
     const dependencies = jobs.reduce((sum, { dependsOn }) => sum + dependsOn.length, 0);
     if (dependencies > MAX_DEPENDENCIES_PER_CAMPAIGN) {
@@ -139,6 +144,24 @@ export const campaignSpecSchema = z
       context.addIssue({ code: 'custom', path: ['jobs', ...path], message });
     }
   });
+
+/** Every job, every array and every task has a key of its own: logs, actions and dependencies name them by it. */
+function keyIssues(
+  jobs: readonly JobSpec[],
+): { readonly path: readonly (string | number)[]; readonly message: string }[] {
+  const seen = new Set<string>();
+  return jobs.flatMap((job, index) => {
+    const { key } = job;
+    if (isKeyTooLong(job)) {
+      const message = `with the index of a task behind it, \`${key}\` is longer than ${MAX_KEY_CHARACTERS} characters`;
+      return [{ path: [index, 'key'], message }];
+    }
+    const names = new Set([key, ...identitiesOf(job).map((identity) => identity.key)]);
+    const again = [...names].find((name) => seen.has(name));
+    for (const name of names) seen.add(name);
+    return again === undefined ? [] : [{ path: [index, 'key'], message: `\`${again}\` is used twice` }];
+  });
+}
 
 export type CampaignSpecInput = z.input<typeof campaignSpecSchema>;
 

@@ -1,3 +1,4 @@
+import { MAX_ARRAY_INDEX } from './job-array.ts';
 import { stringify } from 'yaml';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import type { ClusterSpec } from './cluster-spec.ts';
@@ -124,6 +125,8 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
         CustomSlurmSettings: [
           { MpiDefault: 'pmi2' },
           { AccountingStoreFlags: 'job_comment' },
+          { MaxArraySize: String(MAX_ARRAY_INDEX + 1) },
+          { MaxJobCount: MAX_JOB_COUNT },
           ...(input.slurmApi ? slurmApiSettings(input.slurmApi.trust) : []),
         ],
       },
@@ -141,6 +144,12 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
     Tags: toTagList(deploymentTags(deployment)),
   };
 }
+
+/**
+ * Jobs that slurmctld keeps at a time, those that ended in the last minutes among them (slurm.conf(5); 10,000 unless told
+ * otherwise): several of the largest campaigns. A record has some kilobytes.
+ */
+const MAX_JOB_COUNT = '60000';
 
 /** ParallelCluster's rule for database names is `[0-9a-z_]+`; cluster names hold no underscore, so none collide. */
 function renderDatabase({ uri, userName, passwordSecretArn }: SlurmDatabase, clusterName: string) {

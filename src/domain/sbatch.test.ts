@@ -38,6 +38,7 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), `job 'n "quotes" $x-`));
   paths = {
     jobDirectory: join(directory, 'job'),
+    contentDirectory: join(directory, 'job'),
     defaultWorkingDirectory: join(directory, `work 'dir' $y`),
     runningMarker: join(directory, 'running', 'c:job'),
   };
@@ -240,6 +241,7 @@ function render(input: Partial<JobSpecInput> = {}): string {
   const job = jobSpecSchema.parse({ key: 'key-1', command: ['true'], ...input });
   return renderBatchScript(job, {
     jobDirectory: '/home/sim/j',
+    contentDirectory: '/home/sim/j',
     defaultWorkingDirectory: '/home/sim/w',
     runningMarker: '/home/sim/running/c:key-1',
     comment: 'pcp/e/c/key-1',
@@ -299,6 +301,7 @@ describe('the directives', () => {
 it('puts every job into a folder of its own below the epoch', () => {
   expect(jobPaths('/home/sim', { epoch: 'e1', campaignId: 'c1', jobKey: 'k1' })).toEqual({
     jobDirectory: '/home/sim/.parallelcluster-provisioner/e1/jobs/c1/k1',
+    contentDirectory: '/home/sim/.parallelcluster-provisioner/e1/jobs/c1/k1',
     defaultWorkingDirectory: '/home/sim/campaigns/c1/k1',
     runningMarker: '/home/sim/.parallelcluster-provisioner/e1/running/c1:k1',
   });

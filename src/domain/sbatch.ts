@@ -3,10 +3,15 @@ import { claimKey } from './job-claim.ts';
 import type { JobSpec } from './job.ts';
 import { shellQuote } from './shell-quote.ts';
 
-/** Where a job's files lie on the cluster's shared home, as absolute paths. */
+/**
+ * Where a job's files lie on the cluster's shared home, as absolute paths. Those of an array's tasks are one pattern, with
+ * `%a` for the index, as Slurm writes it (sbatch(1), "filename pattern").
+ */
 export interface JobPaths {
-  /** The job's own folder (mode 700): batch, script, exports, stdout, stderr, environment. */
+  /** The job's own folder (mode 700): stdout, stderr, environment. */
   readonly jobDirectory: string;
+  /** Where its script and exports are: the same, but for an array one that all tasks read from. */
+  readonly contentDirectory: string;
   /** Where the job runs if it names no working directory. */
   readonly defaultWorkingDirectory: string;
   /** An empty file that the job's wrapper makes at the start: only such jobs are looked at while they run. */
@@ -22,12 +27,20 @@ export type JobFileName = 'script' | 'stdout' | 'stderr' | 'environment';
 /** The paths of a job below the job user's home. */
 export function jobPaths(home: string, { epoch, campaignId, jobKey }: JobReference): JobPaths {
   const root = `${home}/${STATE_DIRECTORY}/${epoch}`;
+  const jobDirectory = `${root}/jobs/${campaignId}/${jobKey}`;
   return {
-    jobDirectory: `${root}/jobs/${campaignId}/${jobKey}`,
+    jobDirectory,
+    contentDirectory: jobDirectory,
     defaultWorkingDirectory: `${home}/campaigns/${campaignId}/${jobKey}`,
     // Neither part can hold a colon (ids.ts).
     runningMarker: `${root}/running/${campaignId}:${jobKey}`,
   };
+}
+
+/** The paths of every task of an array. */
+export function arrayPaths(home: string, { jobKey, ...campaign }: JobReference): JobPaths {
+  const { jobDirectory: contentDirectory } = jobPaths(home, { ...campaign, jobKey });
+  return { ...jobPaths(home, { ...campaign, jobKey: `${jobKey}_%a` }), contentDirectory };
 }
 
 export interface BatchContext extends JobPaths {
@@ -67,16 +80,16 @@ function renderProgram(job: JobSpec): Omit<JobFiles, 'batch'> {
  * job, which its user and administrators may read (`scontrol write batch_script`).
  */
 export function renderSelfContainedBatch(job: JobSpec, context: BatchContext): string {
-  const file = (name: string) => shellQuote(`${context.jobDirectory}/${name}`);
+  // One folder for all: where a job's output goes, its script is written too.
+  const own = { ...context, contentDirectory: context.jobDirectory };
+  const file = (name: string) => word(job, `${own.jobDirectory}/${name}`);
   const { script, exports } = renderProgram(job);
-  const folders = [context.jobDirectory];
-  if (job.workingDirectory === undefined) folders.push(context.defaultWorkingDirectory);
   return `#!/bin/bash -l
-( umask 077 && mkdir -p -- ${folders.map(shellQuote).join(' ')} ) || exit 1
+( umask 077 && mkdir -p -- ${word(job, own.jobDirectory)} ) || exit 1
 exec >>${file('stdout')} 2>>${file('stderr')}
-${claimKey(context.jobDirectory, context.comment)}
+${claimKey(word(job, own.jobDirectory), context.comment)}
 ( umask 077 && printf %s ${shellQuote(script)} >${file('script')} && printf %s ${shellQuote(exports)} >${file('exports')} ) || exit 1
-${becomeProgram(job, context)}`;
+${makeWorkingDirectory(job, own)}${becomeProgram(job, own)}`;
 }
 
 /**
@@ -93,25 +106,40 @@ export function renderBatchScript(job: JobSpec, context: BatchContext): string {
   ];
   return `#!/bin/bash -l
 ${directives.join('\n')}
-${claimKey(context.jobDirectory, context.comment)}
-${becomeProgram(job, context)}`;
+${claimKey(word(job, context.jobDirectory), context.comment)}
+${job.array ? makeWorkingDirectory(job, context) : ''}${becomeProgram(job, context)}`;
 }
 
 /** Paths stand here as they are: a variable of the wrapper could be one of the caller's. */
 function becomeProgram(job: JobSpec, context: BatchContext): string {
-  const file = (name: string) => shellQuote(`${context.jobDirectory}/${name}`);
-  return `${markAsRunning(context.runningMarker)}
-cd -- ${shellQuote(workingDirectoryOf(job, context))} || exit 1
-chmod u+x ${file('script')}
-. ${file('exports')}
-${job.modules.map(loadModule).join('')}${recordEnvironment(file('environment'))}
-exec ${file('script')}
+  const content = (name: string) => word(job, `${context.contentDirectory}/${name}`);
+  return `${markAsRunning(job, context.runningMarker)}
+cd -- ${workingDirectoryOf(job, context)} || exit 1
+chmod u+x ${content('script')}
+. ${content('exports')}
+${job.modules.map(loadModule).join('')}${recordEnvironment(word(job, `${context.jobDirectory}/environment`))}
+exec ${content('script')}
 `;
 }
 
-/** The directory that a job runs in. */
+/** A path of ours as a word of the wrapper; a task of an array puts its index in. A caller's variable cannot be in its way. */
+function word(job: JobSpec, path: string): string {
+  const quoted = shellQuote(path);
+  return job.array ? quoted.replaceAll('%a', `'"$SLURM_ARRAY_TASK_ID"'`) : quoted;
+}
+
+/** The directory that a job runs in, as a word of the wrapper. */
 function workingDirectoryOf(job: JobSpec, paths: JobPaths): string {
-  return job.workingDirectory ?? paths.defaultWorkingDirectory;
+  return job.workingDirectory === undefined
+    ? word(job, paths.defaultWorkingDirectory)
+    : shellQuote(job.workingDirectory);
+}
+
+/** A directory that the job names itself is not ours to make. */
+function makeWorkingDirectory(job: JobSpec, paths: JobPaths): string {
+  return job.workingDirectory === undefined
+    ? `( umask 077 && mkdir -p -- ${word(job, paths.defaultWorkingDirectory)} ) || exit 1\n`
+    : '';
 }
 
 function directivesOf(job: JobSpec, context: BatchContext): [name: string, value: string][] {
@@ -127,8 +155,11 @@ function directivesOf(job: JobSpec, context: BatchContext): [name: string, value
     ['ntasks', String(Math.max(job.tasks, job.nodes))],
     ['cpus-per-task', String(job.cpusPerTask)],
     ...optional.filter((directive): directive is [string, string] => directive[1] !== undefined),
-    ['chdir', workingDirectoryOf(job, context)],
-    // A leading backslash tells Slurm not to expand `%` in the path (sbatch(1), "filename pattern").
+    // Slurm expands no pattern here: a task goes to its own directory itself.
+    [
+      'chdir',
+      job.workingDirectory ?? (job.array ? context.contentDirectory : context.defaultWorkingDirectory),
+    ],
     ['output', `${context.jobDirectory}/stdout`],
     ['error', `${context.jobDirectory}/stderr`],
     // A requeued job continues its files: what was already copied from them stays true.
@@ -152,9 +183,9 @@ function renderCommand(command: readonly string[]): string {
   return `#!/bin/bash\nexec -- ${command.map(shellQuote).join(' ')}\n`;
 }
 
-function markAsRunning(marker: string): string {
+function markAsRunning(job: JobSpec, marker: string): string {
   const folder = marker.slice(0, marker.lastIndexOf('/'));
-  return `( umask 077 && mkdir -p -- ${shellQuote(folder)} && : >>${shellQuote(marker)} ) 2>/dev/null`;
+  return `( umask 077 && mkdir -p -- ${shellQuote(folder)} && : >>${word(job, marker)} ) 2>/dev/null`;
 }
 
 /** `module` itself says before what is wrong. */

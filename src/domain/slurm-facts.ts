@@ -1,9 +1,17 @@
 import type { SlurmBaseState, SlurmStateFlag } from './slurm-states.ts';
 
+/**
+ * The reason of an array's task of which Slurm knows nothing although it knows other tasks of the array: who cancels a
+ * waiting task leaves no trace of it, neither in the queue nor in accounting (seen with 22.05 and 24.11).
+ */
+export const DROPPED_FROM_ARRAY = 'DroppedFromArray';
+
 /** What Slurm says about one job at one moment. Times are seconds since 1970, as Slurm keeps them. */
 export interface SlurmJobFact {
-  /** Slurm's id of the job (of the array task's own job for arrays). Unique only within one epoch. */
+  /** Slurm's id of the job; of an array's task the array's, an underscore and its index. Unique only within one epoch. */
   readonly jobId: string;
+  /** Only of an array's task. */
+  readonly arrayTaskId?: number;
   /** The job's comment; empty in accounting until the job ends (Slurm 24.11). */
   readonly comment: string;
   readonly user: string;

@@ -103,12 +103,32 @@ describe('squeue', () => {
     ]);
   });
 
-  it('reads a job without comment and nodes, and one that waits in an array', () => {
+  it('reads a job without comment and nodes', () => {
     const [job] = parseJobs(
-      squeueLine({ arrayId: '7_[0-3%2]', state: 'PENDING', start: 'N/A', nodes: '', comment: '(null)' }),
+      squeueLine({ state: 'PENDING', start: 'N/A', nodes: '', comment: '(null)' }),
       'queue',
     );
     expect(job).toMatchObject({ jobId: '7', comment: '', nodes: '' });
+  });
+
+  it('names a task of an array by the array and its index, and reads a record of several as that of each', () => {
+    const facts = parseJobs(
+      squeueLine({ arrayId: '7_[0-2,9%2]', state: 'PENDING', start: 'N/A', nodes: '' }) +
+        squeueLine({ id: '11', arrayId: '7_4', state: 'RUNNING' }),
+      'queue',
+    );
+    expect(facts.map(({ jobId, arrayTaskId, state }) => [jobId, arrayTaskId, state])).toEqual([
+      ['7_4', 4, 'RUNNING'],
+      ['7_0', 0, 'PENDING'],
+      ['7_1', 1, 'PENDING'],
+      ['7_2', 2, 'PENDING'],
+      ['7_9', 9, 'PENDING'],
+    ]);
+  });
+
+  it('fails where a list of indexes is cut off, instead of forgetting tasks', () => {
+    const cut = squeueLine({ arrayId: '7_[0,2,4,...%2]', state: 'PENDING', start: 'N/A', nodes: '' });
+    expect(() => parseJobs(cut, 'queue')).toThrow('not tasks of an array');
   });
 
   it('of an empty queue is no job', () => {
@@ -130,6 +150,16 @@ describe('sacct', () => {
     });
     expect(exited).not.toHaveProperty('signal');
     expect(signalled).toMatchObject({ exitCode: 0, signal: 11 });
+  });
+
+  it('tells the end of tasks that were cancelled together, and leaves out those that wait together', () => {
+    const cancelled = sacctLine({ arrayId: '7_[1-2%1]', state: 'CANCELLED by 1500', start: 'None' });
+    const waiting = sacctLine({ arrayId: '8_[0-9999]', state: 'PENDING', start: 'Unknown', end: 'Unknown' });
+    const facts = parseJobs(cancelled + waiting, 'accounting');
+    expect(facts.map(({ jobId, state, cancelledBy }) => [jobId, state, cancelledBy])).toEqual([
+      ['7_1', 'CANCELLED', 1500],
+      ['7_2', 'CANCELLED', 1500],
+    ]);
   });
 
   it('reads its own words for nothing', () => {

@@ -1,4 +1,5 @@
-import type { SlurmJobFact } from './slurm-facts.ts';
+import { parseIndexes, taskKey } from './job-array.ts';
+import { DROPPED_FROM_ARRAY, type SlurmJobFact } from './slurm-facts.ts';
 import { ec2ProblemOf, waitsForNodes } from './slurm-reasons.ts';
 import { slurmBaseStates, slurmStateFlags } from './slurm-states.ts';
 import type { SlurmBaseState, SlurmStateFlag } from './slurm-states.ts';
@@ -35,7 +36,33 @@ const FIXED_COLUMNS = 12;
  * @throws SlurmOutputError naming the line that is not a job.
  */
 export function parseJobs(output: string, source: SlurmJobFact['source']): SlurmJobFact[] {
-  return recordsOf(output).map((record) => parseJob(record, source));
+  return withTasksOfArrays(recordsOf(output).map((record) => parseJob(record, source)));
+}
+
+/**
+ * A record can stand for several waiting tasks of an array, `7_[1-3,9%2]`: for those a fact each, behind the others, as
+ * tasks that have a record of their own are also counted in it (seen in accounting of 22.05). Of a record that says
+ * nothing final that is not worth it in accounting: there the queue counts.
+ */
+export function withTasksOfArrays(facts: readonly SlurmJobFact[]): SlurmJobFact[] {
+  const isOfSeveral = ({ jobId }: SlurmJobFact) => jobId.endsWith(']');
+  const ofSeveral = facts.filter(isOfSeveral);
+  if (ofSeveral.length === 0) return [...facts];
+  const own = facts.filter((fact) => !isOfSeveral(fact));
+  const tasks = ofSeveral
+    .filter(({ source, state }) => source === 'queue' || hasEnded(state))
+    .flatMap((fact) => {
+      const [, arrayId, indexes] = /^(\d+)_\[([\d,:%-]+)\]$/.exec(fact.jobId) ?? [];
+      // Slurm cuts long lists off with `...`, unless it is told not to (SLURM_BITSTR_LEN).
+      if (arrayId === undefined || indexes === undefined)
+        throw new SlurmOutputError(`not tasks of an array: ${JSON.stringify(fact.jobId)}`);
+      return parseIndexes(indexes).map((index) => ({
+        ...fact,
+        jobId: taskKey(arrayId, index),
+        arrayTaskId: index,
+      }));
+    });
+  return [...own, ...tasks];
 }
 
 /** Joins lines that do not begin a record to the one before: line breaks within a name or comment. */
@@ -71,7 +98,7 @@ function parseJob(record: string, source: SlurmJobFact['source']): SlurmJobFact 
   const startTime = parseTime(column(6));
   const endTime = parseTime(column(7));
   return {
-    jobId: column(0),
+    ...jobIdOf(column(0), column(1)),
     comment: textOf(columns.at(-1) ?? ''),
     user: column(11),
     name: columns.slice(FIXED_COLUMNS, -1).join(COLUMN_SEPARATOR),
@@ -91,30 +118,35 @@ function parseJob(record: string, source: SlurmJobFact['source']): SlurmJobFact 
   };
 }
 
+/** Of an array's task the number that Slurm gives it when it starts says nothing to anybody. */
+function jobIdOf(own: string, inArray: string): Pick<SlurmJobFact, 'jobId' | 'arrayTaskId'> {
+  const [, index] = /^\d+_(\d+)$/.exec(inArray) ?? [];
+  if (index !== undefined) return { jobId: inArray, arrayTaskId: Number(index) };
+  return { jobId: inArray.endsWith(']') ? inArray : own };
+}
+
 /**
  * Parses `<comment> <job id>` lines: jobs that Slurm accepted and does not know any more. Their state is undefined,
- * so nothing takes them for ended.
+ * so nothing takes them for ended. With indexes behind it, it is the array's tasks of these that Slurm does not know,
+ * while it knows others.
  * @throws SlurmOutputError naming the line that has another form.
  */
 export function parseLostJobs(output: string): SlurmJobFact[] {
   const lines = output.split('\n').filter((line) => line !== '');
-  return lines.map((line) => {
-    const [, comment, jobId] = /^(\S+) (\d+)$/.exec(line) ?? [];
+  return lines.flatMap((line): SlurmJobFact[] => {
+    const [, comment, jobId, indexes] = /^(\S+) (\d+)(?: ([\d,]+))?$/.exec(line) ?? [];
     if (comment === undefined || jobId === undefined)
       throw new SlurmOutputError(`not a lost job: ${JSON.stringify(line.slice(0, 200))}`);
-    return {
-      jobId,
-      comment,
-      user: '',
-      name: '',
-      partition: '',
-      state: undefined,
-      flags: [],
-      reason: '',
-      nodes: '',
-      restarts: 0,
-      source: 'ledger',
-    };
+    const common = { comment, user: '', name: '', partition: '', flags: [], nodes: '', restarts: 0 };
+    if (indexes === undefined) return [{ ...common, jobId, state: undefined, reason: '', source: 'ledger' }];
+    return parseIndexes(indexes).map((index) => ({
+      ...common,
+      jobId: taskKey(jobId, index),
+      arrayTaskId: index,
+      state: 'CANCELLED',
+      reason: DROPPED_FROM_ARRAY,
+      source: 'accounting',
+    }));
   });
 }
 

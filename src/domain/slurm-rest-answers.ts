@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { formatIndexes, taskKey } from './job-array.ts';
 import type { SlurmJobFact } from './slurm-facts.ts';
-import { hasEnded, parseState, SlurmOutputError } from './slurm-output.ts';
+import { hasEnded, parseState, SlurmOutputError, withTasksOfArrays } from './slurm-output.ts';
 import type { PartitionFact } from './slurm-output.ts';
 
 /**
@@ -46,6 +47,9 @@ const exitCode = z
 
 const queueJobSchema = z.object({
   job_id: z.number(),
+  array_job_id: optionalNumber,
+  array_task_id: optionalNumber,
+  array_task_string: text,
   comment: text,
   user_name: text,
   name: text,
@@ -62,6 +66,10 @@ const queueJobSchema = z.object({
 
 const accountingJobSchema = z.object({
   job_id: z.number(),
+  array: z
+    .object({ job_id: z.number(), task_id: optionalNumber, task: text })
+    .nullish()
+    .transform((array) => array ?? undefined),
   comment: z.union([z.object({ job: text }).transform(({ job }) => job), text]),
   user: text,
   name: text,
@@ -76,7 +84,7 @@ const accountingJobSchema = z.object({
 /** The jobs of `GET /slurm/…/jobs`. @throws SlurmOutputError */
 export function parseQueueJobs(body: unknown): SlurmJobFact[] {
   const { jobs } = parsed(z.object({ jobs: z.array(queueJobSchema) }), body);
-  return jobs.map((job) => ({
+  const facts = jobs.map((job): SlurmJobFact => ({
     ...factOf({
       states: job.job_state,
       exit: job.exit_code,
@@ -84,7 +92,7 @@ export function parseQueueJobs(body: unknown): SlurmJobFact[] {
       start: job.start_time,
       end: job.end_time,
     }),
-    jobId: String(job.job_id),
+    ...jobIdOf(job.job_id, job.array_job_id, job.array_task_id, job.array_task_string),
     comment: job.comment,
     user: job.user_name,
     name: job.name,
@@ -94,12 +102,13 @@ export function parseQueueJobs(body: unknown): SlurmJobFact[] {
     restarts: job.restart_cnt ?? 0,
     source: 'queue',
   }));
+  return withTasksOfArrays(facts);
 }
 
 /** The jobs of `GET /slurmdb/…/jobs`. @throws SlurmOutputError */
 export function parseAccountingJobs(body: unknown): SlurmJobFact[] {
   const { jobs } = parsed(z.object({ jobs: z.array(accountingJobSchema) }), body);
-  return jobs.map((job) => ({
+  const facts = jobs.map((job): SlurmJobFact => ({
     ...factOf({
       states: job.state.current,
       exit: job.exit_code,
@@ -107,7 +116,7 @@ export function parseAccountingJobs(body: unknown): SlurmJobFact[] {
       start: job.time.start,
       end: job.time.end,
     }),
-    jobId: String(job.job_id),
+    ...jobIdOf(job.job_id, job.array?.job_id, job.array?.task_id, job.array?.task ?? ''),
     comment: job.comment,
     user: job.user,
     name: job.name,
@@ -117,6 +126,29 @@ export function parseAccountingJobs(body: unknown): SlurmJobFact[] {
     restarts: job.restart_cnt ?? 0,
     source: 'accounting',
   }));
+  return withTasksOfArrays(facts);
+}
+
+/** As squeue names a job: one task of an array, several that wait together, or a job that is in none (array id 0). */
+function jobIdOf(
+  own: number,
+  arrayId: number | undefined,
+  index: number | undefined,
+  waiting: string,
+): Pick<SlurmJobFact, 'jobId' | 'arrayTaskId'> {
+  if (!arrayId) return { jobId: String(own) };
+  if (waiting !== '') return { jobId: `${arrayId}_[${expressionOf(waiting)}]` };
+  return index === undefined
+    ? { jobId: String(own) }
+    : { jobId: taskKey(String(arrayId), index), arrayTaskId: index };
+}
+
+/** In accounting it is as Slurm keeps it: the tasks as bits, the lowest last (seen with 22.05 and 24.11). */
+function expressionOf(waiting: string): string {
+  const [, bits] = /^(0x[\da-f]+)/i.exec(waiting) ?? [];
+  if (bits === undefined) return waiting;
+  const lowestFirst = Array.from(BigInt(bits).toString(2)).toReversed();
+  return formatIndexes(lowestFirst.flatMap((bit, index) => (bit === '1' ? [index] : [])));
 }
 
 interface StateAndTimes {

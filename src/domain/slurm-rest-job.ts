@@ -1,4 +1,5 @@
 import type { JobSpec } from './job.ts';
+import { arrayOption } from './job-array.ts';
 import { isOldGeneration } from './slurm-rest-versions.ts';
 import type { SlurmRestVersion } from './slurm-rest-versions.ts';
 
@@ -27,6 +28,7 @@ export function renderRestJob(job: JobSpec, context: RestJobContext): Record<str
       name: job.name ?? job.key,
       partition: job.queue ?? context.defaultQueue,
       comment,
+      ...(job.array && { array: arrayOption(job.array) }),
       ...(isOld ? { nodes: [nodes, nodes] } : { minimum_nodes: nodes, maximum_nodes: nodes }),
       tasks: Math.max(job.tasks, nodes),
       cpus_per_task: job.cpusPerTask,

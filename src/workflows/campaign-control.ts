@@ -1,7 +1,13 @@
 import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import type { CampaignJob } from '../domain/campaign-job.ts';
 import { isFailureType } from '../domain/failures.ts';
-import type { ControlOutcome, ControlRequest, JobAction } from '../domain/job-control.ts';
+import {
+  type ControlOutcome,
+  type ControlRequest,
+  type JobAction,
+  MAX_CONTROLLED_JOBS,
+} from '../domain/job-control.ts';
+import { isNamed } from '../domain/job-array.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
 import { activities } from './activities.ts';
 import type { CampaignRun } from './campaign-run.ts';
@@ -15,7 +21,11 @@ export async function control(
 ): Promise<ControlOutcome[]> {
   const { jobs, target } = run.snapshot;
   const wanted = new Set(jobKeys);
-  const chosen = jobs.filter(({ key }) => wanted.has(key));
+  const chosen = jobs.filter((job) => isNamed(job, wanted));
+  if (chosen.length > MAX_CONTROLLED_JOBS) {
+    const message = `These are ${chosen.length} jobs, each task of an array counted: name at most ${MAX_CONTROLLED_JOBS} at a time.`;
+    throw rejection('JobActionRefused', message);
+  }
   const inSlurm = chosen.filter((job) => refusalOf(job) === undefined);
   const answers = new Map(
     target && inSlurm.length > 0

@@ -1,8 +1,15 @@
 import { isCancellation } from '@temporalio/workflow';
 import { describeProgress, isComplete, refuseUnsubmitted } from '../domain/campaign.ts';
 import { endUnmeetable, nextBatch, type SubmittableJob } from '../domain/campaign-dependencies.ts';
-import { type CampaignJob, jobAfterSubmission, mustBeCancelled, viewOfJob } from '../domain/campaign-job.ts';
+import {
+  answerOfTask,
+  type CampaignJob,
+  jobAfterSubmission,
+  mustBeCancelled,
+  viewOfJob,
+} from '../domain/campaign-job.ts';
 import type { Failure } from '../domain/failures.ts';
+import { parseIndexes, submissionKeyOf, taskKey } from '../domain/job-array.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
 import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
@@ -69,12 +76,20 @@ function prepareBatch(run: CampaignRun): SubmittableJob[] {
   if (!snapshot.target) return [];
   const batch = nextBatch(snapshot.jobs, order, deferred, SUBMISSION_BATCH);
   if (batch.length > 0) {
-    run.updateJobsOf(
-      batch.map(({ jobKey }) => jobKey),
-      (job) => ({ ...job, state: 'submitting', reason: 'Being handed to Slurm.' }),
-    );
+    run.updateJobsOf(keysOf(batch), (job) => ({
+      ...job,
+      state: 'submitting',
+      reason: 'Being handed to Slurm.',
+    }));
   }
   return batch;
+}
+
+/** The keys of all jobs of a batch, of arrays those of the tasks that are in it. */
+function keysOf(batch: readonly SubmittableJob[]): string[] {
+  return batch.flatMap(({ jobKey, indexes }) =>
+    indexes === undefined ? [jobKey] : parseIndexes(indexes).map((index) => taskKey(jobKey, index)),
+  );
 }
 
 function begin(run: CampaignRun, tasks: SideBySide<Task>, batch: readonly SubmittableJob[]): void {
@@ -115,9 +130,9 @@ async function submit(
   }
   const byKey = new Map(outcomes.answer.map((outcome) => [outcome.jobKey, outcome]));
   for (const { jobKey, status } of outcomes.answer) if (status === 'deferred') run.deferred.add(jobKey);
-  run.updateJobs((job) => {
-    const answer = byKey.get(job.key);
-    return answer ? jobAfterSubmission(job, answer, nowIso()) : job;
+  run.updateJobsOf(keysOf(jobs), (job) => {
+    const answer = byKey.get(submissionKeyOf(job));
+    return answer ? jobAfterSubmission(job, answerOfTask(job, answer), nowIso()) : job;
   });
 }
 

@@ -8,7 +8,7 @@ import {
 } from '../domain/campaign.ts';
 import { reasonInWords } from '../domain/campaign-cancel.ts';
 import { orderOf } from '../domain/campaign-dependencies.ts';
-import { cancelJob, type CampaignJob, jobAfterNews, newJobs } from '../domain/campaign-job.ts';
+import { cancelJob, type CampaignJob, factOf, jobAfterNews, newJobs } from '../domain/campaign-job.ts';
 import { type CampaignPlan, jobsOfPlan } from '../domain/campaign-plan.ts';
 import {
   type CampaignSnapshot,
@@ -19,6 +19,7 @@ import type { CampaignState, CampaignView } from '../domain/campaign-view.ts';
 import { CAMPAIGN_VIEW_MEMO } from '../domain/cluster-view.ts';
 import type { Failure } from '../domain/failures.ts';
 import { clusterWorkflowId, type Tenant } from '../domain/ids.ts';
+import { isNamed } from '../domain/job-array.ts';
 import type { JobChunk } from '../domain/job-chunks.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
 import { nowIso } from './clock.ts';
@@ -37,7 +38,7 @@ export class CampaignRun {
   readonly tenant: Tenant;
   readonly input: CampaignInput;
   readonly snapshot: CampaignSnapshot;
-  /** Keys of all jobs, each after those that it depends on. */
+  /** Keys of all jobs and arrays, each after those that it depends on. */
   order: readonly string[];
   /** Set once the cluster said that it is gone or will not come. */
   gone: Failure | undefined;
@@ -114,7 +115,7 @@ export class CampaignRun {
     const byKey = new Map(facts.map((fact) => [fact.jobKey, fact]));
     this.deferred.clear();
     this.updateJobs((job) => {
-      const fact = byKey.get(job.key);
+      const fact = factOf(job, byKey);
       return fact ? jobAfterNews(job, fact, observedAt) : job;
     });
   }
@@ -123,10 +124,11 @@ export class CampaignRun {
   cancel(request: CancelCampaignRequest): void {
     const { jobKeys, reason, requestedBy } = request;
     if (!jobKeys) this.snapshot.cancellation ??= { reason, ...(requestedBy && { requestedBy }) };
-    const wanted = jobKeys && new Set(jobKeys);
     const words = reasonInWords(request);
     const now = nowIso();
-    this.updateJobs((job) => ((wanted?.has(job.key) ?? true) ? cancelJob(job, words, now) : job));
+    const change = (job: CampaignJob) => cancelJob(job, words, now);
+    if (jobKeys) this.updateJobsOf(jobKeys, change);
+    else this.updateJobs(change);
   }
 
   lose(failure: Failure): void {
@@ -145,10 +147,10 @@ export class CampaignRun {
     this.changed = true;
   }
 
-  /** Changes the jobs of these keys only. */
+  /** Changes the jobs of these keys only; the key of an array stands for all of its tasks. */
   updateJobsOf(keys: Iterable<string>, change: (job: CampaignJob) => CampaignJob): void {
     const wanted = new Set(keys);
-    this.updateJobs((job) => (wanted.has(job.key) ? change(job) : job));
+    this.updateJobs((job) => (isNamed(job, wanted) ? change(job) : job));
   }
 
   /** Says where the campaign stands; `since` is when it came into that state, also over continued runs. */

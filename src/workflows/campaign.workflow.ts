@@ -3,6 +3,7 @@ import type { ManifestPartReference } from '../domain/campaign-manifest.ts';
 import { isComplete, loseJobs, outcome } from '../domain/campaign.ts';
 import { cancelRequestSchema, reasonInWords } from '../domain/campaign-cancel.ts';
 import { viewOfJob } from '../domain/campaign-job.ts';
+import { namesOf } from '../domain/campaign-plan.ts';
 import { JOBS_PER_PART } from '../domain/campaign-manifest.ts';
 import type { CampaignOutcome } from '../domain/campaign-view.ts';
 import { controlRequestSchema } from '../domain/job-control.ts';
@@ -96,7 +97,7 @@ function registerControl(run: CampaignRun): void {
 }
 
 function refuseUnknownJobs(run: CampaignRun, { jobKeys = [] }: Pick<CancelCampaignRequest, 'jobKeys'>): void {
-  const known = new Set(run.order);
+  const known = new Set(namesOf(run.snapshot.jobs));
   const unknown = jobKeys.find((key) => !known.has(key));
   if (unknown !== undefined) throw rejection('NotFound', `The campaign has no job \`${unknown}\`.`);
 }

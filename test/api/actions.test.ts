@@ -72,3 +72,35 @@ describe('POST …/jobs/{jobKey}/actions', () => {
       expectProblem(await api.request('POST', unknown, { body: { kind: 'hold' } }), 404, 'NotFound');
   });
 });
+
+describe('POST …/campaigns/{campaignId}/actions', () => {
+  const manyUrl = `${clusterUrl()}/campaigns/${id}/actions`;
+  const request = { jobKeys: ['a'], action: { kind: 'hold' } };
+
+  it('answers what became of it at each job', async () => {
+    const api = await withCampaign();
+    const refused = { status: 'refused', message: 'Job is in the way' };
+    Object.assign(api.campaigns, { controlOutcome: refused });
+    const response = await api.request('POST', manyUrl, { body: request });
+    expect([response.statusCode, response.json()]).toEqual([
+      200,
+      { outcomes: [{ jobKey: 'a', ...refused }] },
+    ]);
+    expect(api.campaigns.controls).toEqual([request]);
+  });
+
+  it('answers 409 when the campaign has ended', async () => {
+    const api = await withCampaign();
+    Object.assign(api.campaigns.at(tenant, id), { open: false });
+    expectProblem(await api.request('POST', manyUrl, { body: request }), 409, 'JobActionRefused');
+  });
+
+  it.each([{ jobKeys: [] }, { jobKeys: ['a'] }, { ...request, requestedBy: 'me' }])(
+    'answers 400 to %j and does nothing',
+    async (body) => {
+      const api = await withCampaign();
+      expectProblem(await api.request('POST', manyUrl, { body }), 400, 'InvalidRequest');
+      expect(api.campaigns.controls).toEqual([]);
+    },
+  );
+});

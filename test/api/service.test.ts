@@ -119,6 +119,7 @@ describe('the OpenAPI document', () => {
         `get ${campaign}/jobs/{jobKey}`,
         `delete ${campaign}/jobs/{jobKey}`,
         `post ${campaign}/jobs/{jobKey}/actions`,
+        `post ${campaign}/actions`,
         `get ${campaign}/jobs/{jobKey}/logs/{kind}`,
         `post ${cluster}/holds`,
         `delete ${cluster}/holds/{name}`,

@@ -6,7 +6,7 @@ import type {
   SlurmGateway,
 } from '../../src/clients/slurm-gateway.ts';
 import { jobSpecSchema } from '../../src/domain/job.ts';
-import { newCampaignId } from './slurm-gateway.contract.ts';
+import { newCampaignId } from './slurm-gateway-jobs.ts';
 
 /** What reads files and accounting of a head node, and what runs jobs that write some. */
 export interface HeadNodeFilesRig {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { HeadNode, SlurmGateway } from '../../src/clients/slurm-gateway.ts';
 import { jobSpecSchema } from '../../src/domain/job.ts';
 import type { SlurmCluster } from '../support/slurm-cluster.ts';
-import { newCampaignId } from './slurm-gateway.contract.ts';
+import { newCampaignId } from './slurm-gateway-jobs.ts';
 
 /** What the wrapper of a job must do on real daemons, whichever gateway submitted it. */
 export function describeJobClaim(

@@ -22,7 +22,10 @@ beforeAll(async () => {
   const restApi = { trust: 'epoch-key', signingKeys: [signingKey] } as const;
   cluster = await startSlurmCluster({ suite: 'bookworm', restApi });
   head = await withRestAccess(cluster, 'epoch-key');
-  rest = new SlurmRest({ loadSigningKey: async () => Promise.resolve(signingKey) });
+  rest = new SlurmRest({
+    loadSigningKey: async () => Promise.resolve(signingKey),
+    overSsh: cluster.gateway,
+  });
 });
 afterAll(async () => {
   rest?.close();

@@ -4,7 +4,7 @@ import { atScale } from '../support/scale.ts';
 import { endedJobs, SlurmCampaign } from '../support/slurm-campaign.ts';
 import { startSlurmCluster } from '../support/slurm-cluster.ts';
 import type { SlurmCluster } from '../support/slurm-cluster.ts';
-import { newCampaignId } from './slurm-gateway.contract.ts';
+import { newCampaignId } from './slurm-gateway-jobs.ts';
 
 /*
  * After whatever was killed, every key has exactly one Slurm job that counts. Most of the time is waiting until a job

@@ -1,38 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { HeadNode, SlurmGateway, Submitted } from '../../src/clients/slurm-gateway.ts';
-import type { JobView } from '../../src/domain/campaign-view.ts';
-import type { Dependency } from '../../src/domain/dependencies.ts';
-import { jobSpecSchema } from '../../src/domain/job.ts';
 import type { JobSpecInput } from '../../src/domain/job.ts';
-import { factsByJobKey, jobAfterFact } from '../../src/domain/job-state.ts';
 import { isTerminal } from '../../src/domain/slurm-states.ts';
-
-/** A gateway, a head node that it reaches, and the means of an operator to change what happens there. */
-export interface SlurmGatewayRig {
-  readonly gateway: SlurmGateway;
-  /** With a pinned identity and a queue `debug`. */
-  readonly head: HeadNode;
-  /** The same address with another identity pinned: a host key, or a certificate. */
-  readonly impostor: HeadNode;
-  stopController(): Promise<void>;
-  startController(): Promise<void>;
-  /** `scontrol hold`. */
-  hold(jobId: string): Promise<void>;
-  /** As if the job had ended so long ago that the controller has forgotten it. */
-  purge(jobId: string): Promise<void>;
-  /** As if the job's time limit had passed. */
-  reachTimeLimit(jobId: string): Promise<void>;
-  close(): Promise<void>;
-}
-
-let campaigns = 0;
-/** A campaign of its own for each test, so that nothing of another is adopted. */
-export function newCampaignId(): string {
-  campaigns += 1;
-  return String(campaigns)
-    .replaceAll(/\d/g, (digit) => 'abcdefghij'.charAt(Number(digit)))
-    .padEnd(26, 'x');
-}
+import { describeJobArrays } from './slurm-arrays.contract.ts';
+import { gatewayJobs, type SlurmGatewayRig } from './slurm-gateway-jobs.ts';
 
 /**
  * What every `SlurmGateway` must do, on whatever it stands.
@@ -46,7 +16,8 @@ export function describeSlurmGateway(
 ): void {
   describe(`the Slurm gateway ${name}`, () => {
     let rig: SlurmGatewayRig;
-    let campaignId: string;
+    const jobs = gatewayJobs(() => rig);
+    const { submit, submitAgain, submitWith, viewOf, endOf, idOf } = jobs;
 
     beforeAll(async () => {
       rig = await makeRig();
@@ -57,43 +28,6 @@ export function describeSlurmGateway(
         .poll(async () => rig.gateway.cancel(rig.head, {}), { timeout: 30_000 })
         .toEqual({ remaining: 0 });
     });
-
-    const submit = async (...jobs: JobSpecInput[]): Promise<Submitted[]> => {
-      campaignId = newCampaignId();
-      return submitAgain(...jobs);
-    };
-    const submitAgain = async (...jobs: JobSpecInput[]) => submitWith({}, ...jobs);
-    const submitWith = async (
-      dependencies: Readonly<Record<string, readonly Dependency[]>>,
-      ...jobs: JobSpecInput[]
-    ) =>
-      rig.gateway.submit(rig.head, {
-        campaignId,
-        jobs: jobs.map((job) => ({
-          spec: jobSpecSchema.parse(job),
-          dependencies: dependencies[job.key] ?? [],
-        })),
-        defaultQueue: 'debug',
-      });
-    const viewOf = async (jobKey: string): Promise<JobView> => {
-      const { facts } = await rig.gateway.observe(rig.head, { sinceSeconds: Date.now() / 1000 - 3600 });
-      const fact = factsByJobKey(facts, { epoch: rig.head.epoch, campaignId }).get(jobKey);
-      const nothing: JobView = { key: jobKey, state: 'submitting', reason: '', logsComplete: false };
-      return jobAfterFact(nothing, fact, new Date(0).toISOString());
-    };
-    const endOf = async (jobKey: string): Promise<JobView> => {
-      let view = await viewOf(jobKey);
-      const deadline = Date.now() + 60_000;
-      while (!isTerminal(view.state) && Date.now() < deadline) {
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        view = await viewOf(jobKey);
-      }
-      return view;
-    };
-    const idOf = (submitted: Submitted | undefined): string => {
-      if (submitted === undefined || !('jobId' in submitted)) throw new Error('no job was made');
-      return submitted.jobId;
-    };
 
     it('says which queues there are and that accounting keeps comments', async () => {
       const health = await rig.gateway.ping(rig.head);
@@ -117,19 +51,19 @@ export function describeSlurmGateway(
     });
 
     it('adopts a job instead of making it again, while it lives and after its end', async () => {
-      const jobs: JobSpecInput[] = [
+      const both: JobSpecInput[] = [
         { key: 'lives', command: ['sleep', '100'] },
         { key: 'ended', command: ['true'] },
       ];
-      const first = await submit(...jobs);
+      const first = await submit(...both);
       await endOf('ended');
-      const again = await submitAgain(...jobs);
+      const again = await submitAgain(...both);
       expect(again.map(({ status }) => status)).toEqual(['adopted', 'adopted']);
       expect(again.map(idOf)).toEqual(first.map(idOf));
     });
 
     it('makes one job for a key that is submitted many times at once', async () => {
-      campaignId = newCampaignId();
+      jobs.begin();
       const answers = await Promise.all(
         Array.from({ length: 5 }, async () => submitAgain({ key: 'one', command: ['true'] })),
       );
@@ -149,16 +83,16 @@ export function describeSlurmGateway(
 
     it('cancels one job, then all of a campaign, and says when none is left', async () => {
       await submit({ key: 'a', command: ['sleep', '100'] }, { key: 'ab', command: ['sleep', '100'] });
-      await rig.gateway.cancel(rig.head, { campaignId, jobKeys: ['a'] });
+      await rig.gateway.cancel(rig.head, { campaignId: jobs.campaignId, jobKeys: ['a'] });
       expect((await endOf('a')).state).toBe('cancelled');
       expect(isTerminal((await viewOf('ab')).state)).toBe(false);
-      await rig.gateway.cancel(rig.head, { campaignId });
+      await rig.gateway.cancel(rig.head, { campaignId: jobs.campaignId });
       expect((await endOf('ab')).state).toBe('cancelled');
-      expect(await rig.gateway.cancel(rig.head, { campaignId })).toEqual({ remaining: 0 });
+      expect(await rig.gateway.cancel(rig.head, { campaignId: jobs.campaignId })).toEqual({ remaining: 0 });
     });
 
     it('starts jobs after those that they depend on, and cancels those that never can', async () => {
-      campaignId = newCampaignId();
+      jobs.begin();
       const first = await submitWith(
         {
           second: [{ key: 'first', condition: 'afterok' }],
@@ -217,11 +151,13 @@ export function describeSlurmGateway(
     );
 
     it('cancels the jobs that are named and no others', async () => {
-      const jobs = ['a', 'b', 'c', 'd'].map((key) => ({ key, command: ['sleep', '100'] }));
-      await submit(...jobs);
-      await rig.gateway.cancel(rig.head, { campaignId, jobKeys: ['a', 'c', 'nobody'] });
+      const four = ['a', 'b', 'c', 'd'].map((key) => ({ key, command: ['sleep', '100'] }));
+      await submit(...four);
+      await rig.gateway.cancel(rig.head, { campaignId: jobs.campaignId, jobKeys: ['a', 'c', 'nobody'] });
       expect([(await endOf('a')).state, (await endOf('c')).state]).toEqual(['cancelled', 'cancelled']);
-      expect(await rig.gateway.cancel(rig.head, { campaignId, jobKeys: [] })).toEqual({ remaining: 0 });
+      expect(await rig.gateway.cancel(rig.head, { campaignId: jobs.campaignId, jobKeys: [] })).toEqual({
+        remaining: 0,
+      });
       for (const key of ['b', 'd']) expect(isTerminal((await viewOf(key)).state)).toBe(false);
     });
 
@@ -279,5 +215,7 @@ export function describeSlurmGateway(
       rig.gateway.disconnect(rig.head.epoch);
       await expect(rig.gateway.ping(rig.head)).resolves.toBeDefined();
     });
+
+    describeJobArrays(() => rig, { isThorough });
   });
 }

@@ -8,7 +8,8 @@ import type { SlurmCluster } from '../support/slurm-cluster.ts';
 import { newSigningKey, tokenWith } from '../support/slurm-rest.ts';
 import { restRig, withRestAccess } from '../support/slurm-rigs.ts';
 import { describeJobClaim } from './job-claim.contract.ts';
-import { describeSlurmGateway, newCampaignId } from './slurm-gateway.contract.ts';
+import { describeSlurmGateway } from './slurm-gateway.contract.ts';
+import { newCampaignId } from './slurm-gateway-jobs.ts';
 import { describeSlurmTokens } from './slurm-tokens.contract.ts';
 
 let cluster: SlurmCluster;
@@ -23,7 +24,10 @@ beforeAll(async () => {
     restApi: { trust: 'epoch-key', signingKeys: [signingKey] },
   });
   head = await withRestAccess(cluster, 'epoch-key');
-  gateway = new SlurmRest({ loadSigningKey: async () => Promise.resolve(signingKey) });
+  gateway = new SlurmRest({
+    loadSigningKey: async () => Promise.resolve(signingKey),
+    overSsh: cluster.gateway,
+  });
 });
 afterAll(async () => {
   gateway?.close();
@@ -97,7 +101,10 @@ describe('tokens of an identity provider, where the cluster trusts it', () => {
   }
 
   it('act for the user whom they name, beside the tokens of the service', async () => {
-    const own = new SlurmRest({ loadSigningKey: async () => Promise.resolve(ownKey) });
+    const own = new SlurmRest({
+      loadSigningKey: async () => Promise.resolve(ownKey),
+      overSsh: trusting.gateway,
+    });
     const spec = jobSpecSchema.parse({ key: 'seen', command: ['sleep', '100'] });
     const submission = { campaignId: newCampaignId(), jobs: [{ spec }], defaultQueue: 'debug' };
     await expect(own.submit(trustingHead, submission)).resolves.toMatchObject([{ status: 'submitted' }]);

@@ -7,7 +7,8 @@ import { startSlurmCluster } from '../support/slurm-cluster.ts';
 import type { SlurmCluster } from '../support/slurm-cluster.ts';
 import { sshRig } from '../support/slurm-rigs.ts';
 import { describeHeadNodeFiles } from './head-node-files.contract.ts';
-import { describeSlurmGateway, newCampaignId } from './slurm-gateway.contract.ts';
+import { describeSlurmGateway } from './slurm-gateway.contract.ts';
+import { newCampaignId } from './slurm-gateway-jobs.ts';
 
 let cluster: SlurmCluster;
 

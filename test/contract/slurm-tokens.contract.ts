@@ -5,7 +5,7 @@ import type { SlurmTokensOptions } from '../../src/clients/slurm-tokens.ts';
 import { jobSpecSchema } from '../../src/domain/job.ts';
 import type { SlurmCluster } from '../support/slurm-cluster.ts';
 import { jwksOf, newSigningKey } from '../support/slurm-rest.ts';
-import { newCampaignId } from './slurm-gateway.contract.ts';
+import { newCampaignId } from './slurm-gateway-jobs.ts';
 
 /** A cluster whose REST API goes by one key. */
 export interface SlurmTokensRig {
@@ -21,7 +21,7 @@ export function describeSlurmTokens(name: string, rigOf: () => SlurmTokensRig): 
     afterAll(() => gateways.forEach((gateway) => gateway.close()));
 
     const gatewayOf = (options: SlurmTokensOptions) => {
-      const gateway = new SlurmRest(options);
+      const gateway = new SlurmRest({ ...options, overSsh: rigOf().cluster.gateway });
       gateways.push(gateway);
       return gateway;
     };

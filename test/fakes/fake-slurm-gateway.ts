@@ -20,19 +20,27 @@ import type {
 import type { DependencyCondition } from '../../src/domain/dependencies.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { jobComment, parseJobComment } from '../../src/domain/ids.ts';
+import { identitiesOf, taskKey } from '../../src/domain/job-array.ts';
 import type { ControlOutcome, JobAction } from '../../src/domain/job-control.ts';
 import type { JobSpec } from '../../src/domain/job.ts';
 import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
 import { parseLostJobs } from '../../src/domain/slurm-output.ts';
 import type { UsageRecord } from '../../src/domain/usage.ts';
 
+/** A job, or a task of an array: each is kept for itself, as if Slurm had one record for each. */
 interface FakeJob {
   readonly spec: JobSpec;
-  readonly waitsFor: readonly { readonly job: FakeJob; readonly condition: DependencyCondition }[];
+  readonly waitsFor: readonly {
+    readonly jobs: readonly FakeJob[];
+    readonly condition: DependencyCondition;
+  }[];
   fact: SlurmJobFact;
   timeLimitSeconds: number | undefined;
   stdout: string;
 }
+
+/** Reasons of a job that only waits for its turn. */
+const STARTABLE: ReadonlySet<string> = new Set(['Priority', 'Dependency', 'JobArrayTaskLimit']);
 
 /**
  * Slurm in memory, held to the same contract as the real one. It understands the commands that the contract uses:
@@ -74,24 +82,40 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
   ): Promise<Submitted[]> {
     this.#reach(head, options);
     return jobs.map(({ spec, dependencies = [] }) => {
-      const comment = jobComment({ epoch: head.epoch, campaignId, jobKey: spec.key });
-      const known = this.#jobs.get(comment);
-      if (known !== undefined) return { jobKey: spec.key, status: 'adopted', jobId: known.fact.jobId };
+      const reference = { epoch: head.epoch, campaignId, jobKey: spec.key };
+      const comment = jobComment(reference);
+      const [known] = this.#jobsOf(comment);
+      if (known !== undefined)
+        return { jobKey: spec.key, status: 'adopted', jobId: known.fact.jobId.replace(/_.*/, '') };
       const partition = spec.queue ?? defaultQueue;
       if (!this.partitions.some(({ name }) => name === partition)) {
         const message = 'Batch job submission failed: Invalid partition name specified';
         return { jobKey: spec.key, status: 'rejected', message };
       }
-      const waitsFor = dependencies.flatMap(({ key, condition }) => {
-        const job = this.#jobs.get(jobComment({ epoch: head.epoch, campaignId, jobKey: key }));
-        return job?.fact.source === 'queue' ? [{ job, condition }] : [];
-      });
-      if (waitsFor.length < dependencies.length)
+      const waitsFor = dependencies.map(({ key, condition, arrayTaskId }) => ({
+        condition,
+        jobs: this.#jobsOf(jobComment({ ...reference, jobKey: key })).filter(
+          ({ fact }) =>
+            fact.source === 'queue' && (arrayTaskId === undefined || fact.arrayTaskId === arrayTaskId),
+        ),
+      }));
+      if (waitsFor.some((each) => each.jobs.length === 0))
         return { jobKey: spec.key, status: 'deferred', message: 'Slurm does not have what it depends on' };
-      const jobId = String(++this.#lastId);
-      const fact = this.#newFact(jobId, comment, partition, spec);
-      this.#jobs.set(comment, { spec, waitsFor, fact, timeLimitSeconds: spec.timeLimitSeconds, stdout: '' });
-      return { jobKey: spec.key, status: 'submitted', jobId };
+      const id = String(++this.#lastId);
+      for (const { key, arrayTaskId } of identitiesOf(spec)) {
+        const task = arrayTaskId === undefined ? {} : { arrayTaskId };
+        const jobId = arrayTaskId === undefined ? id : taskKey(id, arrayTaskId);
+        const fact = { ...this.#newFact(jobId, comment, partition, spec), ...task };
+        const { timeLimitSeconds } = spec;
+        this.#jobs.set(jobComment({ ...reference, jobKey: key }), {
+          spec,
+          waitsFor,
+          fact,
+          timeLimitSeconds,
+          stdout: '',
+        });
+      }
+      return { jobKey: spec.key, status: 'submitted', jobId: id };
     });
   }
 
@@ -215,6 +239,11 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
     }
   }
 
+  /** The job of a comment, or all tasks of its array. */
+  #jobsOf(comment: string): FakeJob[] {
+    return [...this.#jobs.values()].filter(({ fact }) => fact.comment === comment);
+  }
+
   #reach({ access }: HeadNode, options: CallOptions | undefined): void {
     options?.signal?.throwIfAborted();
     if (access.hostKey !== this.hostKey) throw new KnownFailure('HostKeyMismatch', `shows ${this.hostKey}`);
@@ -241,12 +270,17 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
   /** One step for each look: pending, running, ended. */
   #advance(job: FakeJob): void {
     const { fact, spec } = job;
-    const [program, ...args] = spec.command ?? [];
+    const index = String(fact.arrayTaskId ?? '');
+    const [program, ...args] = (spec.command ?? []).map((text) =>
+      text.replace('$SLURM_ARRAY_TASK_ID', index),
+    );
     if (fact.state === 'PENDING' && isMet(job) === false) {
       this.#end(job, { state: 'CANCELLED' }, 'DependencyNeverSatisfied');
     } else if (fact.state === 'PENDING' && isMet(job) === undefined) {
       job.fact = { ...fact, reason: 'Dependency' };
-    } else if (fact.state === 'PENDING' && ['Priority', 'Dependency'].includes(fact.reason)) {
+    } else if (fact.state === 'PENDING' && this.#isArrayFull(job)) {
+      job.fact = { ...fact, reason: 'JobArrayTaskLimit' };
+    } else if (fact.state === 'PENDING' && STARTABLE.has(fact.reason)) {
       job.fact = { ...fact, state: 'RUNNING', reason: '', startTime: this.#now++, nodes: 'n1' };
     } else if (fact.state === 'RUNNING' && program !== 'sleep') {
       const exitCode = Number(/exit (\d+)/.exec(args[1] ?? '')?.[1] ?? 0);
@@ -259,6 +293,12 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
         ...(signal === 0 ? {} : { signal }),
       });
     }
+  }
+
+  /** Whether as many tasks run as may at a time. */
+  #isArrayFull({ spec, fact }: FakeJob): boolean {
+    const running = this.#jobsOf(fact.comment).filter((other) => other.fact.state === 'RUNNING');
+    return running.length >= (spec.array?.maxRunningTasks ?? Number.POSITIVE_INFINITY);
   }
 
   #end(job: FakeJob, how: Partial<SlurmJobFact>, reason = ''): void {
@@ -309,9 +349,9 @@ function usageOf(
 
 /** Whether a job may start, as far as what it depends on is concerned; undefined: not yet, false: never. */
 function isMet({ waitsFor }: FakeJob): boolean | undefined {
-  if (waitsFor.some(({ job }) => job.fact.endTime === undefined)) return undefined;
-  return waitsFor.every(
-    ({ job, condition }) =>
-      condition === 'afterany' || (job.fact.state === 'COMPLETED') === (condition === 'afterok'),
-  );
+  if (waitsFor.some(({ jobs }) => jobs.some(({ fact }) => fact.endTime === undefined))) return undefined;
+  return waitsFor.every(({ jobs, condition }) => {
+    const isOk = jobs.every(({ fact }) => fact.state === 'COMPLETED');
+    return condition === 'afterany' || isOk === (condition === 'afterok');
+  });
 }

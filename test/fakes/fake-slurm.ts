@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { CampaignFacts, Observation, ObserveRequest, SubmitOutcome } from '../../src/activities/port.ts';
 import type { Dependency } from '../../src/domain/dependencies.ts';
+import { taskKey } from '../../src/domain/job-array.ts';
 import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
 
 interface FakeJob {
   readonly jobId: string;
   readonly campaignId: string;
   readonly jobKey: string;
+  /** Of a task of an array. */
+  readonly arrayKey?: string;
   readonly submitMs: number;
   readonly durationMs: number;
   readonly exitCode: number;
@@ -17,6 +20,11 @@ interface FakeJob {
   isCancelled: boolean;
   /** Slurm shows a state that nobody knows. */
   isStrange: boolean;
+}
+
+/** What becomes of a task of an array. */
+interface FakeTask extends Pick<FakeJob, 'durationMs' | 'exitCode'> {
+  readonly index: number;
 }
 
 /** Facts are told by bucket of this many Slurm ids, as the activity does. */
@@ -45,19 +53,32 @@ export class FakeSlurm {
   submit(
     job: Pick<FakeJob, 'campaignId' | 'jobKey' | 'submitMs' | 'durationMs' | 'exitCode'>,
     dependsOn: readonly Dependency[],
+    tasks: readonly FakeTask[] = [],
   ): SubmitOutcome {
     const { campaignId, jobKey } = job;
-    const known = this.find(campaignId, jobKey);
-    if (known) return { jobKey, status: 'adopted', jobId: known.jobId };
+    const [known] = this.named(campaignId, jobKey);
+    if (known) return { jobKey, status: 'adopted', jobId: known.jobId.replace(/_.*/, '') };
     const dependencies: FakeJob['dependencies'][number][] = [];
     for (const { key, condition } of dependsOn) {
-      const other = this.purgedKeys.has(key) ? undefined : this.find(campaignId, key);
-      if (!other) return { jobKey, status: 'deferred', message: `no job of ${key}` };
-      dependencies.push({ job: other, condition });
+      const others = this.purgedKeys.has(key) ? [] : this.named(campaignId, key);
+      if (others.length === 0) return { jobKey, status: 'deferred', message: `no job of ${key}` };
+      dependencies.push(...others.map((other) => ({ job: other, condition })));
     }
     const jobId = String(this.nextJobId++);
-    this.jobs.push({ ...job, jobId, dependencies, isCancelled: false, isStrange: false });
+    const common = { dependencies, isCancelled: false, isStrange: false };
+    for (const { index, ...own } of tasks) {
+      const task = { arrayKey: jobKey, jobKey: taskKey(jobKey, index), jobId: taskKey(jobId, index) };
+      this.jobs.push({ ...job, ...common, ...own, ...task });
+    }
+    if (tasks.length === 0) this.jobs.push({ ...job, ...common, jobId });
     return { jobKey, status: 'submitted', jobId };
+  }
+
+  /** The last job of a key, or the tasks of an array. */
+  private named(campaignId: string, key: string): FakeJob[] {
+    const tasks = this.jobs.filter((job) => job.campaignId === campaignId && job.arrayKey === key);
+    const job = this.find(campaignId, key);
+    return job ? [job, ...tasks] : tasks;
   }
 
   /** The controller dies and comes back without these jobs, and gives their ids to others. */

@@ -15,6 +15,7 @@ import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterAccess } from '../../src/domain/cluster-view.ts';
 import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
 import type { Dependency } from '../../src/domain/dependencies.ts';
+import { type JobArray, parseIndexes, taskKey } from '../../src/domain/job-array.ts';
 import type { ControlOutcome } from '../../src/domain/job-control.ts';
 import { type FailureType, failures } from '../../src/domain/failures.ts';
 import type { SlurmJwk } from '../../src/domain/slurm-jwt.ts';
@@ -28,6 +29,7 @@ export interface FakeContentJob {
   readonly key: string;
   readonly requeueLimit?: number;
   readonly dependsOn?: readonly Dependency[];
+  readonly array?: JobArray;
 }
 
 interface Fault {
@@ -289,14 +291,20 @@ export class FakeWorld {
         const slurm = this.slurmOf(request.clusterName);
         const submitMs = await this.now();
         const { campaignId } = request;
-        return request.jobs.map(({ jobKey, dependencies = [] }) => {
+        const endOf = (key: string) => ({
+          durationMs: (this.ownDurationSeconds.get(key) ?? this.jobDurationSeconds) * 1000,
+          exitCode: this.exitCodes.get(key) ?? 0,
+        });
+        return request.jobs.map(({ jobKey, indexes, dependencies = [] }) => {
           this.handedOver.push(jobKey);
           const message = this.refusals.get(jobKey);
           if (message !== undefined) return { jobKey, status: 'rejected', message };
-          const seconds = this.ownDurationSeconds.get(jobKey) ?? this.jobDurationSeconds;
-          const exitCode = this.exitCodes.get(jobKey) ?? 0;
-          const job = { campaignId, jobKey, submitMs, durationMs: seconds * 1000, exitCode };
-          return slurm.submit(job, dependencies);
+          const tasks = indexes === undefined ? [] : parseIndexes(indexes);
+          return slurm.submit(
+            { campaignId, jobKey, submitMs, ...endOf(jobKey) },
+            dependencies,
+            tasks.map((index) => ({ index, ...endOf(taskKey(jobKey, index)) })),
+          );
         });
       },
       observeSlurm: async (request: ObserveRequest) => {

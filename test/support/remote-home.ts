@@ -74,7 +74,8 @@ export class RemoteHome {
 
 /** A line of sacct, as the programs ask for it. */
 export function accountingRow(jobId: string, state: string, submit: number, comment: string): string {
-  const columns = [jobId, jobId, state, '0:0', 'None', submit, submit, submit, 'n1', 0, 'q', 'sim', 'name'];
+  const own = jobId.replace(/_.*/, '');
+  const columns = [own, jobId, state, '0:0', 'None', submit, submit, submit, 'n1', 0, 'q', 'sim', 'name'];
   return `${[...columns, comment].join(US)}\n`;
 }
 

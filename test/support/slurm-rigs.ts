@@ -4,7 +4,7 @@ import type { SlurmApiTrust } from '../../src/domain/slurm-api-spec.ts';
 import { expect } from 'vitest';
 import type { HeadNode } from '../../src/clients/slurm-gateway.ts';
 import type { SlurmRest } from '../../src/clients/slurm-rest.ts';
-import type { SlurmGatewayRig } from '../contract/slurm-gateway.contract.ts';
+import type { SlurmGatewayRig } from '../contract/slurm-gateway-jobs.ts';
 import type { SlurmCluster } from './slurm-cluster.ts';
 
 /** Another key than any head node has. */
@@ -64,7 +64,7 @@ function operatorOf(cluster: SlurmCluster): Omit<SlurmGatewayRig, 'gateway' | 'h
         .poll(async () => cluster.asSim('squeue', '--noheader', '--states=all', '--format=%i'), {
           timeout: 90_000,
         })
-        .not.toMatch(new RegExp(`^${jobId}$`, 'm'));
+        .not.toMatch(new RegExp(`^${jobId}(_.*)?$`, 'm'));
       await cluster.setMinJobAge(300);
     },
     async reachTimeLimit(jobId) {

@@ -12,6 +12,9 @@ readonly SBATCH_SECONDS=180
 # What is asked of each job; sacct joins repeated --format options, so a program that wants others sets them here.
 columns=JobIDRaw,JobID,State,ExitCode,Reason,Submit,Start,End,NodeList,Restarts,Partition,User,JobName,Comment
 are_columns_known=''
+# For awk, where $1 and $2 are JobIDRaw and JobID: the id of a job, of a task or several tasks (`7_4`, `7_[0-3%2]`) that
+# of their array.
+readonly ARRAY_ID='function array_id(id) { id = $1; if ($2 ~ /_/) { id = $2; sub(/_.*/, "", id) } return id }'
 
 # All jobs since $1 (seconds since 1970), or those that the further arguments select.
 accounting_since() {
@@ -27,7 +30,8 @@ accounting() {
     if [[ $(sacct --helpformat 2>&1) != *Restarts* ]]; then columns=${columns/,Restarts/,MaxRSS}; fi
     are_columns_known=1
   fi
-  SLURM_TIME_FORMAT=%s sacct --allocations --noheader --parsable2 --delimiter="$US" "$@" --format="$columns"
+  # Otherwise long lists of an array's tasks are cut off.
+  SLURM_BITSTR_LEN=0 SLURM_TIME_FORMAT=%s sacct --allocations --noheader --parsable2 --delimiter="$US" "$@" --format="$columns"
 }
 
 # Whether slurmctld has handed to accounting all that it had to say. Accounting that is asked after this knows the end
@@ -36,7 +40,7 @@ accounting_is_whole() {
   [[ $(sdiag 2>&1) =~ 'DBD Agent queue size:'\ *0([^0-9]|$) ]]
 }
 
-# Jobs of accounting, by id, that are those of ledger entries in $1 (lines `<comment> <id> <time>`) and have ended:
+# Jobs of accounting, by id, that are those of ledger entries in $1 (lines `<comment> <id> <time> …`) and have ended:
 # found by their comment, or, without one, by id and the moment of their submission. Each with its comment.
 ended_of() {
   local ids
@@ -46,12 +50,13 @@ ended_of() {
       NR == FNR { split($0, entry, " "); entries[entry[2]] = entries[entry[2]] entry[1] " " entry[3] "\n"; next }
       $3 ~ live { next }
       {
-        count = split(entries[$1], same_id, "\n")
+        count = split(entries[array_id()], same_id, "\n")
         for (i = 1; i < count; i++) {
           split(same_id[i], entry, " ")
           if ($NF == entry[1]) print
           else if ($NF == "" && $6 - entry[2] <= 5 && entry[2] - $6 <= sbatch_seconds) print $0 entry[1]
         }
-      }' <(printf '%s\n' "$1") -
+      }
+      '"$ARRAY_ID" <(printf '%s\n' "$1") -
   return "${PIPESTATUS[0]}"
 }

@@ -2,13 +2,14 @@
 # the head node's administrator, who does through sudo what Slurm lets only its operators do.
 #
 # Standard input: `<beginning of the comments, up to a slash> <action> <value> <number>`, and so many lines, each
-# `<rest of a comment> <restarts>`. Actions: `hold`, `release`, `requeue` (only a job that was restarted so often and
+# `<rest of a comment> <restarts>`, of an array's task with an underscore and its index behind the comment. Actions: `hold`, `release`, `requeue` (only a job that was restarted so often and
 # no more), `time-limit` (value: minutes), `nice` (value: a number).
 # Standard output: `pcp-answer`, then for each line `done <rest>`, `absent <rest>` (no live job), or
 # `refused <rest> <message of Slurm>`; `end` ends a whole answer, `unavailable <message>` one that is not.
 # shellcheck shell=bash
 LC_ALL=C
 readonly US=$'\x1f'
+export SLURM_BITSTR_LEN=0
 
 give_up() {
   printf 'unavailable %s\n' "${1//[$'\n\r']/ }"
@@ -21,10 +22,11 @@ IFS=' ' read -r beginning action value count || give_up 'the request did not arr
 
 me=$(id -un)
 declare -A id_of=() restarts_of=() user_of=()
-queue=$(squeue --noheader --all --Format="JobID:$US,RestartCnt:$US,UserName:$US,Comment:$US" 2>&1) || give_up "squeue: $queue"
+queue=$(squeue --noheader --all --array --Format="JobArrayID:$US,RestartCnt:$US,UserName:$US,Comment:$US" 2>&1) || give_up "squeue: $queue"
 while IFS=$US read -r id restarts user comment _; do
   [[ $comment == "$beginning"?* ]] || continue
   key=${comment#"$beginning"}
+  if [[ $id == *_* ]]; then key+=_${id#*_}; fi
   id_of[$key]=$id restarts_of[$key]=$restarts user_of[$key]=$user
 done <<<"$queue"
 

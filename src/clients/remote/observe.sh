@@ -8,7 +8,8 @@
 #   `nodes`: partition and reason of nodes that EC2 did not start, only where a job waits for nodes. With accounting also
 #   `accounting`: sacct's lines;
 #   `found`: the same of jobs of the epoch that neither shows although Slurm once accepted them;
-#   `lost`: `<comment> <id>` of those that Slurm has really forgotten.
+#   `lost`: `<comment> <id>` of those that Slurm has really forgotten; `<comment> <id> <index>,…` of an array's tasks of
+#   which it knows nothing, while it knows others.
 # `failed <program>: <message>` in place of a section's end ends the answer: half of the facts are none. `done` ends a
 # whole answer.
 # shellcheck shell=bash
@@ -35,10 +36,12 @@ format() {
   printf %s "${columns%,}"
 }
 
-export SLURM_TIME_FORMAT=%s
+# Slurm cuts long lists of an array's tasks off; that of 22.05 also where it shows them one by one.
+export SLURM_TIME_FORMAT=%s SLURM_BITSTR_LEN=0
 # What a section leaves: the text of its program.
 output=''
-section queue squeue --noheader --all --states=all --Format="$(format JobID JobArrayID State exit_code Reason \
+# A line for each task of an array: without --array, those that wait are one line, with all of their reasons.
+section queue squeue --noheader --all --states=all --array --Format="$(format JobID JobArrayID State exit_code Reason \
   SubmitTime StartTime EndTime NodeList RestartCnt Partition UserName Name Comment)"
 
 queue=$output
@@ -47,39 +50,83 @@ if [[ $queue =~ $US(Resources|ReqNodeNotAvail|Nodes required|NodeDown|PartitionD
   section nodes sinfo --noheader --Node --Format="$(format PartitionName Reason)"
 fi
 
-# Entries of the ledger, `<comment> <id> <time>`, whose job neither the queue in $1 nor accounting in $2 shows.
+# For awk: which tasks of which comment the lines of squeue and sacct show, in `known`; what a ledger entry misses.
+readonly KNOWN_TASKS='
+  function ranges(expression, parts) { sub(/%.*/, "", expression); return split(expression, parts, ",") }
+  function bounds(range, ends) { if (split(range, ends, /[-:]/) == 1) ends[2] = ends[1]; if (!(3 in ends)) ends[3] = 1 }
+  function note(comment, job,   parts, ends, count, i, task) {
+    known[comment]
+    if (!sub(/^[0-9]+_\[?/, "", job)) return
+    sub(/\]$/, "", job)
+    count = ranges(job, parts)
+    for (i = 1; i <= count; i++) {
+      delete ends
+      bounds(parts[i], ends)
+      for (task = ends[1] + 0; task <= ends[2]; task += ends[3]) known[comment, task]
+    }
+  }
+  function missing_tasks(comment, expression,   parts, ends, count, i, task, missing) {
+    count = ranges(expression, parts)
+    for (i = 1; i <= count; i++) {
+      delete ends
+      bounds(parts[i], ends)
+      for (task = ends[1] + 0; task <= ends[2]; task += ends[3])
+        if (!((comment, task) in known)) missing = missing (missing == "" ? "" : ",") task
+    }
+    return missing
+  }'
+
+# Entries of the ledger, `<comment> <id> <time> [<tasks>]`, whose job, or a task of it, neither the queue in $1 nor
+# accounting in $2 shows.
 missing_of() {
   local ledger="$HOME/.parallelcluster-provisioner/$epoch/ledger" now
   [[ -r $ledger ]] || return
   printf -v now '%(%s)T' -1
   # Jobs from before the period that accounting was asked for would only seem to be missing.
-  awk -F "$US" -v after="$((since + SBATCH_SECONDS))" -v before="$((now - SETTLED_SECONDS))" -v max="$MAX_MISSING" '
+  awk -F "$US" -v after="$((since + SBATCH_SECONDS))" -v before="$((now - SETTLED_SECONDS))" -v max="$MAX_MISSING" \
+    -v live="$LIVE_STATES" '
     FNR == 1 { part++ }
-    part == 1 { if (NF > 1) known[$(NF - 1)]; next }
-    part == 2 { known[$NF]; next }
-    split($0, entry, " ") == 4 && entry[1] == "job" { id[entry[2]] = entry[3]; time[entry[2]] = entry[4] }
+    part == 1 {
+      if (NF > 1) note($(NF - 1), $2)
+      if ($2 ~ /_/ && $3 ~ /^PENDING/) waits[$(NF - 1)]
+      next
+    }
+    part == 2 { if ($3 !~ live) note($NF, $2); else known[$NF]; next }
+    (count = split($0, entry, " ")) >= 4 && entry[1] == "job" {
+      comment = entry[2]
+      id[comment] = entry[3]; time[comment] = entry[4]; tasks[comment] = count > 4 ? " " entry[5] : ""
+    }
     END {
       for (comment in id) {
-        if (comment in known || time[comment] < after || time[comment] > before) continue
-        if (count++ < max) print comment, id[comment], time[comment]
+        if (time[comment] < after || time[comment] > before) continue
+        # As long as tasks of an array wait, the others can wait too: 22.05 does not show the last task of `0-8:2`.
+        if (comment in known && (tasks[comment] == "" || comment in waits)) continue
+        if (comment in known && missing_tasks(comment, substr(tasks[comment], 2)) == "") continue
+        if (found++ < max) print comment, id[comment], time[comment] tasks[comment]
       }
-    }' <(printf '%s\n' "$1") <(printf '%s\n' "$2") "$ledger"
+    }'"$KNOWN_TASKS" <(printf '%s\n' "$1") <(printf '%s\n' "$2") "$ledger"
 }
 
-# Entries in $1 without a job in $2.
+# Of entries in $1 those without a job in $2, queue or accounting; of arrays the tasks without one.
 lost_of() {
   awk -F "$US" '
-    NR == FNR { found[$NF]; next }
-    { split($0, entry, " "); if (!(entry[1] in found)) print entry[1], entry[2] }
-  ' <(printf '%s\n' "$2") <(printf '%s\n' "$1")
+    FNR == 1 { part++ }
+    part == 1 { if (NF > 1) note($(NF - 1), $2); next }
+    part == 2 { if (NF > 1) note($NF, $2); next }
+    {
+      count = split($0, entry, " ")
+      if (!(entry[1] in known)) { print entry[1], entry[2]; next }
+      if (count > 3 && (missing = missing_tasks(entry[1], entry[4])) != "") print entry[1], entry[2], missing
+    }'"$KNOWN_TASKS" <(printf '%s\n' "$3") <(printf '%s\n%s\n' "$2" "$4") <(printf '%s\n' "$1")
 }
 
 if [[ $since != - ]]; then
   section accounting accounting_since "$since" --allusers
   missing=$(missing_of "$queue" "$output")
   if [[ -n $missing ]] && accounting_is_whole; then
+    accounting=$output
     section found ended_of "$missing"
-    section lost lost_of "$missing" "$output"
+    section lost lost_of "$missing" "$output" "$queue" "$accounting"
   fi
 fi
 printf '%sdone\n' "$RS"

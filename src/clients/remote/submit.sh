@@ -2,8 +2,9 @@
 # behind accounting.sh.
 #
 # Standard input: `<epoch> <number of jobs> <seconds since 1970>`; for each job a line
-#   `<campaign> <key> <dependencies> <bytes of directory> <bytes of batch> <bytes of script> <bytes of exports>`, where
-#   dependencies are `-` or `<condition>:<key>,…` of the same campaign, each in Slurm or in a line before;
+#   `<campaign> <key> <dependencies> <array> <bytes of directory> <bytes of batch> <bytes of script> <bytes of exports>`;
+#   dependencies are `-` or `<condition>:<key>,…` of the same campaign, each in Slurm or in a line before (with
+#   `:<index>` behind it for one task of an array); array is `-` or what sbatch is told of it, e.g. `0-9,20%4`;
 # then the bytes of all jobs in that order. A directory that is not empty is created.
 # Standard output: `pcp-answer`, then one line for each job as soon as its fate is known:
 #   `submitted|adopted <campaign> <key> <job id>`, `rejected|deferred <campaign> <key> <message>`;
@@ -62,14 +63,18 @@ IFS=' ' read -r epoch job_count since || give_up 'the request did not arrive'
 root="$HOME/.parallelcluster-provisioner/$epoch"
 ledger="$root/ledger"
 
-campaigns=() keys=() waits=() sizes=() comments=() wanted=()
+campaigns=() keys=() waits=() arrays=() sizes=() comments=() wanted=()
 for ((i = 0; i < job_count; i++)); do
-  IFS=' ' read -r campaign key wait size || give_up 'the request was cut off'
-  campaigns+=("$campaign") keys+=("$key") waits+=("$wait") sizes+=("$size")
+  IFS=' ' read -r campaign key wait array size || give_up 'the request was cut off'
+  [[ $array =~ ^(-|[0-9,-]+(%[0-9]+)?)$ ]] || give_up 'the request is not one of ours'
+  campaigns+=("$campaign") keys+=("$key") waits+=("$wait") arrays+=("${array#-}") sizes+=("$size")
   comments+=("pcp/$epoch/$campaign/$key")
   [[ $wait == - ]] && continue
   IFS=, read -r -a dependencies <<<"$wait"
-  for dependency in "${dependencies[@]}"; do wanted+=("pcp/$epoch/$campaign/${dependency#*:}"); done
+  for dependency in "${dependencies[@]}"; do
+    IFS=: read -r _ key _ <<<"$dependency"
+    wanted+=("pcp/$epoch/$campaign/$key")
+  done
 done
 wanted+=("${comments[@]}")
 directories=() batches=() scripts=() exports=()
@@ -95,7 +100,7 @@ declare -A tried=() sent_time=() ledger_id=() ledger_time=() queue_id=() queue_t
 ledger_is_complete=0
 if [[ -s $ledger ]]; then
   ledger_is_complete=1
-  while IFS=' ' read -r word comment id time; do
+  while IFS=' ' read -r word comment id time _; do
     case $word in
       try) tried[$comment]=1 ;;
       sent) sent_time[$comment]=$id ;;
@@ -106,7 +111,7 @@ if [[ -s $ledger ]]; then
 fi
 
 # Our live jobs, and those that ended in the last minutes (MinJobAge).
-queue=$(SLURM_TIME_FORMAT=%s squeue --noheader --all --states=all --user="$(id -un)" --Format="JobID:$US,Comment:$US,SubmitTime:$US" \
+queue=$(SLURM_TIME_FORMAT=%s squeue --noheader --all --states=all --user="$(id -un)" --Format="ArrayJobID:$US,Comment:$US,SubmitTime:$US" \
   2>&1) || give_up "squeue: $queue"
 while IFS=$US read -r id comment time _; do
   queue_id[$comment]=$id queue_time[$comment]=$time
@@ -138,13 +143,20 @@ take_ended() {
   local comment id time
   while IFS=' ' read -r comment id time; do
     ended_id[$comment]=$id ended_time[$comment]=$time
-  done < <(select_wanted "$US" 14 <<<"$1" | awk -F "$US" -v live="$LIVE_STATES" '$3 !~ live { print $NF, $1, $6 }')
+  done < <(select_wanted "$US" 14 <<<"$1" | awk -F "$US" -v live="$LIVE_STATES" '$3 !~ live { print $NF, array_id(), $6 } '"$ARRAY_ID")
+}
+
+# Behind a `job` line of the ledger, of an array: its tasks, so that one of which Slurm knows nothing is missed.
+tasks_of() {
+  local array=${arrays[$1]%%%*}
+  printf %s "${array:+ $array}"
 }
 
 adopt() {
   local i=$1 id=$2 time=$3 comment=${comments[$1]}
   if [[ ${ledger_id[$comment]-} != "$id" ]]; then
-    printf 'try %s\njob %s %s %s\n' "$comment" "$comment" "$id" "$time" >>"$ledger" || give_up "cannot write $ledger"
+    printf 'try %s\njob %s %s %s%s\n' "$comment" "$comment" "$id" "$time" "$(tasks_of "$i")" >>"$ledger" ||
+      give_up "cannot write $ledger"
   fi
   say "adopted ${campaigns[i]} ${keys[i]} $id"
 }
@@ -191,6 +203,17 @@ for ((i = 0; i < job_count; i++)); do
   fi
 done
 
+# Slurm opens the output of a task before its wrapper could make a folder for it.
+add_task_folders() {
+  local range index ranges=()
+  IFS=, read -r -a ranges <<<"${arrays[$1]%%%*}"
+  for range in "${ranges[@]}"; do
+    for ((index = ${range%-*}; index <= ${range#*-}; index++)); do
+      folders+=("$root/jobs/${campaigns[$1]}/${keys[$1]}_$index")
+    done
+  done
+}
+
 # Folders and `try` lines of all new jobs first: one process instead of one for each. The ledger must be on the disk
 # before Slurm has a job: a head node that loses its power keeps both or neither.
 begin() {
@@ -198,9 +221,10 @@ begin() {
   for i in "${new_jobs[@]}"; do
     folders+=("$root/jobs/${campaigns[i]}/${keys[i]}")
     if [[ -n ${directories[i]-} ]]; then folders+=("${directories[i]}"); fi
+    add_task_folders "$i"
     tries+="try ${comments[i]}"$'\n'
   done
-  mkdir -p -- "${folders[@]}" && exec 8>>"$ledger" && printf %s "$tries" >&8 && sync --data "$ledger"
+  printf '%s\0' "${folders[@]}" | xargs -0 mkdir -p -- && exec 8>>"$ledger" && printf %s "$tries" >&8 && sync --data "$ledger"
 }
 
 # sbatches that run: number of the job, file descriptor of the answer. The oldest first.
@@ -223,6 +247,7 @@ run_sbatch() {
 
 start_job() {
   local i=$1 answer_fd options=(--parsable --comment="${comments[$1]}")
+  if [[ -n ${arrays[i]} ]]; then options+=(--array="${arrays[i]}"); fi
   # Without this, Slurm would keep a job for ever that waits for what cannot happen any more.
   if [[ -n $dependency ]]; then options+=(--dependency="$dependency" --kill-on-invalid-dep=yes); fi
   printf 'sent %s %(%s)T\n' "${comments[i]}" -1 >&8
@@ -241,7 +266,7 @@ finish_oldest() {
   id=${answer##*$'\n'}
   id=${id%%;*}
   if [[ $id =~ ^[0-9]+$ ]]; then
-    printf 'job %s %s %(%s)T\n' "${comments[i]}" "$id" -1 >&8
+    printf 'job %s %s %(%s)T%s\n' "${comments[i]}" "$id" -1 "$(tasks_of "$i")" >&8
     queue_id[${comments[i]}]=$id
     say "submitted ${campaigns[i]} ${keys[i]} $id"
   elif [[ -z $answer ]] || is_unavailable "$answer"; then
@@ -257,15 +282,16 @@ finish_oldest() {
 
 # What sbatch is to be told about dependencies, in `dependency`. Fails, with what is missing in `missing`.
 resolve_dependencies() {
-  local i=$1 each on dependencies=()
+  local i=$1 each on condition index dependencies=()
   dependency=''
   if [[ ${waits[i]} == - ]]; then return; fi
   IFS=, read -r -a dependencies <<<"${waits[i]}"
   for each in "${dependencies[@]}"; do
-    missing=${each#*:} on="pcp/$epoch/${campaigns[i]}/${each#*:}"
+    IFS=: read -r condition missing index <<<"$each"
+    on="pcp/$epoch/${campaigns[i]}/$missing"
     while [[ -n ${is_running[$on]-} ]]; do finish_oldest; done
     if [[ -z ${queue_id[$on]-} ]]; then return 1; fi
-    dependency+="${dependency:+,}${each%%:*}:${queue_id[$on]}"
+    dependency+="${dependency:+,}$condition:${queue_id[$on]}${index:+_$index}"
   done
 }
 
