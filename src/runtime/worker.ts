@@ -42,7 +42,10 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
   const aws = createAwsClients(config.aws);
   const loadKey = async (secretArn: string) => readPrivateKey(aws.secretsManager, secretArn);
   const ssh = new SlurmSsh({ loadPrivateKey: loadKey });
-  const gateway = new SlurmTransports({ ssh, rest: new SlurmRest({ loadSigningKey: loadKey }) });
+  const gateway = new SlurmTransports({
+    ssh,
+    rest: new SlurmRest({ loadSigningKey: loadKey, overSsh: ssh }),
+  });
   const worker = await Worker.create({
     connection: native,
     namespace,

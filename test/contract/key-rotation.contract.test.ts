@@ -21,7 +21,7 @@ import { startSlurmCluster } from '../support/slurm-cluster.ts';
 import type { SlurmCluster } from '../support/slurm-cluster.ts';
 import { newSigningKey, tokenWith } from '../support/slurm-rest.ts';
 import { withRestAccess } from '../support/slurm-rigs.ts';
-import { newCampaignId } from './slurm-gateway.contract.ts';
+import { newCampaignId } from './slurm-gateway-jobs.ts';
 
 /* Signing keys in an emulated Secrets Manager, Keycloak's in a file, and real daemons that go by them. */
 const aws = useEmulatedAws();
@@ -70,7 +70,7 @@ afterAll(async () => {
 /** As another worker, which holds no tokens yet. */
 function newWorker(): SlurmRest {
   const loadSigningKey = async (arn: string) => readPrivateKey(aws().clients.secretsManager, arn);
-  const gateway = new SlurmRest({ loadSigningKey });
+  const gateway = new SlurmRest({ loadSigningKey, overSsh: cluster.gateway });
   gateways.push(gateway);
   return gateway;
 }
