@@ -52,6 +52,10 @@ const clusterSpecFields = {
   idleTimeoutSeconds: z.int(),
   maxLifetimeSeconds: z.int(),
   slurmApi: z.object(slurmApiSpecFields).optional(),
+  scaledownIdleTimeSeconds: z
+    .int()
+    .optional()
+    .meta({ description: 'After which nodes without a job are powered down; 10 minutes if absent.' }),
 } satisfies Fields<ClusterSpec>;
 
 const clusterSpecSummaryFields = {
@@ -60,6 +64,7 @@ const clusterSpecSummaryFields = {
   idleTimeoutSeconds: z.int(),
   maxLifetimeSeconds: z.int(),
   slurmApi: clusterSpecFields.slurmApi,
+  scaledownIdleTimeSeconds: clusterSpecFields.scaledownIdleTimeSeconds,
 } satisfies Fields<ClusterSpecSummary>;
 
 const slurmApiFields = {

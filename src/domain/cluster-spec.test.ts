@@ -43,6 +43,16 @@ describe('what a caller may ask for', () => {
     ['an unknown field', { tier: 'debug', spot: true }, ['']],
     ['too short an idle time', { tier: 'debug', idleTimeoutSeconds: 4 }, ['idleTimeoutSeconds']],
     ['too long an idle time', { tier: 'debug', idleTimeoutSeconds: 604_801 }, ['idleTimeoutSeconds']],
+    [
+      'an idle time of nodes that is no whole minute',
+      { tier: 'debug', scaledownIdleTimeSeconds: 90 },
+      ['scaledownIdleTimeSeconds'],
+    ],
+    [
+      'an idle time of nodes below a minute',
+      { tier: 'debug', scaledownIdleTimeSeconds: 0 },
+      ['scaledownIdleTimeSeconds'],
+    ],
     ['too short a life', { tier: 'debug', maxLifetimeSeconds: 599 }, ['maxLifetimeSeconds']],
     ['too long a life', { tier: 'debug', maxLifetimeSeconds: 90 * 86_400 + 1 }, ['maxLifetimeSeconds']],
     ['a queue twice', { queues: [...manyQueues(2), ...manyQueues(1)] }, ['queues.2.name']],

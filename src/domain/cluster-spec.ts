@@ -36,6 +36,11 @@ export const clusterSpecInputSchema = z
       .max(90 * 86_400)
       .default(7 * 86_400),
     slurmApi: slurmApiSpecSchema.optional(),
+    /**
+     * A node that has run no job for this long is powered down (ParallelCluster's `ScaledownIdletime`, which counts
+     * whole minutes and is 10 minutes if absent); those of minCount never are.
+     */
+    scaledownIdleTimeSeconds: z.int().min(60).max(86_400).multipleOf(60).optional(),
   })
   .superRefine((spec, context) => {
     if ((spec.tier === undefined) === (spec.queues === undefined)) {
@@ -83,6 +88,7 @@ export interface ClusterSpec {
   readonly maxLifetimeSeconds: number;
   /** Absent where the cluster is to have no Slurm REST API. */
   readonly slurmApi?: SlurmApiSpec;
+  readonly scaledownIdleTimeSeconds?: number;
 }
 
 /** A specification without the details of its queues. */
@@ -96,13 +102,14 @@ export function summarizeSpec({ queues, ...rest }: ClusterSpec): ClusterSpecSumm
 
 /** Fills in what the caller left out. The result does not change when a later release changes a tier. */
 export function resolveClusterSpec(input: z.output<typeof clusterSpecInputSchema>): ClusterSpec {
-  const { tier, queues, idleTimeoutSeconds, maxLifetimeSeconds, slurmApi } = input;
+  const { tier, queues, idleTimeoutSeconds, maxLifetimeSeconds, slurmApi, scaledownIdleTimeSeconds } = input;
   return {
     tier: tier ?? 'custom',
     queues: tier ? z.array(queueSchema).parse(tiers[tier].queues) : (queues ?? []),
     idleTimeoutSeconds,
     maxLifetimeSeconds,
     ...(slurmApi && { slurmApi }),
+    ...(scaledownIdleTimeSeconds !== undefined && { scaledownIdleTimeSeconds }),
   };
 }
 

@@ -17,6 +17,7 @@ const clusterSpecSchema = z.strictObject({
   idleTimeoutSeconds: z.int().min(1),
   maxLifetimeSeconds: z.int().min(1),
   slurmApi: z.strictObject({ trust: z.enum(slurmApiTrusts), jobsOver: z.enum(jobTransports) }).optional(),
+  scaledownIdleTimeSeconds: z.int().min(60).multipleOf(60).optional(),
 });
 
 export const ensureRequestSchema = z.strictObject({ spec: clusterSpecSchema });

@@ -100,6 +100,13 @@ describe('the ParallelCluster configuration', () => {
     expect(endless).not.toHaveProperty('CustomSlurmSettings');
   });
 
+  test('powers idle nodes down when the specification says so, and else when ParallelCluster does', () => {
+    const settingsOf = (times: { scaledownIdleTimeSeconds?: number }) =>
+      configurationOf({ tier: 'debug', ...times }).Scheduling.SlurmSettings;
+    expect(settingsOf({ scaledownIdleTimeSeconds: 180 }).ScaledownIdletime).toBe(3);
+    expect(settingsOf({})).not.toHaveProperty('ScaledownIdletime');
+  });
+
   test('serves Slurm’s REST API on the head node only, with the keys there before slurmctld starts', () => {
     const scriptUri = 's3://provisioner-control/assets/slurm-rest-api.sh';
     const jwks = '{"keys":[{"kid":"é"}]}';

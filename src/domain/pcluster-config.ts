@@ -116,6 +116,9 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
       SlurmSettings: {
         EnableMemoryBasedScheduling: true,
         QueueUpdateStrategy: 'DRAIN',
+        ...(spec.scaledownIdleTimeSeconds !== undefined && {
+          ScaledownIdletime: spec.scaledownIdleTimeSeconds / 60,
+        }),
         // The private subnets have no endpoint for Route 53.
         Dns: { DisableManagedDns: true, UseEc2Hostnames: true },
         ...(settings.slurmDatabase && {

@@ -37,6 +37,8 @@ export interface HeadNode {
 export interface SlurmSettings {
   readonly EnableMemoryBasedScheduling: boolean;
   readonly QueueUpdateStrategy: 'DRAIN';
+  /** In minutes. */
+  readonly ScaledownIdletime?: number;
   readonly Dns: { readonly DisableManagedDns: boolean; readonly UseEc2Hostnames: boolean };
   readonly Database?: {
     readonly Uri: string;

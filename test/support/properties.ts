@@ -51,6 +51,7 @@ const queues: fc.Arbitrary<QueueInput> = fc.record(
 const times = {
   idleTimeoutSeconds: fc.integer({ min: 5, max: 7 * 86_400 }),
   maxLifetimeSeconds: fc.integer({ min: 600, max: 90 * 86_400 }),
+  scaledownIdleTimeSeconds: fc.integer({ min: 1, max: 1440 }).map((minutes) => minutes * 60),
 };
 
 /** Specifications as callers may send them. */
