@@ -41,6 +41,8 @@ describe('a job', () => {
     ['no CPU', { cpusPerTask: 0 }, ['cpusPerTask']],
     ['no time', { timeLimitSeconds: 0 }, ['timeLimitSeconds']],
     ['more than a year', { timeLimitSeconds: 365 * 86_400 + 1 }, ['timeLimitSeconds']],
+    ['a deadline without a time limit', { deadline: '2026-12-01T00:00:00Z' }, ['timeLimitSeconds']],
+    ['a deadline in no time zone', { deadline: '2026-12-01T00:00:00', timeLimitSeconds: 60 }, ['deadline']],
     ['no memory', { memoryMebibytesPerNode: 0 }, ['memoryMebibytesPerNode']],
     ['a relative folder', { workingDirectory: 'results' }, ['workingDirectory']],
     ['a module that is an option', { modules: ['--help'] }, ['modules.0']],
@@ -57,6 +59,7 @@ describe('a job', () => {
     [{ modules: ['use.own', 'neuron/9.0.1', 'gcc/13/x86_64'] }],
     [{ dependsOn: ['prepare', { key: 'a', condition: 'afterany' }] }],
     [{ timeLimitSeconds: 1 }],
+    [{ timeLimitSeconds: 60, deadline: '2026-12-01T00:00:00Z' }],
     [{ queue: 'prod-mpi', nodes: 20, tasks: 3840, cpusPerTask: 2, memoryMebibytesPerNode: 1024 }],
     [{ environment: { OMP_NUM_THREADS: '1', BASH_ENV: '/etc/profile', _X: '', PATH: "a'b\n$(c)" } }],
   ])('may have %j', (changes) => {

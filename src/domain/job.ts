@@ -87,6 +87,11 @@ export const jobSpecSchema = z
       .max(365 * 86_400)
       .optional(),
     /**
+     * ISO 8601 in UTC. Slurm gives the job up as soon as it can no longer end by then, its whole time limit counted
+     * (sbatch(1), `--deadline`); one that has started runs on.
+     */
+    deadline: z.iso.datetime().optional(),
+    /**
      * How often Slurm may requeue the job because a node failed, did not boot, or was taken for other work; never
      * because of the job's own end. 0: not at all. {@link DEFAULT_REQUEUE_LIMIT} if absent.
      */
@@ -106,6 +111,14 @@ export const jobSpecSchema = z
   .superRefine((job, context) => {
     if ((job.script === undefined) === (job.command === undefined)) {
       context.addIssue({ code: 'custom', path: ['script'], message: 'give either `script` or `command`' });
+    }
+    // sbatch refuses one without the other.
+    if (job.deadline !== undefined && job.timeLimitSeconds === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['timeLimitSeconds'],
+        message: 'is needed with `deadline`: Slurm must know how long the job may take',
+      });
     }
   });
 

@@ -268,16 +268,18 @@ describe('the directives', () => {
       cpusPerTask: 4,
       memoryMebibytesPerNode: 2048,
       timeLimitSeconds: 61,
+      deadline: '2026-12-01T00:00:00Z',
     });
-    const stated = ['partition', 'nodes', 'ntasks', 'cpus-per-task', 'mem', 'time'].map((name) =>
+    const stated = ['partition', 'nodes', 'ntasks', 'cpus-per-task', 'mem', 'time', 'deadline'].map((name) =>
       readDirective(script, name),
     );
-    expect(stated).toEqual(['big', '2', '8', '4', '2048M', '2']);
+    expect(stated).toEqual(['big', '2', '8', '4', '2048M', '2', 'uts1796083200']);
   });
 
   it('leave memory and time to the queue when the job names none', () => {
     expect(readDirective(render(), 'mem')).toBeUndefined();
     expect(readDirective(render(), 'time')).toBeUndefined();
+    expect(readDirective(render(), 'deadline')).toBeUndefined();
     expect(readDirective(render(), 'partition')).toBe('main');
     expect(readDirective(render(), 'job-name')).toBe('key-1');
   });

@@ -81,6 +81,18 @@ export function describeSlurmGateway(
       expect((await endOf('right')).state).toBe('succeeded');
     });
 
+    it('takes a job that can end before its deadline, and reports the refusal of one that cannot', async () => {
+      const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
+      const limited = { timeLimitSeconds: 600, command: ['true'] };
+      const answers = await submit(
+        { key: 'late', deadline: inSeconds(300), ...limited },
+        { key: 'in-time', deadline: inSeconds(1200), ...limited },
+      );
+      expect(answers).toMatchObject([{ status: 'rejected' }, { status: 'submitted' }]);
+      expect(answers[0]).toHaveProperty('message', expect.stringContaining('time limit is invalid'));
+      expect((await endOf('in-time')).state).toBe('succeeded');
+    });
+
     it('cancels one job, then all of a campaign, and says when none is left', async () => {
       await submit({ key: 'a', command: ['sleep', '100'] }, { key: 'ab', command: ['sleep', '100'] });
       await rig.gateway.cancel(rig.head, { campaignId: jobs.campaignId, jobKeys: ['a'] });

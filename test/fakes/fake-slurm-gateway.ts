@@ -92,6 +92,10 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
         const message = 'Batch job submission failed: Invalid partition name specified';
         return { jobKey: spec.key, status: 'rejected', message };
       }
+      if (isTooLate(spec)) {
+        const message = 'Batch job submission failed: Requested time limit is invalid';
+        return { jobKey: spec.key, status: 'rejected', message };
+      }
       const waitsFor = dependencies.map(({ key, condition, arrayTaskId }) => ({
         condition,
         jobs: this.#jobsOf(jobComment({ ...reference, jobKey: key })).filter(
@@ -354,4 +358,9 @@ function isMet({ waitsFor }: FakeJob): boolean | undefined {
     const isOk = jobs.every(({ fact }) => fact.state === 'COMPLETED');
     return condition === 'afterany' || isOk === (condition === 'afterok');
   });
+}
+
+/** As slurmctld refuses it. */
+function isTooLate({ deadline, timeLimitSeconds = 0 }: JobSpec): boolean {
+  return deadline !== undefined && Date.parse(deadline) < Date.now() + timeLimitSeconds * 1000;
 }
