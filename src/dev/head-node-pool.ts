@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { CloudOptions } from './head-node/cloud-options.ts';
 import { startDatabaseNode } from './head-node/database-node.ts';
 import type { BindMount, HeadNodeSpec } from './head-node/head-node-spec.ts';
 import type { ExecResult } from './head-node/node-process.ts';
@@ -28,6 +29,7 @@ interface HeadNodePoolContext {
   readonly onProgress: (detail: string) => void;
   /** Gives the start up. */
   readonly signal?: AbortSignal | undefined;
+  readonly cloud?: Partial<CloudOptions>;
 }
 
 /** Makes whatever starts head nodes. */
@@ -55,11 +57,11 @@ async function startPool(
   context: HeadNodePoolContext,
   bindsFor: (image: string) => Promise<BindMount[]>,
 ): Promise<SlurmNodePool> {
-  const { directory, cacheDirectory, onProgress, signal } = context;
+  const { directory, cacheDirectory, onProgress, signal, cloud = {} } = context;
   const image = await ensureRootImage({ cacheDir: cacheDirectory, onProgress, signal });
   const binds = await bindsFor(image);
   const database = await startDatabaseNode({ image, stateDirectory: join(directory, 'database'), signal });
-  const headNodes = new HeadNodes({ image, database, stateDirectory: join(directory, 'clusters') });
+  const headNodes = new HeadNodes({ image, database, stateDirectory: join(directory, 'clusters'), cloud });
   return {
     start: async (spec: HeadNodeSpec) =>
       headNodes.start({ ...spec, binds: [...(spec.binds ?? []), ...binds] }),

@@ -56,7 +56,7 @@ describe('head nodes', () => {
     await submit('cluster-Other', 'from-other', '#!/bin/bash\nexit 3');
     expect(await finishedJobs('cluster-one')).toEqual(['from-one|sim|COMPLETED']);
     expect(await finishedJobs('cluster-Other')).toEqual(['from-other|sim|FAILED']);
-    expect(await asJobUser(rig, 'cluster-one', ['cat', 'from-one.out'])).toBe('debug-dy-t3-1');
+    expect(await asJobUser(rig, 'cluster-one', ['cat', 'from-one.out'])).toBe('debug-st-t3-1');
     const find = ['find', '/home', '/scratch', '/tmp', '-name', '*one*', '-type', 'f'];
     const seenByOne = await rig.headNodes.exec('cluster-one', find);
     expect(seenByOne.stdout.split('\n')).toContain('/scratch/one');
@@ -66,7 +66,10 @@ describe('head nodes', () => {
 
   it('have one partition for each queue and nodes named as ParallelCluster names them', async () => {
     const queues = [
-      { name: 'debug', computeResources: [{ name: 't3', instanceType: 't3.micro', maxCount: 8 }] },
+      {
+        name: 'debug',
+        computeResources: [{ name: 't3', instanceType: 't3.micro', minCount: 1, maxCount: 2 }],
+      },
       {
         name: 'mem',
         computeResources: [{ name: 'm5', instanceType: 'm5.8xlarge', maxCount: 1 }],
@@ -76,9 +79,9 @@ describe('head nodes', () => {
     await rig.headNodes.start(smallCluster('queues', { queues }));
     const partitions = await asJobUser(rig, 'queues', ['sinfo', '-h', '-N', '-o', '%P %l %N %T']);
     expect(partitions.split('\n').toSorted()).toEqual([
-      'debug* infinite debug-dy-t3-1 idle',
-      'debug* infinite debug-dy-t3-2 idle',
-      'mem 2:00:00 mem-dy-m5-1 idle',
+      'debug* infinite debug-dy-t3-1 idle~',
+      'debug* infinite debug-st-t3-1 idle',
+      'mem 2:00:00 mem-dy-m5-1 idle~',
     ]);
   });
 
@@ -165,7 +168,7 @@ describe('the end of a head node', () => {
     const node = await rig.headNodes.start(smallCluster('stopped'));
     const namespace = await namespaceOf(node.pid);
     expect(await isConfigured(node.address)).toBe(true);
-    expect(await listenersOn(node.address)).toEqual(expect.arrayContaining([22, 6817, 6818, 6819]));
+    expect(await listenersOn(node.address)).toEqual(expect.arrayContaining([22, 6817, 6819, 7000]));
     await rig.headNodes.stop('stopped');
     await rig.headNodes.stop('stopped');
     expect(await processesIn(namespace)).toEqual([]);
@@ -196,6 +199,36 @@ describe('the end of a head node', () => {
     const again = await rig.headNodes.start(spec);
     expect(again.address).toBe(node.address);
     expect(await finishedJobs('killed')).toEqual(['long|sim|NODE_FAIL', 'short|sim|COMPLETED']);
+  });
+
+  it('by SIGKILL loses no node: those that ran come back with it, and one that had failed can be asked again', async () => {
+    const computeResources = [{ name: 't3', instanceType: 't3.micro', maxCount: 3 }];
+    const spec = smallCluster('nodes-back', { queues: [{ name: 'debug', computeResources }] });
+    const { pid } = await rig.headNodes.start(spec);
+    const asRoot = async (script: string) =>
+      (await rig.headNodes.exec('nodes-back', ['bash', '-c', script])).stdout;
+    const states = async () => (await asRoot(`sinfo -h -N -o '%N %T'`)).trim().split('\n');
+    await asRoot(`echo 'debug-dy-t3-1 InsufficientInstanceCapacity' >/var/lib/stand-in-ec2/faults`);
+    for (const number of [1, 2]) {
+      const wish = `#!/bin/bash\n#SBATCH --no-requeue --nodelist=debug-dy-t3-${number}\ntrue`;
+      await submit('nodes-back', `on-${number}`, wish);
+    }
+    expect(await finishedJobs('nodes-back')).toEqual(['on-1|sim|NODE_FAIL', 'on-2|sim|COMPLETED']);
+    expect(await states()).toEqual([
+      expect.stringContaining('debug-dy-t3-1 down'),
+      'debug-dy-t3-2 idle',
+      'debug-dy-t3-3 idle~',
+    ]);
+    // slurmctld saves its state every 5 s.
+    await asJobUser(rig, 'nodes-back', ['sleep', '7']);
+    process.kill(pid, 'SIGKILL');
+    await vi.waitFor(() => expect(rig.headNodes.list()).toEqual([]), { timeout: 2000 });
+
+    await rig.headNodes.start(spec);
+    expect(await states()).toContain('debug-dy-t3-2 idle');
+    await vi.waitFor(async () => expect(await states()).toContain('debug-dy-t3-1 idle~'), {
+      timeout: 20_000,
+    });
   });
 
   it("comes when a custom action fails, with the action's output, and leaves nothing", async () => {

@@ -37,7 +37,7 @@ describe('creating a cluster', () => {
         {
           name: 'debug',
           maxTimeSeconds: 86_400,
-          computeResources: [{ name: 't3', instanceType: 't3.micro', maxCount: 8 }],
+          computeResources: [{ name: 't3', instanceType: 't3.micro', minCount: 0, maxCount: 8 }],
         },
       ],
       onNodeStart: [],

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { CloudOptions } from '../../src/dev/head-node/cloud-options.ts';
 import { startDatabaseNode } from '../../src/dev/head-node/database-node.ts';
 import type { DatabaseNode } from '../../src/dev/head-node/database-node.ts';
 import type { HeadNodeSpec } from '../../src/dev/head-node/head-node-spec.ts';
@@ -23,12 +24,14 @@ export interface HeadNodeRigOptions {
   readonly baseDirectory?: string;
   /** Decides the generation of Slurm; the current one if none is given. */
   readonly suite?: RootImageSuite;
+  readonly cloud?: Partial<CloudOptions>;
 }
 
 /** Starts the database; clusters are started by the tests. Builds the root image when the cache has none (70 s). */
 export async function startHeadNodeRig({
   baseDirectory,
   suite = 'trixie',
+  cloud = {},
 }: HeadNodeRigOptions = {}): Promise<HeadNodeRig> {
   const image = await ensureRootImage({
     cacheDir: readDevEnvironment().cacheDirectory,
@@ -39,7 +42,7 @@ export async function startHeadNodeRig({
   const stateDirectory = join(base, 'clusters');
   await mkdir(stateDirectory, { recursive: true });
   const database = await startDatabaseNode({ image, stateDirectory: join(base, 'database') });
-  const headNodes = new HeadNodes({ image, database, stateDirectory });
+  const headNodes = new HeadNodes({ image, database, stateDirectory, cloud });
   return {
     headNodes,
     database,
@@ -58,7 +61,7 @@ useradd --create-home --shell /bin/bash --password '*' "$1"
 echo "created $1"
 `;
 
-/** A cluster of one queue, whose custom action creates the job user `sim`, as on the platform. */
+/** A cluster of one queue with two nodes that always run, whose custom action creates the job user `sim`, as on the platform. */
 export function smallCluster(clusterName: string, changes: Partial<HeadNodeSpec> = {}): HeadNodeSpec {
   return {
     clusterName,
@@ -67,7 +70,7 @@ export function smallCluster(clusterName: string, changes: Partial<HeadNodeSpec>
     queues: [
       {
         name: 'debug',
-        computeResources: [{ name: 't3', instanceType: 't3.micro', maxCount: 8 }],
+        computeResources: [{ name: 't3', instanceType: 't3.micro', minCount: 2, maxCount: 2 }],
         maxTimeSeconds: 3600,
       },
     ],

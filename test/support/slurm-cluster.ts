@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import ssh2 from 'ssh2';
 import type { HeadNode } from '../../src/clients/slurm-gateway.ts';
 import { SlurmSsh } from '../../src/clients/slurm-ssh.ts';
-import type { HeadNodeSpec } from '../../src/dev/head-node/head-node-spec.ts';
+import type { CloudOptions } from '../../src/dev/head-node/cloud-options.ts';
+import type { HeadNodeSpec, Queue } from '../../src/dev/head-node/head-node-spec.ts';
 import type { ExecResult } from '../../src/dev/head-node/node-process.ts';
 import { newEpochId } from '../../src/domain/ids.ts';
 import type { RootImageSuite } from '../../src/dev/head-node/root-image.ts';
@@ -43,26 +44,37 @@ export interface SlurmCluster {
 
 const CLUSTER = 'slurm-contract';
 
-export interface SlurmClusterOptions extends Pick<HeadNodeSpec, 'customSlurmSettings'> {
+export interface SlurmClusterOptions extends Pick<
+  HeadNodeSpec,
+  'customSlurmSettings' | 'scaledownIdleTimeMinutes'
+> {
+  /** So many nodes that are started when a job wants them, `debug-dy-t3-<n>`, in place of those that always run. */
+  readonly dynamicNodes?: number;
+  readonly cloud?: Partial<CloudOptions>;
   /** Decides the generation of Slurm; the current one if none is given. */
   readonly suite?: RootImageSuite;
   /** Serves Slurm's REST API as well, for tokens of these keys. */
   readonly restApi?: SlurmRestTrust;
 }
 
-/** Starts a cluster of one queue `debug` with two nodes. */
+/** Starts a cluster of one queue `debug` with two nodes that always run. */
 export async function startSlurmCluster({
   suite = 'trixie',
   restApi,
   customSlurmSettings = {},
+  scaledownIdleTimeMinutes,
+  dynamicNodes,
+  cloud = {},
 }: SlurmClusterOptions = {}): Promise<SlurmCluster> {
-  const rig = await startHeadNodeRig({ suite });
+  const rig = await startHeadNodeRig({ suite, cloud });
   const keys = ssh2.utils.generateKeyPairSync('ed25519');
   const createUser = await readFile(new URL('../../assets/create-job-user.sh', import.meta.url));
   const rest = restApi && (await slurmRestActions(restApi));
   const spec = smallCluster(CLUSTER, {
     // One key opens both accounts.
     adminPublicKey: keys.public.trim(),
+    ...(dynamicNodes !== undefined && { queues: [dynamicQueue(dynamicNodes)] }),
+    ...(scaledownIdleTimeMinutes !== undefined && { scaledownIdleTimeMinutes }),
     customSlurmSettings: { AccountingStoreFlags: 'job_comment', ...customSlurmSettings, ...rest?.settings },
     ...(rest && { onNodeStart: [rest.onNodeStart] }),
     onNodeConfigured: [
@@ -139,4 +151,8 @@ export async function startSlurmCluster({
       await rig.close();
     },
   };
+}
+
+function dynamicQueue(maxCount: number): Queue {
+  return { name: 'debug', computeResources: [{ name: 't3', instanceType: 't3.micro', maxCount }] };
 }

@@ -2,15 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { access, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ComputeNode } from './compute-nodes.ts';
+import type { CloudOptions } from './cloud-options.ts';
+import type { ComputeNodes } from './compute-nodes.ts';
 import type { BindMount, CustomAction, HeadNodeSpec } from './head-node-spec.ts';
 import {
   renderCfnConfig,
-  renderComputeNodeList,
+  renderEc2Settings,
   renderHosts,
   renderSlurmConf,
   renderSlurmdbdConf,
   renderSshdConfig,
+  renderStaticNodes,
 } from './slurm-config.ts';
 import type { AccountingDatabase, HeadNodeAddress } from './slurm-config.ts';
 
@@ -18,28 +20,37 @@ import type { AccountingDatabase, HeadNodeAddress } from './slurm-config.ts';
 export interface ClusterSeed {
   spec: HeadNodeSpec;
   head: HeadNodeAddress;
-  nodes: readonly ComputeNode[];
+  nodes: readonly ComputeNodes[];
+  cloud: CloudOptions;
   database: AccountingDatabase;
 }
 
 /** Length of the keys that `mungekey` makes, in bytes. */
 const MUNGE_KEY_BYTES = 128;
-const SCRIPTS = ['task-prolog.sh', 'compute-node.sh', 'systemctl.sh'];
+const SCRIPTS = [
+  'task-prolog.sh',
+  'compute-node.sh',
+  'cloud-nodes.sh',
+  'slurm-power.sh',
+  'nodes-up-prolog.sh',
+  'systemctl.sh',
+];
 
 /**
  * Writes everything that the init script installs into the node. Values reach the node only as files, never as
  * shell code. Repeated for a node's second start: all is written anew but the munge key.
  */
 export async function writeClusterSeed(seedDirectory: string, seed: ClusterSeed): Promise<void> {
-  const { spec, head, nodes, database } = seed;
+  const { spec, head, nodes, cloud, database } = seed;
   const files: Record<string, string> = {
-    'slurm.conf': renderSlurmConf(spec, head, nodes),
+    'slurm.conf': renderSlurmConf(spec, head, nodes, cloud),
     'slurmdbd.conf': renderSlurmdbdConf(head, database),
     'cgroup.conf': 'CgroupPlugin=disabled\n',
     sshd_config: renderSshdConfig(head),
     hosts: renderHosts(head, nodes),
     cfnconfig: renderCfnConfig(spec),
-    'compute-nodes': renderComputeNodeList(nodes),
+    'ec2-settings': renderEc2Settings(cloud),
+    'static-nodes': renderStaticNodes(nodes),
     'admin.pub': `${spec.adminPublicKey.trim()}\n`,
     binds: nulTerminated((spec.binds ?? []).flatMap(bindFields)),
   };

@@ -1,10 +1,13 @@
-# Role `cluster`: munged, sshd, slurmdbd, slurmctld and the slurmd of a ParallelCluster head node. Sourced by init.sh.
+# Role `cluster`: munged, sshd, slurmdbd and slurmctld of a ParallelCluster head node, which starts compute nodes when Slurm
+# wants them. Sourced by init.sh.
 # Environment: ADMIN_USER, SLURM_CLUSTER.
 # shellcheck shell=bash
 
 seed=/run/seed
 custom_action_marker=/var/lib/custom-actions-done
 restart_marker=/var/spool/slurmctld/.ran
+scripts=/opt/parallelcluster/scripts/slurm
+ec2=/var/lib/stand-in-ec2
 
 install_configuration() {
   mkdir -p /run/{munge,sshd,slurm} /var/log/{munge,slurm,parallelcluster} /var/spool/slurmctld /var/lib/munge
@@ -18,6 +21,7 @@ install_configuration() {
   if [[ $(slurmctld -V) == *' 22.'* ]]; then echo 'CgroupPlugin=cgroup/v1' >/etc/slurm/cgroup.conf; fi
   install -m 755 "$seed/task-prolog.sh" "$seed/compute-node.sh" /etc/slurm/
   install -m 755 "$seed/systemctl.sh" /usr/local/bin/systemctl
+  install_power_saving
   # What a custom action has added stays: ParallelCluster writes the file once. The password of the database is new.
   local added
   added=$(grep -s '^AuthAlt' /etc/slurm/slurmdbd.conf || true)
@@ -28,6 +32,17 @@ install_configuration() {
   if [ ! -e /etc/ssh/ssh_host_ed25519_key ]; then
     ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
   fi
+}
+
+# The programs by which Slurm powers nodes up and down. They run as root, by sudo, as on ParallelCluster.
+install_power_saving() {
+  mkdir -p "$scripts" "$ec2/instances" /run/slurm/up
+  install -m 755 "$seed/cloud-nodes.sh" "$seed/nodes-up-prolog.sh" "$scripts"
+  install -m 755 "$seed/slurm-power.sh" "$scripts/slurm_resume"
+  ln -sf slurm_resume "$scripts/slurm_suspend"
+  install -m 644 "$seed/ec2-settings" "$ec2/settings"
+  install -o slurm -m 644 /dev/null /var/log/parallelcluster/cloud-nodes.log
+  printf 'slurm ALL=(root) NOPASSWD: %s\n' "$scripts/cloud-nodes.sh" | install -m 440 /dev/stdin /etc/sudoers.d/80-slurm
 }
 
 # A password that matches nothing, not a locked account: sshd without PAM refuses locked ones even with a key.
@@ -67,30 +82,30 @@ start_controller() {
   daemon exec_as slurm slurmctld -D >/var/log/slurm/slurmctld.out 2>&1
   slurmctld_pid=$!
   await_port 6817 slurmctld
+}
+
+power() { timeout 30 "$scripts/cloud-nodes.sh" "$@" 3<&- 4>&- >>/var/log/parallelcluster/cloud-nodes.log 2>&1; }
+
+# Those that always run, and after a crash those that ran.
+start_compute_nodes() {
+  local nodes down
+  if [ -e "$restart_marker" ]; then
+    # Their reset was lost with the crash.
+    down=$(sinfo -h -N -t down -o %N | sort -u | paste -sd ,)
+    if [ -n "$down" ]; then power reset "$down"; fi
+  fi
+  nodes=$(scontrol show hostlist "$( (cat "$seed/static-nodes"; ls "$ec2/instances") | xargs -rn 1 scontrol show hostnames | sort -u | paste -sd ,)")
   # After a crash the jobs of the former life are gone with their processes, but Slurm believes that they run:
   # taking the nodes down requeues or fails them at once.
-  if [ -e "$restart_marker" ]; then
-    scontrol update nodename=ALL state=down reason='head node restarted'
-    scontrol update nodename=ALL state=resume
+  if [ -n "$nodes" ] && [ -e "$restart_marker" ]; then
+    scontrol update nodename="$nodes" state=down reason='head node restarted'
+    scontrol update nodename="$nodes" state=resume
   fi
   touch "$restart_marker"
-}
-
-start_compute_nodes() {
-  local name port
-  slurmd_pids=()
-  while read -r name port; do
-    mkdir -p "/var/spool/slurmd/$name"
-    daemon unshare --uts /etc/slurm/compute-node.sh "$name" >"/var/log/slurm/slurmd.$name.out" 2>&1
-    slurmd_pids+=("$!")
-  done <"$seed/compute-nodes"
-  while read -r name port; do await_port "$port" "slurmd $name"; done <"$seed/compute-nodes"
-  await 30 nodes_usable || fail "not all compute nodes became idle: $(sinfo -h -N -o '%N %T' | tr '\n' ' ')"
-}
-
-nodes_usable() {
-  local states
-  states=$(sinfo -h -N -o %T) && [ -n "$states" ] && ! grep -qvE '^(idle|mixed|allocated|completing)$' <<<"$states"
+  if [ -n "$nodes" ]; then
+    power restart "$nodes" ||
+      fail "not all compute nodes came up: $(sinfo -h -N -n "$nodes" -o '%N %T' | tr '\n' ' ')"
+  fi
 }
 
 # Those of one stage, on-node-start or on-node-configured. Each is a folder: `script`, and `args` with a NUL character
@@ -110,9 +125,7 @@ run_custom_actions() {
 }
 
 start_daemons() {
-  local slurmd_ports
-  mapfile -t slurmd_ports < <(cut -d ' ' -f 2 "$seed/compute-nodes")
-  refuse_taken_ports 22 6817 6819 "${slurmd_ports[@]}"
+  refuse_taken_ports 22 6817 6819
   install_configuration
   create_admin_user
   run_custom_actions on-node-start
@@ -130,7 +143,8 @@ start_daemons() {
 # The controller first: it saves its state on SIGTERM, and still reports to slurmdbd while it does.
 stop_daemons() {
   trap '' TERM
-  kill -TERM "$sshd_pid" "$slurmctld_pid" "${slurmd_pids[@]}"
+  kill -TERM "$sshd_pid" "$slurmctld_pid"
+  pkill -TERM '^slurmd(-wlm)?$'
   wait "$slurmctld_pid"
   kill -TERM "$slurmdbd_pid"
   wait "$slurmdbd_pid"

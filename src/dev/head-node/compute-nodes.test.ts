@@ -1,50 +1,39 @@
 import { describe, expect, it } from 'vitest';
-import { planComputeNodes } from './compute-nodes.ts';
+import { nodeList, nodeNames, planComputeNodes, portList } from './compute-nodes.ts';
 import type { Queue } from './head-node-spec.ts';
 
-function queue(name: string, ...maxCounts: number[]): Queue {
+function queue(name: string, ...counts: [minCount: number, maxCount: number][]): Queue {
   return {
     name,
-    computeResources: maxCounts.map((maxCount, index) => ({
+    computeResources: counts.map(([minCount, maxCount], index) => ({
       name: `cr${index + 1}`,
       instanceType: 'c7a.48xlarge',
+      minCount,
       maxCount,
     })),
   };
 }
 
-const namesOf = (queues: Queue[]) => planComputeNodes(queues).map((node) => node.name);
-
 describe('planComputeNodes', () => {
-  it('names nodes as ParallelCluster does, at most two for a compute resource', () => {
-    expect(namesOf([queue('debug', 8)])).toEqual(['debug-dy-cr1-1', 'debug-dy-cr1-2']);
-  });
-
-  it('has no more nodes than the compute resource may have instances', () => {
-    expect(namesOf([queue('debug', 1)])).toEqual(['debug-dy-cr1-1']);
-  });
-
-  it('gives every queue a node before any compute resource gets its second', () => {
-    const names = namesOf([queue('a', 20, 20, 20), queue('b', 20, 20), queue('c', 20)]);
-    expect(names).toEqual([
-      'a-dy-cr1-1',
-      'b-dy-cr1-1',
-      'c-dy-cr1-1',
+  it('has MinCount static nodes and further ones up to MaxCount, named as ParallelCluster names them', () => {
+    const plan = planComputeNodes([queue('a', [0, 20], [2, 3]), queue('b', [1, 1])]);
+    expect(plan.map(nodeList)).toEqual(['a-dy-cr1-[1-20]', 'a-st-cr2-[1-2]', 'a-dy-cr2-1', 'b-st-cr1-1']);
+    expect(plan.flatMap(nodeNames).slice(18, 23)).toEqual([
+      'a-dy-cr1-19',
+      'a-dy-cr1-20',
+      'a-st-cr2-1',
+      'a-st-cr2-2',
       'a-dy-cr2-1',
-      'a-dy-cr3-1',
-      'b-dy-cr2-1',
-      'a-dy-cr1-2',
-      'b-dy-cr1-2',
     ]);
   });
 
-  it("gives every node a port of its own, past the ports of Slurm's other daemons", () => {
-    const ports = planComputeNodes([queue('a', 2, 2)]).map((node) => node.port);
-    expect(ports).toEqual([6818, 6821, 6822, 6823]);
+  it('gives every node a port of its own', () => {
+    const plan = planComputeNodes([queue('a', [0, 20], [2, 3])]);
+    expect(plan.map(portList)).toEqual(['[7000-7019]', '[7020-7021]', '7022']);
   });
 
-  it('refuses more queues than it has nodes for', () => {
-    const queues = Array.from({ length: 9 }, (_, index) => queue(`q${index}`, 1));
-    expect(() => planComputeNodes(queues)).toThrow('9 are too many');
+  it('refuses more nodes than it has ports for', () => {
+    const queues = Array.from({ length: 26 }, (_, index) => queue(`q${index}`, [0, 1000]));
+    expect(() => planComputeNodes(queues)).toThrow('26000 nodes are too many');
   });
 });

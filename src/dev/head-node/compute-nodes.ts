@@ -1,59 +1,76 @@
 import { HeadNodeSpecError } from './head-node-spec.ts';
 import type { Queue } from './head-node-spec.ts';
 
-/** One real `slurmd` with a hostname of its own. */
-export interface ComputeNode {
-  /** As ParallelCluster names dynamic nodes: `<queue>-dy-<compute resource>-<number>`. */
-  name: string;
+/**
+ * Nodes that differ in their numbers only, named as ParallelCluster names them:
+ * `<queue>-<st or dy>-<compute resource>-[1-<count>]`. Static ones (MinCount) always run; dynamic ones (up to MaxCount)
+ * are started when Slurm wants them, each a real `slurmd` with a host name of its own.
+ */
+export interface ComputeNodes {
+  kind: 'static' | 'dynamic';
   queue: string;
   computeResource: string;
   instanceType: string;
-  /** All nodes of a cluster share one address, so each has a port of its own. */
-  port: number;
+  count: number;
+  /** All nodes of a cluster share one address, so each has a port of its own: this and the following ones. */
+  firstPort: number;
 }
 
-/** Each `slurmd` is a process on the developer's own machine. */
-const MAX_NODES_PER_CLUSTER = 8;
-const MAX_NODES_PER_COMPUTE_RESOURCE = 2;
-/** 6817 to 6820 are Slurm's own default ports; slurmd's is 6818. */
-const FIRST_PORT = 6818;
-const FURTHER_PORTS_FROM = 6821;
+/** Above the ports of Slurm's other daemons, below those that Linux gives to clients. */
+const FIRST_PORT = 7000;
+const LAST_PORT = 32_767;
 
 /**
- * The nodes that stand for these queues: first one for each queue, then one for each compute resource, then second
- * ones, until eight are there.
+ * All nodes that these queues may have.
  *
- * @throws HeadNodeSpecError for more queues than nodes: a partition without nodes would keep jobs waiting for ever.
+ * @throws HeadNodeSpecError for more nodes than there are ports.
  */
-export function planComputeNodes(queues: readonly Queue[]): ComputeNode[] {
-  if (queues.length > MAX_NODES_PER_CLUSTER) {
+export function planComputeNodes(queues: readonly Queue[]): ComputeNodes[] {
+  let nextPort = FIRST_PORT;
+  const plan = queues.flatMap((queue) =>
+    queue.computeResources.flatMap(({ name, instanceType, minCount = 0, maxCount }) =>
+      (
+        [
+          ['static', minCount],
+          ['dynamic', maxCount - minCount],
+        ] as const
+      )
+        .filter(([, count]) => count > 0)
+        .map(([kind, count]) => {
+          const firstPort = nextPort;
+          nextPort += count;
+          return { kind, queue: queue.name, computeResource: name, instanceType, count, firstPort };
+        }),
+    ),
+  );
+  if (nextPort > LAST_PORT + 1) {
     throw new HeadNodeSpecError(
-      `queues: ${queues.length} are too many, the embedded stack has ${MAX_NODES_PER_CLUSTER} nodes per cluster`,
+      `queues: ${nextPort - FIRST_PORT} nodes are too many, the embedded stack has ports for ${LAST_PORT + 1 - FIRST_PORT}`,
     );
   }
-  return queues
-    .flatMap(candidates)
-    .toSorted((one, other) => one.rank - other.rank)
-    .slice(0, MAX_NODES_PER_CLUSTER)
-    .map(({ node }, index) => ({ ...node, port: index === 0 ? FIRST_PORT : FURTHER_PORTS_FROM + index - 1 }));
+  return plan;
 }
 
-interface Candidate {
-  rank: number;
-  node: Omit<ComputeNode, 'port'>;
+/** What the names of these nodes begin with. */
+function prefixOf({ queue, kind, computeResource }: ComputeNodes): string {
+  return `${queue}-${kind === 'static' ? 'st' : 'dy'}-${computeResource}-`;
 }
 
-function candidates(queue: Queue): Candidate[] {
-  return queue.computeResources.flatMap((resource, resourceIndex) => {
-    const count = Math.min(resource.maxCount, MAX_NODES_PER_COMPUTE_RESOURCE);
-    return Array.from({ length: count }, (_, nodeIndex) => ({
-      rank: nodeIndex * 2 + Math.min(resourceIndex, 1),
-      node: {
-        name: `${queue.name}-dy-${resource.name}-${nodeIndex + 1}`,
-        queue: queue.name,
-        computeResource: resource.name,
-        instanceType: resource.instanceType,
-      },
-    }));
-  });
+/** The nodes in Slurm's notation, e.g. `debug-dy-t3-[1-8]`. */
+export function nodeList(nodes: ComputeNodes): string {
+  return `${prefixOf(nodes)}${rangeFrom(1, nodes.count)}`;
+}
+
+/** Their ports in the same notation. */
+export function portList({ firstPort, count }: ComputeNodes): string {
+  return rangeFrom(firstPort, count);
+}
+
+/** Each node's name. */
+export function nodeNames(nodes: ComputeNodes): string[] {
+  return Array.from({ length: nodes.count }, (_, index) => `${prefixOf(nodes)}${index + 1}`);
+}
+
+function rangeFrom(first: number, count: number): string {
+  return count === 1 ? String(first) : `[${first}-${first + count - 1}]`;
 }

@@ -2,7 +2,9 @@
 export interface ComputeResource {
   name: string;
   instanceType: string;
-  /** ParallelCluster's `MaxCount`; at most two real `slurmd` stand for it. */
+  /** ParallelCluster's `MinCount`, of nodes that always run; none if not given. */
+  minCount?: number;
+  /** ParallelCluster's `MaxCount`, of nodes that there can be. */
   maxCount: number;
 }
 
@@ -48,6 +50,8 @@ export interface HeadNodeSpec {
   /** After all daemons are up. */
   onNodeConfigured: readonly CustomAction[];
   binds?: readonly BindMount[];
+  /** `ScaledownIdletime`: after how many minutes without a job dynamic nodes are powered down; 10 if not given. */
+  scaledownIdleTimeMinutes?: number;
   /** ParallelCluster's `CustomSlurmSettings`: added to slurm.conf, replacing what the stand-in sets itself. */
   customSlurmSettings?: Readonly<Record<string, string | number>>;
 }

@@ -4,6 +4,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { KeyedMutex } from '../../clients/keyed-mutex.ts';
 import { DevStackError, messageOf } from '../errors.ts';
 import { writeClusterSeed } from './cluster-seed.ts';
+import { defaultCloudOptions } from './cloud-options.ts';
+import type { CloudOptions } from './cloud-options.ts';
 import { planComputeNodes } from './compute-nodes.ts';
 import type { DatabaseNode } from './database-node.ts';
 import { assertValidSpec } from './head-node-spec.ts';
@@ -33,6 +35,7 @@ export interface HeadNodesOptions {
   stateDirectory: string;
   /** Includes the custom actions. ParallelCluster itself allows a head node 1800 s. */
   startTimeoutSeconds?: number;
+  cloud?: Partial<CloudOptions>;
 }
 
 /** What is kept of a cluster between its start and its stop. */
@@ -178,7 +181,9 @@ export class HeadNodes {
     this.#accounting.add(databaseName);
     const database = await this.#options.database.createDatabase(databaseName, databaseName);
     await prepareNodeDirectory(directory);
-    await writeClusterSeed(join(directory, 'seed'), { spec, head: { address, hostname }, nodes, database });
+    const cloud = { ...defaultCloudOptions, ...this.#options.cloud };
+    const head = { address, hostname };
+    await writeClusterSeed(join(directory, 'seed'), { spec, head, nodes, cloud, database });
     try {
       return await NodeProcess.start({
         role: 'cluster',

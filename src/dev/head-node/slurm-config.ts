@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { ComputeNode } from './compute-nodes.ts';
+import type { CloudOptions } from './cloud-options.ts';
+import { nodeList, nodeNames, portList } from './compute-nodes.ts';
+import type { ComputeNodes } from './compute-nodes.ts';
 import type { HeadNodeSpec, Queue } from './head-node-spec.ts';
 
 /** Fictitious sizes: every compute node of the stand-in looks the same to Slurm, whatever the instance type. */
 const NODE_CPUS = 8;
 const NODE_MEMORY_MEBIBYTES = 16_000;
+
+/** ParallelCluster's folder for the programs that Slurm calls. */
+const SCRIPTS = '/opt/parallelcluster/scripts/slurm';
 
 /** Where a head node is found. */
 export interface HeadNodeAddress {
@@ -50,12 +55,17 @@ export function accountingDatabaseName(clusterName: string): string {
 export function renderSlurmConf(
   spec: HeadNodeSpec,
   head: HeadNodeAddress,
-  nodes: readonly ComputeNode[],
+  nodes: readonly ComputeNodes[],
+  cloud: CloudOptions,
 ): string {
-  const settings = { ...baseSettings(spec.clusterName, head), ...spec.customSlurmSettings };
+  const settings = {
+    ...baseSettings(spec.clusterName, head),
+    ...powerSettings(spec, nodes, cloud),
+    ...spec.customSlurmSettings,
+  };
   return lines([
     ...assignments(settings),
-    ...nodes.map((node) => renderNode(node, head)),
+    ...nodes.map((each) => renderNodes(each, head)),
     ...spec.queues.map((queue, index) => renderPartition(queue, nodes, index === 0)),
   ]);
 }
@@ -101,21 +111,52 @@ function baseSettings(clusterName: string, { address, hostname }: HeadNodeAddres
   };
 }
 
-function renderNode(node: ComputeNode, { address }: HeadNodeAddress): string {
+/**
+ * As aws-parallelcluster-cookbook 3.11 writes them (`slurm.conf.erb`, `slurm_parallelcluster.conf`), with times of a
+ * machine that boots within a second: there ResumeTimeout is 1800, SuspendTimeout 120, and Slurm looks every 30 s for
+ * nodes to power up or down (`power_save_min_interval=30`).
+ */
+function powerSettings(
+  { scaledownIdleTimeMinutes = 10 }: HeadNodeSpec,
+  nodes: readonly ComputeNodes[],
+  { minuteSeconds }: CloudOptions,
+) {
+  const staticNodes = nodes.filter(({ kind }) => kind === 'static').map(nodeList);
+  return {
+    SlurmctldParameters: 'idle_on_node_suspend,power_save_interval=1',
+    ResumeProgram: `${SCRIPTS}/slurm_resume`,
+    SuspendProgram: `${SCRIPTS}/slurm_suspend`,
+    ResumeFailProgram: `${SCRIPTS}/slurm_suspend`,
+    ResumeTimeout: 60,
+    SuspendTimeout: 2,
+    SuspendTime: scaledownIdleTimeMinutes === -1 ? -1 : scaledownIdleTimeMinutes * minuteSeconds,
+    ResumeRate: 0,
+    SuspendRate: 0,
+    PrivateData: 'cloud',
+    TreeWidth: 65_533,
+    PrologSlurmctld: `${SCRIPTS}/nodes-up-prolog.sh`,
+    ...(staticNodes.length > 0 && { SuspendExcNodes: staticNodes.join(',') }),
+  };
+}
+
+function renderNodes(nodes: ComputeNodes, { address }: HeadNodeAddress): string {
   return attributes({
-    NodeName: node.name,
+    NodeName: nodeList(nodes),
     NodeAddr: address,
-    NodeHostname: node.name,
-    Port: node.port,
+    NodeHostname: nodeList(nodes),
+    Port: portList(nodes),
     CPUs: NODE_CPUS,
     RealMemory: NODE_MEMORY_MEBIBYTES,
+    State: 'CLOUD',
     // ParallelCluster's own features, which jobs may ask for by --constraint.
-    Feature: `dynamic,${node.instanceType},${node.computeResource}`,
+    Feature: `${nodes.kind},${nodes.instanceType},${nodes.computeResource}`,
+    // Static nodes first, as StaticNodePriority and DynamicNodePriority are by default.
+    Weight: nodes.kind === 'static' ? 1 : 1000,
   });
 }
 
-function renderPartition(queue: Queue, nodes: readonly ComputeNode[], isDefault: boolean): string {
-  const ownNodes = nodes.filter((node) => node.queue === queue.name).map((node) => node.name);
+function renderPartition(queue: Queue, nodes: readonly ComputeNodes[], isDefault: boolean): string {
+  const ownNodes = nodes.filter((each) => each.queue === queue.name).map(nodeList);
   const { maxTimeSeconds } = queue;
   return attributes({
     PartitionName: queue.name,
@@ -170,8 +211,9 @@ export function renderSshdConfig({ address }: HeadNodeAddress): string {
 }
 
 /** /etc/hosts: every compute node is found at the head node's address. */
-export function renderHosts({ address, hostname }: HeadNodeAddress, nodes: readonly ComputeNode[]): string {
-  return lines(['127.0.0.1 localhost', [address, hostname, ...nodes.map((node) => node.name)].join(' ')]);
+export function renderHosts({ address, hostname }: HeadNodeAddress, nodes: readonly ComputeNodes[]): string {
+  const names = [hostname, ...nodes.flatMap(nodeNames)];
+  return lines(['127.0.0.1 localhost', ...names.map((name) => `${address} ${name}`)]);
 }
 
 /** /etc/parallelcluster/cfnconfig, which custom actions source to learn where they run. */
@@ -186,9 +228,22 @@ export function renderCfnConfig(spec: HeadNodeSpec): string {
   );
 }
 
-/** One `name port` line for each node: what the init script starts. */
-export function renderComputeNodeList(nodes: readonly ComputeNode[]): string {
-  return lines(nodes.map((node) => `${node.name} ${node.port}`));
+/** How the node's EC2 behaves: what cloud-nodes.sh sources. */
+export function renderEc2Settings({ bootSeconds, maxInstances, minuteSeconds }: CloudOptions): string {
+  return lines(
+    assignments({
+      BOOT_SECONDS: bootSeconds,
+      MAX_INSTANCES: maxInstances,
+      // aws-parallelcluster-node 3.11: `insufficient_capacity_timeout` (600 s) and clustermgtd's `loop_time` (60 s).
+      CAPACITY_TIMEOUT_SECONDS: 10 * minuteSeconds,
+      HEALTH_CHECK_SECONDS: minuteSeconds,
+    }),
+  );
+}
+
+/** The nodes that always run, a name a line, for the init script. */
+export function renderStaticNodes(nodes: readonly ComputeNodes[]): string {
+  return lines(nodes.filter(({ kind }) => kind === 'static').map(nodeList));
 }
 
 function assignments(settings: Readonly<Record<string, string | number>>): string[] {

@@ -21,7 +21,7 @@ const configuration = {
         Name: 'prod',
         CustomSlurmSettings: { MaxTime: '720' },
         ComputeResources: [
-          { Name: 'c7a', InstanceType: 'c7a.48xlarge', MaxCount: '20' },
+          { Name: 'c7a', InstanceType: 'c7a.48xlarge', MinCount: '2', MaxCount: '20' },
           { Name: 'mixed', Instances: [{ InstanceType: 'c6a.48xlarge' }] },
         ],
       },
@@ -38,8 +38,8 @@ describe('a ParallelCluster configuration', () => {
         name: 'prod',
         maxTimeSeconds: 43_200,
         computeResources: [
-          { name: 'c7a', instanceType: 'c7a.48xlarge', maxCount: 20 },
-          { name: 'mixed', instanceType: 'c6a.48xlarge', maxCount: 10 },
+          { name: 'c7a', instanceType: 'c7a.48xlarge', minCount: 2, maxCount: 20 },
+          { name: 'mixed', instanceType: 'c6a.48xlarge', minCount: 0, maxCount: 10 },
         ],
       },
     ]);

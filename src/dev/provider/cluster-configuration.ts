@@ -14,7 +14,8 @@ const computeResourceSchema = z.object({
   Name: z.string(),
   InstanceType: z.string().optional(),
   Instances: z.array(z.object({ InstanceType: z.string() })).optional(),
-  /** ParallelCluster's default. */
+  /** ParallelCluster's defaults. */
+  MinCount: z.coerce.number().int().default(0),
   MaxCount: z.coerce.number().int().default(10),
 });
 
@@ -40,7 +41,11 @@ const configurationSchema = z.object({
   }),
   Scheduling: z.object({
     SlurmSettings: z
-      .object({ CustomSlurmSettings: z.array(z.record(z.string(), z.coerce.string())).default([]) })
+      .object({
+        /** In minutes; ParallelCluster's default. */
+        ScaledownIdletime: z.coerce.number().int().default(10),
+        CustomSlurmSettings: z.array(z.record(z.string(), z.coerce.string())).default([]),
+      })
       .optional(),
     SlurmQueues: z.array(queueSchema),
   }),
@@ -80,11 +85,17 @@ export function headNodeQueues(configuration: ClusterConfiguration): HeadNodeSpe
       computeResources: queue.ComputeResources.map((resource) => ({
         name: resource.Name,
         instanceType: resource.InstanceType ?? resource.Instances?.[0]?.InstanceType ?? 'unknown',
+        minCount: resource.MinCount,
         maxCount: resource.MaxCount,
       })),
       ...(maxTimeSeconds === undefined ? {} : { maxTimeSeconds }),
     };
   });
+}
+
+/** After how many minutes without a job nodes are powered down. */
+export function scaledownIdleTimeMinutes({ Scheduling }: ClusterConfiguration): number | undefined {
+  return Scheduling.SlurmSettings?.ScaledownIdletime;
 }
 
 /** Settings for the whole of slurm.conf; later entries win, as the last line does there. */

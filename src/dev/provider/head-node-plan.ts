@@ -8,6 +8,7 @@ import {
   defaultUser,
   headNodeQueues,
   parseS3Url,
+  scaledownIdleTimeMinutes,
 } from './cluster-configuration.ts';
 import type { ClusterConfiguration, CustomActionReference } from './cluster-configuration.ts';
 
@@ -29,11 +30,13 @@ export async function planHeadNode(
     fetchAll('OnNodeStart'),
     fetchAll('OnNodeConfigured'),
   ]);
+  const scaledownIdleTime = scaledownIdleTimeMinutes(configuration);
   return {
     clusterName,
     adminUser: defaultUser(configuration.Image.Os),
     adminPublicKey,
     queues: headNodeQueues(configuration),
+    ...(scaledownIdleTime !== undefined && { scaledownIdleTimeMinutes: scaledownIdleTime }),
     onNodeStart,
     onNodeConfigured,
     customSlurmSettings: clusterSlurmSettings(configuration),
