@@ -184,17 +184,23 @@ const ends: Readonly<Record<EndState, (fact: SlurmJobFact) => Verdict>> = {
     nextStep:
       'Submit it again with a longer timeLimitSeconds, or let it save its progress and go on from there.',
   }),
-  DEADLINE: () => ({
+  // Slurm gives up jobs that wait; none that runs was seen to end by its deadline (24.11).
+  DEADLINE: ({ nodes }) => ({
     state: 'failed',
-    reason: 'Its deadline was reached',
-    nextStep: 'Submit it again with a later deadline.',
+    reason: nodes === '' ? 'It could no longer end before its deadline' : 'Its deadline was reached',
+    nextStep:
+      'Submit it again with a later deadline, or with a shorter timeLimitSeconds, which counts in full.',
   }),
   OUT_OF_MEMORY: () => ({
     state: 'failed',
     reason: 'It used more memory than it had asked for and was killed',
     nextStep: 'Submit it again with more memoryMebibytesPerNode.',
   }),
-  NODE_FAIL: () => ({ state: 'failed', reason: 'A node that it ran on failed', nextStep: SUBMIT_AGAIN }),
+  NODE_FAIL: () => ({
+    state: 'failed',
+    reason: 'A node of it failed, or did not start',
+    nextStep: SUBMIT_AGAIN,
+  }),
   BOOT_FAIL: () => ({ state: 'failed', reason: 'Its nodes could not be started', nextStep: SUBMIT_AGAIN }),
   PREEMPTED: () => ({
     state: 'failed',

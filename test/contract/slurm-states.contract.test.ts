@@ -3,13 +3,14 @@ import { jobComment } from '../../src/domain/ids.ts';
 import { factsByJobKey, judge, type Verdict } from '../../src/domain/job-state.ts';
 import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
 import { eventually } from '../support/platform.ts';
+import { callSlurm } from '../support/slurm-library.ts';
 import { startSlurmCluster, type SlurmCluster } from '../support/slurm-cluster.ts';
 
 /*
  * States as real daemons produce them, and what we make of them. Jobs are submitted past the product, because it lets
  * none fail in these ways. All of them run side by side: some of Slurm's own clocks are slow.
  */
-const NODES = { low: 'debug-dy-t3-1', high: 'debug-dy-t3-2' } as const;
+const NODES = { low: 'debug-st-t3-1', high: 'debug-st-t3-2' } as const;
 
 interface Case {
   /** What sbatch is given beside the name. */
@@ -20,6 +21,12 @@ interface Case {
   readonly flags?: SlurmJobFact['flags'];
   readonly verdict: Partial<Verdict>;
 }
+
+/**
+ * What slurmstepd answers of a job whose processes the kernel has killed for their memory (`SIG_OOM`, slurm_protocol_defs.h,
+ * 24.11). That needs cgroups, which the stand-in does not have: here slurmctld is told so by the call that ends a job.
+ */
+const SIG_OOM = 253;
 
 const sleeps = '--wrap=sleep 300';
 
@@ -101,6 +108,27 @@ const cases: Readonly<Record<string, Case>> = {
     state: 'TIMEOUT',
     verdict: { state: 'timed-out', nextStep: expect.stringContaining('timeLimitSeconds') },
   },
+  'out-of-memory': {
+    options: [sleeps],
+    afterwards: { when: 'RUNNING', script: callSlurm('slurm_complete_job', '$id', SIG_OOM) },
+    state: 'OUT_OF_MEMORY',
+    verdict: { state: 'failed', nextStep: expect.stringContaining('memoryMebibytesPerNode') },
+  },
+  'killed-for-its-memory': {
+    options: ['--mem=20', '--wrap=exec python3 -c "import time; kept = str(7) * (60 << 20); time.sleep(60)"'],
+    state: 'FAILED',
+    verdict: { state: 'failed', reason: 'Ended by signal 9 (SIGKILL)' },
+  },
+  'too-late-for-its-deadline': {
+    // The node is never free for it alone.
+    options: ['--exclusive', '--time=1', '--deadline=now+65', sleeps],
+    state: 'DEADLINE',
+    verdict: {
+      state: 'failed',
+      reason: 'It could no longer end before its deadline',
+      nextStep: expect.stringContaining('later deadline'),
+    },
+  },
   preempted: {
     options: ['--partition=low', '--no-requeue', sleeps],
     afterwards: {
@@ -121,7 +149,13 @@ describe('what Slurm says of a job', () => {
 
   beforeAll(async () => {
     cluster = await startSlurmCluster({
-      customSlurmSettings: { PreemptType: 'preempt/partition_prio', PreemptMode: 'REQUEUE' },
+      customSlurmSettings: {
+        PreemptType: 'preempt/partition_prio',
+        PreemptMode: 'REQUEUE',
+        // Slurm's own way to limit memory without cgroups; no ParallelCluster uses it.
+        JobAcctGatherParams: 'OverMemoryKill',
+        JobAcctGatherFrequency: 1,
+      },
     });
     const { code, stderr } = await cluster.asRoot(
       `scontrol update PartitionName=debug PriorityTier=10 PreemptMode=OFF &&
@@ -195,7 +229,7 @@ describe('what Slurm says of a job', () => {
       const failed = await factOf('node-failed');
       expect(failed && judge(failed)).toMatchObject({
         state: 'failed',
-        reason: 'A node that it ran on failed',
+        reason: 'A node of it failed, or did not start',
         nextStep: expect.stringContaining('again'),
       });
       await expect.poll(async () => (await factOf('node-failed-requeued'))?.restarts).toBe(1);

@@ -6,6 +6,9 @@ import { z } from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
 import { canTransition } from '../../src/domain/cluster-state.ts';
 import { clusterStates } from '../../src/domain/cluster-view.ts';
+import { judge } from '../../src/domain/job-state.ts';
+import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
+import { slurmBaseStates } from '../../src/domain/slurm-states.ts';
 import { failures } from '../../src/domain/failures.ts';
 import { tagKeys } from '../../src/domain/resource-tags.ts';
 import * as messages from '../../src/workflows/messages.ts';
@@ -54,6 +57,26 @@ describe('CHANGELOG.md', () => {
     expect(version).toBe(packageJson.version);
   });
 });
+
+describe('the states of a job in docs/technical-description.md', () => {
+  const rows = tableAfter(technical, '| Slurm says | here | again | seen |');
+
+  it('are all that Slurm has', () => {
+    expect(rows.map(([state]) => state)).toEqual(slurmBaseStates.map(code));
+  });
+
+  it.each(rows)('are those that the code makes of them: %s', (slurmState = '', ours = '') => {
+    const [state] = codes(ours);
+    const base = slurmBaseStates.find((each) => code(each) === slurmState);
+
+    expect(judge(factOf(base)).state).toBe(state);
+  });
+});
+
+function factOf(state: SlurmJobFact['state']): SlurmJobFact {
+  const nobody = { comment: '', user: 'sim', name: '', partition: '', reason: '' };
+  return { ...nobody, jobId: '1', state, flags: [], nodes: 'node', restarts: 0, source: 'queue' };
+}
 
 describe('docs/operations.md', () => {
   it('has every type of failure with its status and next step, as the code has them', () => {
