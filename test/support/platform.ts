@@ -9,6 +9,7 @@ import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterState, ClusterView } from '../../src/domain/cluster-view.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
 import type { CampaignSpecInput } from '../../src/domain/job.ts';
+import type { CloudOptions } from '../../src/dev/head-node/cloud-options.ts';
 import { listLeases, surveyAccount } from '../../src/dev/leftovers.ts';
 import { type SlurmNodePool, startHeadNodePool } from '../../src/dev/head-node-pool.ts';
 import type { ManagedProcess } from '../../src/dev/managed-process.ts';
@@ -45,13 +46,16 @@ export class Platform {
     this.directory = directory;
   }
 
-  /** Once in a test file; with further environment variables of the product. */
-  static async start(variables: Readonly<Record<string, string>> = {}): Promise<Platform> {
+  /** Once in a test file; with further environment variables of the product, and nodes that behave otherwise. */
+  static async start(
+    variables: Readonly<Record<string, string>> = {},
+    cloud: Partial<CloudOptions> = {},
+  ): Promise<Platform> {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
     const directory = await mkdtemp(join(tmpdir(), 'pcp-e2e-'));
     const pool = Promise.withResolvers<SlurmNodePool>();
     const headNodes = async (context: Parameters<typeof startHeadNodePool>[0]) => {
-      const started = await startHeadNodePool(context);
+      const started = await startHeadNodePool({ ...context, cloud });
       pool.resolve(started);
       return started;
     };
@@ -164,7 +168,8 @@ export class Platform {
   async untilCampaign(
     tenant: Tenant,
     campaignId: string,
-    isReached: (view: CampaignView) => boolean = ({ endedAt }) => endedAt !== undefined,
+    isReached: (view: CampaignView & { readonly jobs: readonly JobView[] }) => boolean = ({ endedAt }) =>
+      endedAt !== undefined,
     withinSeconds = 90,
   ): Promise<CampaignView & { readonly jobs: JobView[] }> {
     return eventually(() => this.campaign(tenant, campaignId), isReached, withinSeconds);
