@@ -24,7 +24,7 @@ describe('a node of a cluster', () => {
     await platform.ensure(tenant, { tier: 'debug', idleTimeoutSeconds: 12, scaledownIdleTimeSeconds: 60 });
     await platform.until(tenant, ['ready']);
     // The job that showed that the cluster is ready has started one.
-    await eventually(nodeStates, allAreDown, 30);
+    await eventually(nodeStates, allAreDown, 20);
 
     const campaignId = await platform.submit(tenant, 'wakes', {
       jobs: [{ key: 'job', command: ['sleep', '3'] }],
@@ -39,7 +39,7 @@ describe('a node of a cluster', () => {
     expect([...seen].indexOf('running')).toBeGreaterThan([...seen].indexOf('pending: Its nodes are booting'));
     expect(seen).toContain('succeeded');
 
-    await eventually(nodeStates, allAreDown, 30);
+    await eventually(nodeStates, allAreDown, 20);
     const idle = await platform.cluster(tenant);
     expect(idle).toMatchObject({ state: 'ready', teardownAt: expect.any(String) });
     await platform.until(tenant, ['deleted']);
