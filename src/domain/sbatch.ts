@@ -142,17 +142,21 @@ function makeWorkingDirectory(job: JobSpec, paths: JobPaths): string {
     : '';
 }
 
-/** When a job must have ended, in seconds since 1970, as Slurm counts. */
-export function deadlineSeconds(deadline: string): number {
-  return Math.floor(Date.parse(deadline) / 1000);
+/** A moment for Slurm's `parse_time`, in seconds since 1970: other notations are read in the head node's time zone. */
+export function slurmTime(time: string): string {
+  return `uts${unixSeconds(time)}`;
+}
+
+/** ISO 8601 in the unit in which Slurm counts. */
+export function unixSeconds(time: string): number {
+  return Math.floor(Date.parse(time) / 1000);
 }
 
 function directivesOf(job: JobSpec, context: BatchContext): [name: string, value: string][] {
   const optional: [string, string | undefined][] = [
     ['mem', job.memoryMebibytesPerNode === undefined ? undefined : `${job.memoryMebibytesPerNode}M`],
     ['time', job.timeLimitSeconds === undefined ? undefined : String(Math.ceil(job.timeLimitSeconds / 60))],
-    // Seconds since 1970: other notations are read in the head node's time zone.
-    ['deadline', job.deadline === undefined ? undefined : `uts${deadlineSeconds(job.deadline)}`],
+    ['deadline', job.deadline === undefined ? undefined : slurmTime(job.deadline)],
   ];
   return [
     ['job-name', job.name ?? job.key],

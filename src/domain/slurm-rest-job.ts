@@ -1,6 +1,6 @@
 import type { JobSpec } from './job.ts';
 import { arrayOption } from './job-array.ts';
-import { deadlineSeconds } from './sbatch.ts';
+import { slurmTime, unixSeconds } from './sbatch.ts';
 import { isOldGeneration } from './slurm-rest-versions.ts';
 import type { SlurmRestVersion } from './slurm-rest-versions.ts';
 
@@ -35,7 +35,9 @@ export function renderRestJob(job: JobSpec, context: RestJobContext): Record<str
       cpus_per_task: job.cpusPerTask,
       ...(job.memoryMebibytesPerNode && { memory_per_node: numberOf(version, job.memoryMebibytesPerNode) }),
       ...(job.timeLimitSeconds && { time_limit: numberOf(version, Math.ceil(job.timeLimitSeconds / 60)) }),
-      ...(job.deadline !== undefined && { deadline: deadlineSeconds(job.deadline) }),
+      ...(job.deadline !== undefined && {
+        deadline: isOld ? slurmTime(job.deadline) : unixSeconds(job.deadline),
+      }),
       // Said in any case: a cluster's default (JobRequeue) may be either.
       requeue: job.requeueLimit !== 0,
       // It exists already; without one a job runs where slurmrestd does.

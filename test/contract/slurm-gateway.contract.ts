@@ -81,15 +81,20 @@ export function describeSlurmGateway(
       expect((await endOf('right')).state).toBe('succeeded');
     });
 
-    it('takes a job that can end before its deadline, and reports the refusal of one that cannot', async () => {
+    it('runs a job that can end before its deadline, and tells of one that cannot', async () => {
       const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
       const limited = { timeLimitSeconds: 600, command: ['true'] };
       const answers = await submit(
         { key: 'late', deadline: inSeconds(300), ...limited },
         { key: 'in-time', deadline: inSeconds(1200), ...limited },
       );
-      expect(answers).toMatchObject([{ status: 'rejected' }, { status: 'submitted' }]);
-      expect(answers[0]).toHaveProperty('message', expect.stringContaining('time limit is invalid'));
+      // Slurm 22.05 takes it, and gives it up at once.
+      if (answers[0]?.status === 'submitted') expect((await endOf('late')).reason).toContain('its deadline');
+      else
+        expect(answers[0]).toMatchObject({
+          status: 'rejected',
+          message: expect.stringMatching(/time limit/i),
+        });
       expect((await endOf('in-time')).state).toBe('succeeded');
     });
 
