@@ -8,8 +8,8 @@ export function createCampaignPlanActivities(deps: {
 }): Pick<Activities, 'loadCampaign'> {
   return {
     async loadCampaign({ content }) {
-      const { jobs } = await deps.campaignStore.get(content);
-      return planOf(jobs);
+      const { jobs, dependsOn } = await deps.campaignStore.get(content);
+      return { ...planOf(jobs), ...(dependsOn && { dependsOn }) };
     },
   };
 }

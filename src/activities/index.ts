@@ -5,6 +5,7 @@ import type { KeycloakJwksReader } from '../clients/keycloak-jwks.ts';
 import type { HeadNodeFiles, SlurmAccounting, SlurmControl, SlurmGateway } from '../clients/slurm-gateway.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
 import { JOB_USER } from '../domain/pcluster-config.ts';
+import { createCampaignEndActivities } from './campaign-end.ts';
 import { createCampaignPlanActivities } from './campaign-plan.ts';
 import { translateFailures } from './failure.ts';
 import { createKeyActivities } from './keys.ts';
@@ -62,6 +63,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createReadinessActivities({ gateway, files: ssh, sshPort: deps.sshPort, jobUser: JOB_USER }),
     ...createSlurmActivities({ gateway, control: ssh, campaignStore }),
     ...createCampaignPlanActivities(deps),
+    ...createCampaignEndActivities({ client: deps.temporal, campaignStore }),
     ...createManifestActivities({ ...deps, logs }),
     ...createUsageActivities({ gateway: ssh, usageStore }),
   });

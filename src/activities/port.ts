@@ -1,5 +1,6 @@
 import type { ManifestPartReference } from '../domain/campaign-manifest.ts';
 import type { CampaignPlan } from '../domain/campaign-plan.ts';
+import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
 import type { ControlOutcome, JobAction } from '../domain/job-control.ts';
 import type { Dependency } from '../domain/dependencies.ts';
@@ -249,6 +250,10 @@ export interface Activities {
   // campaign-plan.ts
   /** The keys and dependencies of a campaign's jobs. CampaignContentMissing. */
   loadCampaign(request: { readonly content: CampaignContentReference }): Promise<CampaignPlan>;
+
+  // campaign-end.ts
+  /** How a campaign of the tenant ended. CampaignRunning while it has not. */
+  readCampaignEnd(request: Tenant & { readonly campaignId: string }): Promise<CampaignOutcome>;
 
   // manifest.ts
   /** Writes some of a campaign's jobs beside its content. `part` counts from 0, in the order of the whole. */

@@ -2,6 +2,7 @@ import type { CampaignStore } from '../clients/campaign-store.ts';
 import { type CampaignManifest, partsOfRange, summariseManifest } from '../domain/campaign-manifest.ts';
 import type { CampaignView, JobView, LogLocation } from '../domain/campaign-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
+import type { CampaignContentReference } from '../domain/job.ts';
 import { submissionKeyOf } from '../domain/job-array.ts';
 import { infoDocument, scriptDocument } from '../domain/job-documents.ts';
 import type { LogKind } from '../domain/log-events.ts';
@@ -103,11 +104,22 @@ export class CampaignRecords {
     if (kind === 'info') return Buffer.from(infoDocument(job));
     if (kind !== 'script') return undefined;
     const { store } = this.deps;
-    const sha256 = manifest?.contentSha256;
-    const content =
-      view?.content ?? (sha256 === undefined ? undefined : store.reference(tenant, campaignId, sha256));
+    const content = this.contentOf(tenant, campaignId, { view, manifest });
     const spec = content && (await store.get(content)).jobs.find(({ key }) => key === submissionKeyOf(job));
     return spec && Buffer.from(scriptDocument(spec));
+  }
+
+  /** Where its content is. Undefined of campaigns of which only a manifest of version 0.1.0 is left. */
+  contentOf(
+    tenant: Tenant,
+    campaignId: string,
+    { view, manifest }: Pick<CampaignRecord, 'view' | 'manifest'>,
+  ): CampaignContentReference | undefined {
+    const sha256 = manifest?.contentSha256;
+    return (
+      view?.content ??
+      (sha256 === undefined ? undefined : this.deps.store.reference(tenant, campaignId, sha256))
+    );
   }
 
   private async keptJobs(manifest: CampaignManifest, { offset, limit }: JobRange) {

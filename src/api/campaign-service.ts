@@ -1,18 +1,12 @@
-import type { z } from 'zod';
-import { type CampaignStore, encodeContent } from '../clients/campaign-store.ts';
+import type { CampaignStore } from '../clients/campaign-store.ts';
 import type { JobView, LogLocation } from '../domain/campaign-view.ts';
-import { resolveClusterSpec } from '../domain/cluster-spec.ts';
-import type { ClusterView } from '../domain/cluster-view.ts';
 import { type Failure, failureOf, KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
-import type { CampaignContent, campaignSpecSchema } from '../domain/job.ts';
-import { countJobs } from '../domain/job-array.ts';
 import type { ControlOutcome, ControlRequest, JobAction } from '../domain/job-control.ts';
 import type { LogKind } from '../domain/log-events.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
-import { campaignIdFor } from './campaign-id.ts';
+import { CampaignIntake } from './campaign-intake.ts';
 import {
-  ALL,
   type CampaignRecord,
   CampaignRecords,
   CONTROL_BUCKET,
@@ -24,8 +18,7 @@ import {
 import { withinDeadline } from './deadline.ts';
 import { decodeOffset, encodeOffset } from './page-token.ts';
 import type { Campaigns, Clusters } from './ports.ts';
-import { refuseUnknownIssuer } from './request-validation.ts';
-import type { CampaignPage, CampaignReceipt, CampaignSummary } from './view-schemas.ts';
+import type { CampaignPage, CampaignSummary } from './view-schemas.ts';
 
 export interface CampaignServiceDeps {
   readonly clusters: Pick<Clusters, 'submit' | 'view'>;
@@ -41,57 +34,17 @@ export interface Cancelled<T> {
   readonly left: T;
 }
 
-/** Takes campaigns in, shows them and cancels them. */
+/** Shows campaigns, changes and cancels them. */
 export class CampaignService {
   private readonly deps: CampaignServiceDeps;
   private readonly records: CampaignRecords;
+  /** Takes campaigns in. */
+  readonly intake: CampaignIntake;
 
   constructor(deps: CampaignServiceDeps) {
     this.deps = deps;
     this.records = new CampaignRecords(deps);
-  }
-
-  /**
-   * Submits a campaign, or finds the one that the same key submitted before. The content is stored first: what the
-   * workflow is given must exist. CampaignConflict if the key stands for other jobs, InvalidRequest.
-   */
-  async accept(
-    tenant: Tenant,
-    idempotencyKey: string,
-    { jobs, cluster }: z.output<typeof campaignSpecSchema>,
-    answerBy: Date,
-  ): Promise<{ readonly repeated: boolean; readonly receipt: CampaignReceipt }> {
-    refuseUnknownIssuer(this.deps.hasKeycloak, cluster?.slurmApi, 'cluster.slurmApi');
-    const campaignId = campaignIdFor(tenant, idempotencyKey);
-    const content: CampaignContent = { version: 1, campaignId, jobs };
-    const jobCount = countJobs(jobs);
-    const receipt = { ...tenant, campaignId, jobCount, sha256: encodeContent(content).sha256 };
-    const earlier = await this.records.find(tenant, campaignId, answerBy);
-    if (earlier) {
-      if (!(await this.hasContent(tenant, earlier, content, receipt.sha256, answerBy))) {
-        throw otherContent(campaignId);
-      }
-      const view = await this.deps.clusters.view(tenant, answerBy);
-      return { repeated: true, receipt: { ...receipt, ...(view && { cluster: presentState(view) }) } };
-    }
-    const reference = await withinDeadline(answerBy, CONTROL_BUCKET, async () =>
-      this.deps.store.put(tenant, content),
-    );
-    const answer = await this.deps.clusters.submit(
-      tenant,
-      {
-        campaignId,
-        content: reference,
-        jobCount,
-        queues: [...new Set(jobs.flatMap(({ queue }) => queue ?? []))],
-        ...(cluster && { spec: resolveClusterSpec(cluster) }),
-      },
-      answerBy,
-    );
-    return {
-      repeated: answer.outcome === 'repeated',
-      receipt: { ...receipt, cluster: presentState(answer.cluster) },
-    };
+    this.intake = new CampaignIntake(deps, this.records);
   }
 
   /** The campaign and a page of its jobs. NotFound if the tenant has no such campaign. */
@@ -263,37 +216,6 @@ export class CampaignService {
       return { jobs: [], jobsUnavailable: unavailable(error) };
     }
   }
-
-  /**
-   * Whether a campaign was accepted with this content. Once Temporal has forgotten it, a manifest of version 0.1.0 has
-   * no hash of it: the keys of its jobs are what is left to compare.
-   */
-  private async hasContent(
-    tenant: Tenant,
-    record: CampaignRecord,
-    { campaignId, jobs }: CampaignContent,
-    sha256: string,
-    answerBy: Date,
-  ): Promise<boolean> {
-    if (record.view) return record.view.content.sha256 === sha256;
-    const { contentSha256 } = record.manifest;
-    if (contentSha256 !== undefined) return contentSha256 === sha256;
-    const kept = await this.records.jobs(tenant, campaignId, record, ALL, answerBy);
-    const keys = new Set(kept.jobs.map(({ key }) => key));
-    return keys.size === jobs.length && jobs.every(({ key }) => keys.has(key));
-  }
-}
-
-function otherContent(campaignId: string): KnownFailure {
-  return new KnownFailure(
-    'CampaignConflict',
-    `The Idempotency-Key stands for campaign ${campaignId}, which has other jobs.`,
-    { campaignId },
-  );
-}
-
-function presentState({ state, since, message }: ClusterView): CampaignReceipt['cluster'] {
-  return { state, since, message };
 }
 
 /** Only a missing worker leaves the rest of the answer usable; everything else is thrown again. */

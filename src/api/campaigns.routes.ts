@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { campaignIdSchema, jobKeySchema } from '../domain/ids.ts';
-import { campaignSpecSchema } from '../domain/job.ts';
+import { campaignSpecSchema, retrySelectionSchema } from '../domain/job.ts';
 import type { CampaignService } from './campaign-service.ts';
 import { answer, problemResponses } from './openapi.ts';
 import { answerBy, CLUSTER_PATH, clusterPath, type Server, tenantParams } from './server.ts';
@@ -65,7 +65,50 @@ export function registerCampaignRoutes(app: Server, campaigns: CampaignService):
     async (request, reply) => {
       const tenant = request.params;
       const key = request.headers['idempotency-key'];
-      const { repeated, receipt } = await campaigns.accept(tenant, key, request.body, answerBy());
+      const { repeated, receipt } = await campaigns.intake.accept(tenant, key, request.body, answerBy());
+      if (repeated) reply.header('idempotent-replayed', 'true');
+      return reply
+        .code(202)
+        .header('location', `${clusterPath(tenant)}/campaigns/${receipt.campaignId}`)
+        .send(receipt);
+    },
+  );
+
+  app.post(
+    `${CAMPAIGN_PATH}/retries`,
+    {
+      config: { bodyIsOptional: true },
+      schema: {
+        operationId: 'retryCampaign',
+        summary: 'Try those jobs of a campaign again that did not succeed',
+        description:
+          'Makes a campaign of its own of jobs that failed, reached their time limit, were refused or cancelled; of job ' +
+          'arrays only of such tasks, under the same indexes. Dependencies that were met are left out. It can be asked for ' +
+          'while other jobs of the campaign still run. The same `Idempotency-Key` again answers the same receipt.',
+        tags,
+        params: campaignParams,
+        headers: idempotencyHeaders,
+        body: retrySelectionSchema.prefault({}),
+        response: {
+          202: answer('Accepted: a new campaign', campaignReceiptSchema),
+          ...problemResponses(
+            'body',
+            'NotFound',
+            'RetryRefused',
+            'NoCluster',
+            'QueueNotInCluster',
+            'ClusterDeleting',
+            'CampaignConflict',
+            'CampaignContentMissing',
+            'temporal',
+            'AwsUnavailable',
+          ),
+        },
+      },
+    },
+    async ({ params: { campaignId, ...tenant }, headers, body }, reply) => {
+      const key = headers['idempotency-key'];
+      const { repeated, receipt } = await campaigns.intake.retry(tenant, campaignId, key, body, answerBy());
       if (repeated) reply.header('idempotent-replayed', 'true');
       return reply
         .code(202)

@@ -42,6 +42,12 @@ export function forbidden(path: readonly PropertyKey[]): KnownFailure {
   return new KnownFailure('InvalidRequest', `body ${error.path}: ${error.reason}`, { errors: [error] });
 }
 
+/** InvalidRequest for one field of a body, whose value means nothing that exists. */
+export function unknownIn(path: string, reason: string): KnownFailure {
+  const error: FieldError = { in: 'body', path, reason };
+  return new KnownFailure('InvalidRequest', `body ${path}: ${reason}`, { errors: [error] });
+}
+
 /** InvalidRequest for a cluster that is to trust Keycloak's tokens, where nobody has said where Keycloak's keys are. */
 export function refuseUnknownIssuer(
   hasKeycloak: boolean,
@@ -49,9 +55,7 @@ export function refuseUnknownIssuer(
   path: string,
 ): void {
   if (hasKeycloak || slurmApi?.trust !== 'epoch-key-and-keycloak') return;
-  const reason = 'this installation has no KEYCLOAK_JWKS_URL: use `epoch-key`';
-  const error: FieldError = { in: 'body', path: `${path}.trust`, reason };
-  throw new KnownFailure('InvalidRequest', `body ${error.path}: ${reason}`, { errors: [error] });
+  throw unknownIn(`${path}.trust`, 'this installation has no KEYCLOAK_JWKS_URL: use `epoch-key`');
 }
 
 function sayRequired({

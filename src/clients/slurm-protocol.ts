@@ -52,9 +52,11 @@ export function encodeSubmission(
     const parts = [directory, files.batch, files.script, files.exports].map((part) =>
       Buffer.from(part, 'utf8'),
     );
-    const waitsFor = dependencies.map(dependencyInWords).join(',') || '-';
+    const waitsFor = [...dependencies.map(dependencyInWords), ...(job.singleton ? ['singleton'] : [])];
     const array = job.array ? arrayOption(job.array) : '-';
-    headers.push([campaignId, job.key, waitsFor, array, ...parts.map((part) => part.length)].join(' '));
+    headers.push(
+      [campaignId, job.key, waitsFor.join(',') || '-', array, ...parts.map((part) => part.length)].join(' '),
+    );
     bodies.push(...parts);
   }
   return Buffer.concat([Buffer.from(`${headers.join('\n')}\n`), ...bodies]);

@@ -215,6 +215,7 @@ export class SlurmRest implements SlurmGateway {
       const jobId = arrayTaskId === undefined ? job.jobId : taskKey(job.jobId, arrayTaskId);
       waitsFor.push(`${condition}:${jobId}`);
     }
+    if (spec.singleton) waitsFor.push('singleton');
     const api = this.#apiOf(head);
     const { user } = head.access;
     // As assets/create-job-user.sh makes it.

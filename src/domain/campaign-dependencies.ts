@@ -29,11 +29,17 @@ const satisfies: Readonly<Record<DependencyCondition, (ends: readonly JobState[]
   afternotok: (ends) => ends.some((end) => end !== 'succeeded'),
 };
 
-const demands: Readonly<Record<DependencyCondition, string>> = {
+/** What a condition asks for, in words. */
+export const demands: Readonly<Record<DependencyCondition, string>> = {
   afterok: 'only if that succeeds',
   afterany: 'when that has ended',
   afternotok: 'only if that does not succeed',
 };
+
+/** Whether a dependency is met by how that ended which it is on. */
+export function isMetBy(condition: DependencyCondition, ends: readonly JobState[]): boolean {
+  return satisfies[condition](ends);
+}
 
 /** The jobs that each name of a campaign stands for: a key for one, the key of an array for all of its tasks. */
 export type JobsByName = ReadonlyMap<string, readonly CampaignJob[]>;

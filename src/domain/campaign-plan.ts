@@ -1,6 +1,11 @@
 import { DEFAULT_REQUEUE_LIMIT } from './job.ts';
 import { formatIndexes, identitiesOf, type JobArray, type JobIdentity, parseIndexes } from './job-array.ts';
-import { type Dependency, type DependencyCondition, dependencyConditions } from './dependencies.ts';
+import {
+  type CampaignDependency,
+  type Dependency,
+  type DependencyCondition,
+  dependencyConditions,
+} from './dependencies.ts';
 
 /** Positions in the list of a campaign's names ({@link namesOf}), by what is asked of their end. */
 export type DependencyPositions = {
@@ -22,6 +27,8 @@ export interface PlannedJob extends DependencyPositions {
  * 2 MB in one payload.
  */
 export interface CampaignPlan {
+  /** Campaigns that must have ended before this one begins. */
+  readonly dependsOn?: readonly CampaignDependency[];
   /** Of jobs that name none. Absent in histories of version 0.2.0: then nobody counts. */
   readonly requeueLimit?: number;
   readonly jobs: readonly PlannedJob[];

@@ -1,6 +1,7 @@
 import type { CampaignJob } from './campaign-job.ts';
 import type { CampaignState, JobView, LogLocation } from './campaign-view.ts';
 import type { ClusterAccess } from './cluster-view.ts';
+import type { CampaignDependency } from './dependencies.ts';
 import type { Deployment } from './deployment.ts';
 import type { Failure } from './failures.ts';
 import { decodeJobs, encodeJobs, type JobChunk } from './job-chunks.ts';
@@ -19,6 +20,8 @@ interface CampaignFrame {
     readonly logs: LogLocation;
     readonly defaultQueue: string;
   };
+  /** Campaigns that must have ended before the first job is submitted: those that are still to be waited for. */
+  dependsOn?: readonly CampaignDependency[];
   /** Number of the last message of facts that was taken in. */
   sequence: number;
   failure?: Failure;

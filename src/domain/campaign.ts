@@ -2,6 +2,7 @@ import { countWaitingForOthers } from './campaign-dependencies.ts';
 import { endUnsubmitted, isUnsubmitted, newJobs } from './campaign-job.ts';
 import type { CampaignSnapshot } from './campaign-snapshot.ts';
 import type { CampaignOutcome, CampaignView, JobView } from './campaign-view.ts';
+import type { CampaignDependency } from './dependencies.ts';
 import type { Tenant } from './ids.ts';
 import type { CampaignContentReference } from './job.ts';
 import { isTerminal, type JobState } from './slurm-states.ts';
@@ -33,7 +34,7 @@ export function unsubmitted<Job extends JobView>(jobs: readonly Job[]): Job[] {
 
 /** The state of a campaign that has not ended, and what is happening, in words. */
 export function describeProgress(snapshot: CampaignSnapshot): Pick<CampaignSnapshot, 'state' | 'message'> {
-  const { jobs, target, cancellation, state, message } = snapshot;
+  const { jobs, target, cancellation, state, message, dependsOn = [] } = snapshot;
   if (!target) return { state, message };
   const open = jobs.filter((job) => !isTerminal(job.state));
   const waiting = unsubmitted(jobs).length;
@@ -41,7 +42,8 @@ export function describeProgress(snapshot: CampaignSnapshot): Pick<CampaignSnaps
   const dependent = countWaitingForOthers(jobs);
   const isAnyRefused = jobs.some((job) => job.state === 'rejected');
   const sentences = [
-    waiting > 0 && `Being handed to Slurm: ${counted(waiting, 'job')}.`,
+    dependsOn.length > 0 && waitingForCampaigns(dependsOn),
+    waiting > 0 && dependsOn.length === 0 && `Being handed to Slurm: ${counted(waiting, 'job')}.`,
     waiting === 0 && `${isAnyRefused ? 'Not all jobs could be' : 'All jobs were'} handed to Slurm.`,
     dependent > 0 && `Waiting for others to end: ${counted(dependent, 'job')}.`,
     doomed.length > 0 &&
@@ -52,6 +54,11 @@ export function describeProgress(snapshot: CampaignSnapshot): Pick<CampaignSnaps
     state: waiting > 0 ? 'submitting' : 'running',
     message: sentences.filter((sentence) => typeof sentence === 'string').join(' '),
   };
+}
+
+function waitingForCampaigns(dependsOn: readonly CampaignDependency[]): string {
+  const ids = dependsOn.map(({ campaignId }) => campaignId);
+  return `Waiting until ${ids.length === 1 ? 'campaign' : 'these campaigns'} ${ids.join(', ')} ${ids.length === 1 ? 'has' : 'have'} ended.`;
 }
 
 /** Ends every job that could not be handed to Slurm. If Slurm has one all the same, what it says counts. */

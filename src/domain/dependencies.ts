@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { jobKeySchema } from './ids.ts';
+import { campaignIdSchema, jobKeySchema } from './ids.ts';
 import { identitiesOf, type JobArray } from './job-array.ts';
 
 /**
@@ -30,6 +30,14 @@ export const dependsOnSchema = z
     ]),
   )
   .max(MAX_DEPENDENCIES_PER_JOB);
+
+/** Another campaign of the same project that must have ended, and how, before a campaign's first job is submitted. */
+export const campaignDependencySchema = z.strictObject({
+  campaignId: campaignIdSchema,
+  condition: z.enum(dependencyConditions).default('afterok'),
+});
+
+export type CampaignDependency = z.output<typeof campaignDependencySchema>;
 
 interface DependentJob {
   readonly key: string;

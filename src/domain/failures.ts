@@ -167,6 +167,18 @@ export const failures = {
     nextStep:
       'Look at the state of the job; one that waits for its submission can be changed once Slurm has it.',
   },
+  CampaignRunning: {
+    retryable: true,
+    httpStatus: 409,
+    title: 'The campaign has not ended yet',
+    nextStep: 'Wait until it has ended, or cancel it.',
+  },
+  RetryRefused: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'The jobs cannot be tried again as asked',
+    nextStep: 'Look at the states of the campaign’s jobs; name only jobs that have ended without success.',
+  },
   CampaignUnattended: {
     retryable: false,
     httpStatus: 409,

@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { clusterSpecInputSchema } from './cluster-spec.ts';
-import { dependencyIssues, dependsOnSchema, MAX_DEPENDENCIES_PER_CAMPAIGN } from './dependencies.ts';
+import {
+  campaignDependencySchema,
+  dependencyIssues,
+  dependsOnSchema,
+  MAX_DEPENDENCIES_PER_CAMPAIGN,
+} from './dependencies.ts';
 import { campaignIdSchema, jobKeySchema, MAX_KEY_CHARACTERS } from './ids.ts';
 import { countJobsAtMost, identitiesOf, isKeyTooLong, jobArraySchema, MAX_ARRAY_TASKS } from './job-array.ts';
 
@@ -101,6 +106,11 @@ export const jobSpecSchema = z
     modules: z.array(moduleNameSchema).max(50).default([]),
     /** Jobs of the same campaign that must have ended before this one starts. */
     dependsOn: dependsOnSchema.default([]),
+    /**
+     * Slurm's `singleton` (sbatch(1), `--dependency`): it starts when all jobs of the same `name` that came before it, in
+     * whatever campaign, have ended.
+     */
+    singleton: z.boolean().optional(),
     /** Absolute path; the job's own folder in the job user's home if none is given. */
     workingDirectory: z
       .string()
@@ -129,6 +139,8 @@ export type JobSpec = z.output<typeof jobSpecSchema>;
 export const campaignSpecSchema = z
   .strictObject({
     jobs: z.array(jobSpecSchema).min(1).max(MAX_JOBS_PER_CAMPAIGN),
+    /** Campaigns that must have ended before this one begins. */
+    dependsOn: z.array(campaignDependencySchema).min(1).max(100).optional(),
     cluster: clusterSpecInputSchema.optional(),
   })
   .superRefine(({ jobs }, context) => {
@@ -176,6 +188,17 @@ function keyIssues(
   });
 }
 
+/** Which jobs of a campaign are to be tried again, in a campaign of their own. */
+export const retrySelectionSchema = z.strictObject({
+  /** Only these, of those that did not succeed; the key of an array stands for all of its tasks. All of them if absent. */
+  jobKeys: z.array(jobKeySchema).min(1).max(MAX_JOBS_PER_CAMPAIGN).optional(),
+});
+
+export type RetrySelection = z.output<typeof retrySelectionSchema>;
+
+/** What a campaign repeats. */
+const retrySchema = retrySelectionSchema.extend({ campaignId: campaignIdSchema });
+
 export type CampaignSpecInput = z.input<typeof campaignSpecSchema>;
 
 /** The content of a campaign as it lies in the control bucket: workflow history holds only its reference. */
@@ -183,6 +206,8 @@ export const campaignContentSchema = z.object({
   version: z.literal(1),
   campaignId: campaignIdSchema,
   jobs: z.array(jobSpecSchema),
+  dependsOn: z.array(campaignDependencySchema).optional(),
+  retryOf: retrySchema.optional(),
 });
 
 export type CampaignContent = z.output<typeof campaignContentSchema>;

@@ -34,6 +34,7 @@ export const activities: Proxies = {
   disconnect: bounded('disconnect'),
   recordUsage: bounded('recordUsage'),
   loadCampaign: bounded('loadCampaign'),
+  readCampaignEnd: bounded('readCampaignEnd'),
   writeManifestPart: bounded('writeManifestPart'),
   writeManifest: bounded('writeManifest'),
 };

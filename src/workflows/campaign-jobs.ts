@@ -13,6 +13,7 @@ import { parseIndexes, submissionKeyOf, taskKey } from '../domain/job-array.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
 import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
+import { awaitPredecessors } from './campaign-predecessors.ts';
 import { type CampaignRun } from './campaign-run.ts';
 import { failureFrom } from './failure.ts';
 import type { CampaignTarget } from './messages.ts';
@@ -41,6 +42,7 @@ type Task = 'submit' | 'cancel' | 'copy';
  */
 export async function runJobs(run: CampaignRun): Promise<void> {
   const tasks = new SideBySide<Task>(() => run.wake());
+  const stopWaiting = awaitPredecessors(run);
   try {
     for (;;) {
       const batch = tasks.isBusy('submit') ? [] : prepareBatch(run);
@@ -55,6 +57,7 @@ export async function runJobs(run: CampaignRun): Promise<void> {
       await run.rollOverIfNeeded();
     }
   } finally {
+    await stopWaiting();
     await tasks.settled();
   }
 }
@@ -73,7 +76,7 @@ async function untilSomethingHappened(run: CampaignRun, tasks: SideBySide<Task>)
 function prepareBatch(run: CampaignRun): SubmittableJob[] {
   const { snapshot, order, deferred } = run;
   snapshot.jobs = endUnmeetable(snapshot.jobs, order, nowIso());
-  if (!snapshot.target) return [];
+  if (!snapshot.target || (snapshot.dependsOn ?? []).length > 0) return [];
   const batch = nextBatch(snapshot.jobs, order, deferred, SUBMISSION_BATCH);
   if (batch.length > 0) {
     run.updateJobsOf(keysOf(batch), (job) => ({

@@ -77,6 +77,7 @@ export class CampaignRun {
 
   load(plan: CampaignPlan): void {
     this.snapshot.jobs = newJobs(jobsOfPlan(plan));
+    if (plan.dependsOn) this.snapshot.dependsOn = plan.dependsOn;
     this.order = orderOf(this.snapshot.jobs);
     this.plan = 'loaded';
     this.changed = true;

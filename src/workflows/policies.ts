@@ -212,6 +212,13 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     scheduleToClose: '1 d',
     retry: QUICK_AWS,
   },
+  readCampaignEnd: {
+    summary: 'Wait until another campaign has ended',
+    why: 'One look an attempt, and no event for one that must be repeated. Longer than a cluster and its successor live.',
+    startToClose: '30 s',
+    scheduleToClose: '60 d',
+    retry: { initialSeconds: 2, maximumSeconds: 30 },
+  },
   writeManifestPart: {
     summary: 'Write a part of the manifest',
     why: 'One S3 object; the campaign is not over without it.',

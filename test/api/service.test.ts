@@ -120,6 +120,7 @@ describe('the OpenAPI document', () => {
         `delete ${campaign}/jobs/{jobKey}`,
         `post ${campaign}/jobs/{jobKey}/actions`,
         `post ${campaign}/actions`,
+        `post ${campaign}/retries`,
         `get ${campaign}/jobs/{jobKey}/logs/{kind}`,
         `post ${cluster}/holds`,
         `delete ${cluster}/holds/{name}`,

@@ -133,6 +133,18 @@ export function describeSlurmGateway(
       expect(await endOf('behind')).toMatchObject(never);
     });
 
+    it('starts a singleton after all jobs of its name that came before, in whatever campaign', async () => {
+      const name = `only-one-${Date.now()}`;
+      await submit({ key: 'first', name, command: ['sleep', '100'] });
+      const { campaignId } = jobs;
+      await submit({ key: 'second', name, singleton: true, command: ['true'] });
+      await expect
+        .poll(async () => (await viewOf('second')).pendingCause, { timeout: 20_000 })
+        .toBe('dependency');
+      await rig.gateway.cancel(rig.head, { campaignId });
+      expect((await endOf('second')).state).toBe('succeeded');
+    });
+
     it('takes a dependency on a job that has ended for met, or cancels, as long as Slurm knows it', async () => {
       await submit({ key: 'ended', command: ['true'] });
       await endOf('ended');

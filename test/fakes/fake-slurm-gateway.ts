@@ -105,6 +105,8 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
       }));
       if (waitsFor.some((each) => each.jobs.length === 0))
         return { jobKey: spec.key, status: 'deferred', message: 'Slurm does not have what it depends on' };
+      if (spec.singleton)
+        waitsFor.push({ condition: 'afterany', jobs: this.#livingOf(spec.name ?? spec.key) });
       const id = String(++this.#lastId);
       for (const { key, arrayTaskId } of identitiesOf(spec)) {
         const task = arrayTaskId === undefined ? {} : { arrayTaskId };
@@ -241,6 +243,10 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
       this.#lost.push(...parseLostJobs(`${comment} ${jobId}`));
       this.#lastId = Number(jobId) - 1;
     }
+  }
+
+  #livingOf(name: string): FakeJob[] {
+    return [...this.#jobs.values()].filter(({ fact }) => fact.name === name && fact.endTime === undefined);
   }
 
   /** The job of a comment, or all tasks of its array. */

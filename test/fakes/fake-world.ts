@@ -9,12 +9,12 @@ import type {
   TrustedKeysRequest,
 } from '../../src/activities/port.ts';
 import type { CampaignStore } from '../../src/clients/campaign-store.ts';
-import { countByState } from '../../src/domain/campaign.ts';
+import { countByState, outcome } from '../../src/domain/campaign.ts';
 import { planOf } from '../../src/domain/campaign-plan.ts';
 import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterAccess } from '../../src/domain/cluster-view.ts';
 import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
-import type { Dependency } from '../../src/domain/dependencies.ts';
+import type { CampaignDependency, Dependency } from '../../src/domain/dependencies.ts';
 import { type JobArray, parseIndexes, taskKey } from '../../src/domain/job-array.ts';
 import type { ControlOutcome } from '../../src/domain/job-control.ts';
 import { type FailureType, failures } from '../../src/domain/failures.ts';
@@ -53,6 +53,8 @@ export class FakeWorld {
   campaignStore: Pick<CampaignStore, 'get'> = createMemoryCampaignStore();
   /** Jobs of campaigns by the key of their content. */
   readonly contents = new Map<string, readonly FakeContentJob[]>();
+  /** By the key of the content, as `contents`. */
+  readonly campaignDependencies = new Map<string, readonly CampaignDependency[]>();
   readonly manifests = new Map<string, readonly JobView[]>();
   private readonly manifestParts = new Map<string, readonly JobView[]>();
   readonly copiedLogs = new Set<string>();
@@ -345,7 +347,14 @@ export class FakeWorld {
   private campaignActivities() {
     return {
       loadCampaign: async ({ content }: Parameters<Activities['loadCampaign']>[0]) => {
-        return planOf(this.contents.get(content.key) ?? (await this.campaignStore.get(content)).jobs);
+        const dependsOn = this.campaignDependencies.get(content.key);
+        const plan = planOf(this.contents.get(content.key) ?? (await this.campaignStore.get(content)).jobs);
+        return { ...plan, ...(dependsOn && { dependsOn }) };
+      },
+      readCampaignEnd: async ({ campaignId }: Parameters<Activities['readCampaignEnd']>[0]) => {
+        const jobs = this.manifests.get(campaignId);
+        if (jobs) return outcome(jobs);
+        throw ApplicationFailure.create({ type: 'CampaignRunning', message: 'it has not ended yet' });
       },
       writeManifestPart: async ({ content, part, jobs }: ManifestPartRequest) => {
         const key = `${content.key}-${part}`;

@@ -13,6 +13,7 @@ import {
   clusterSpecInputSchema,
   resolveClusterSpec,
 } from '../../src/domain/cluster-spec.ts';
+import type { CampaignDependency } from '../../src/domain/dependencies.ts';
 import { CLUSTER_VIEW_MEMO, type ClusterState, type ClusterView } from '../../src/domain/cluster-view.ts';
 import {
   campaignWorkflowId,
@@ -143,10 +144,15 @@ export class WorkflowRig {
     tenant: Tenant,
     campaignId: string,
     jobs: readonly (string | FakeContentJob)[],
-    extra: { spec?: ClusterSpec; sha256?: string; queues?: string[] } = {},
+    extra: {
+      spec?: ClusterSpec;
+      sha256?: string;
+      queues?: string[];
+      dependsOn?: readonly CampaignDependency[];
+    } = {},
   ): Promise<SubmitCampaignAnswer> {
     this.workflowIds.add(campaignWorkflowId(tenant, campaignId));
-    const { sha256 = 'a', queues = [], spec } = extra;
+    const { sha256 = 'a', queues = [], spec, dependsOn } = extra;
     const content = { bucket: 'control', key: `${campaignId}.json`, sha256 };
     const request = { campaignId, content, jobCount: jobs.length, queues, ...(spec && { spec }) };
     const args: [SubmitCampaignRequest] = [request];
@@ -154,6 +160,7 @@ export class WorkflowRig {
       content.key,
       jobs.map((job) => (typeof job === 'string' ? { key: job } : job)),
     );
+    if (dependsOn) this.world.campaignDependencies.set(content.key, dependsOn);
     // As the API does it: without a specification there is nothing to start.
     if (!spec) return this.cluster(tenant).executeUpdate(submitCampaign, { args });
     return this.client.workflow.executeUpdateWithStart(submitCampaign, {

@@ -4,7 +4,7 @@
 # Standard input: `<epoch> <number of jobs> <seconds since 1970>`; for each job a line
 #   `<campaign> <key> <dependencies> <array> <bytes of directory> <bytes of batch> <bytes of script> <bytes of exports>`;
 #   dependencies are `-` or `<condition>:<key>,…` of the same campaign, each in Slurm or in a line before (with
-#   `:<index>` behind it for one task of an array); array is `-` or what sbatch is told of it, e.g. `0-9,20%4`;
+#   `:<index>` behind it for one task of an array), or `singleton`; array is `-` or what sbatch is told of it, e.g. `0-9,20%4`;
 # then the bytes of all jobs in that order. A directory that is not empty is created.
 # Standard output: `pcp-answer`, then one line for each job as soon as its fate is known:
 #   `submitted|adopted <campaign> <key> <job id>`, `rejected|deferred <campaign> <key> <message>`;
@@ -287,6 +287,10 @@ resolve_dependencies() {
   if [[ ${waits[i]} == - ]]; then return; fi
   IFS=, read -r -a dependencies <<<"${waits[i]}"
   for each in "${dependencies[@]}"; do
+    if [[ $each == singleton ]]; then
+      dependency+="${dependency:+,}singleton"
+      continue
+    fi
     IFS=: read -r condition missing index <<<"$each"
     on="pcp/$epoch/${campaigns[i]}/$missing"
     while [[ -n ${is_running[$on]-} ]]; do finish_oldest; done
