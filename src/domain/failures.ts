@@ -169,7 +169,7 @@ export const failures = {
   },
   CampaignRunning: {
     retryable: true,
-    httpStatus: 409,
+    httpStatus: 503,
     title: 'The campaign has not ended yet',
     nextStep: 'Wait until it has ended, or cancel it.',
   },

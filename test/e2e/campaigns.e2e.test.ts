@@ -74,6 +74,41 @@ describe('the jobs of a campaign', () => {
     expect(order).toEqual(['prepare', 'sim-1', 'sim-2', 'collect']);
   });
 
+  it('can be an array, of which only failed tasks are tried again, and another campaign waits for the retry', async () => {
+    const line =
+      'echo task $SLURM_ARRAY_TASK_ID in $(basename $PWD); [ $SLURM_ARRAY_TASK_ID != 2 ] || [ -e ~/mended ]';
+    const campaignId = await platform.submit(tenant, 'array', {
+      jobs: [
+        { ...shell('sim', line), array: { indexes: '0-2', maxRunningTasks: 2 } },
+        { ...shell('collect', 'touch ~/mended'), dependsOn: [{ key: 'sim', condition: 'afterany' }] },
+        { ...shell('publish', 'true'), dependsOn: ['sim'] },
+      ],
+    });
+    expect(await endOf(campaignId)).toEqual({
+      sim_0: 'succeeded',
+      sim_1: 'succeeded',
+      sim_2: 'failed',
+      collect: 'succeeded',
+      publish: 'cancelled',
+    });
+    expect(await outputOf(campaignId, 'sim_1')).toBe('task 1 in sim_1\n');
+    const retry = await platform.persist(async () =>
+      platform.request<{ campaignId: string }>(
+        'POST',
+        `${platform.path(tenant)}/campaigns/${campaignId}/retries`,
+        { key: 'array-again' },
+      ),
+    );
+    expect(retry.status).toBe(202);
+    const after = await platform.submit(tenant, 'after-the-retry', {
+      dependsOn: [{ campaignId: retry.body.campaignId }],
+      jobs: [shell('last', 'true')],
+    });
+    expect(await endOf(after)).toEqual({ last: 'succeeded' });
+    expect(await endOf(retry.body.campaignId)).toEqual({ sim_2: 'succeeded', publish: 'succeeded' });
+    expect(await outputOf(retry.body.campaignId, 'sim_2')).toBe('task 2 in sim_2\n');
+  });
+
   it('are cancelled one by one or all together, whether they run or wait', async () => {
     const campaignId = await platform.submit(tenant, 'cancelled', {
       jobs: [
