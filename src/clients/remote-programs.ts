@@ -29,9 +29,9 @@ export function remoteCommand(name: RemoteProgram): string {
 const OWN_SESSION = 'setsid --wait';
 
 function load(names: readonly string[], session = ''): string {
-  const program = names
-    .map((name) => readFileSync(new URL(`remote/${name}.sh`, import.meta.url), 'utf8'))
-    .join('');
+  const texts = names.map((name) => readFileSync(new URL(`remote/${name}.sh`, import.meta.url), 'utf8'));
+  // What `ps` shows first, to people and to sessions.sh, which knows our programs by it.
+  const program = [`# parallelcluster-provisioner: ${names.at(-1) ?? ''}\n`, ...texts].join('');
   return [
     `exec ${session} env -i HOME="$HOME" USER="$USER" LOGNAME="$LOGNAME" SHELL="$SHELL" PATH="$PATH:/opt/slurm/bin"`,
     '${SLURM_CONF:+SLURM_CONF="$SLURM_CONF"} bash -c',
@@ -41,7 +41,7 @@ function load(names: readonly string[], session = ''): string {
 
 const commands: Readonly<Record<RemoteProgram, string>> = {
   submit: load(['accounting', 'submit'], OWN_SESSION),
-  observe: load(['accounting', 'sections', 'observe']),
+  observe: load(['accounting', 'sections', 'sessions', 'observe']),
   ping: load(['ping']),
   cancel: load(['cancel']),
   control: load(['control']),

@@ -67,8 +67,8 @@ export interface SlurmSnapshot {
    */
   readonly facts: readonly SlurmJobFact[];
   /**
-   * Open terminals on the head node; our own channels have none. Undefined where the gateway cannot see them: then
-   * nobody may take the head node for idle.
+   * SSH connections with a terminal or a program that is not ours, and sessions of the SSM agent, on the head node.
+   * Undefined where the gateway cannot see them: then nobody may take the head node for idle.
    */
   readonly interactiveSessions: number | undefined;
 }

@@ -94,7 +94,7 @@ export function decodeSubmission(answer: string, jobs: readonly JobToSubmit[]): 
 /** @throws KnownFailure SlurmUnavailable unless both parts are whole. */
 export function decodeObservation(answer: string, withAccounting: boolean): SlurmSnapshot {
   const sections = decodeSections(answer);
-  const sessions = /^sessions (\d+)$/m.exec(sections.get('') ?? '')?.[1];
+  const sessions = /^sessions (\d+|unknown)$/m.exec(sections.get('') ?? '')?.[1];
   const queue = sections.get('queue');
   const accounting = withAccounting ? sections.get('accounting') : '';
   if (sessions === undefined || queue === undefined || accounting === undefined)
@@ -106,7 +106,7 @@ export function decodeObservation(answer: string, withAccounting: boolean): Slur
       ...parseJobs(sections.get('found') ?? '', 'accounting'),
       ...parseLostJobs(sections.get('lost') ?? ''),
     ],
-    interactiveSessions: Number(sessions),
+    interactiveSessions: sessions === 'unknown' ? undefined : Number(sessions),
   }));
 }
 

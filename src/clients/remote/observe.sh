@@ -1,9 +1,9 @@
-# What Slurm knows about all jobs, in one answer. Run by bash in the job user's own name, behind accounting.sh
-# and sections.sh.
+# What Slurm knows about all jobs, in one answer. Run by bash in the job user's own name, behind accounting.sh,
+# sections.sh and sessions.sh.
 #
 # Standard input: `<epoch> <seconds since 1970>`: accounting is asked for jobs since then; `-` leaves accounting out.
-# Standard output: `pcp-answer`, `sessions <n>`, then sections: a line with the name behind a record separator, what
-# belongs to it, and `<name> ok` behind a record separator.
+# Standard output: `pcp-answer`, `sessions <n>` or `sessions unknown`, then sections: a line with the name behind a record
+# separator, what belongs to it, and `<name> ok` behind a record separator.
 #   `queue`: squeue's lines;
 #   `nodes`: partition and reason of nodes that EC2 did not start, only where a job waits for nodes. With accounting also
 #   `accounting`: sacct's lines;
@@ -20,15 +20,7 @@ readonly MAX_MISSING=5000
 
 IFS=' ' read -r epoch since || exit 1
 
-# Terminals of sshd and of the SSM agent, whoever's they are. Channels without a terminal, as ours, are no sessions.
-processes=$(ps -eo args=) || fail ps
-sessions=0
-while IFS= read -r process; do
-  case $process in
-    sshd:\ *@pts/* | sshd-session:\ *@pts/* | *ssm-session-worker\ *) ((sessions++)) ;;
-  esac
-done <<<"$processes"
-printf 'sessions %s\n' "$sessions"
+count_sessions
 
 format() {
   local columns=''
