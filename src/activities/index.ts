@@ -30,7 +30,7 @@ export interface ActivityDeps
   extends
     Pick<StackDeps, 'controlBucket' | 'providerArn' | 'settings' | 'stackPollSeconds'>,
     Pick<LogDeps, 'logRetentionDays' | 'logLimits' | 'logFollowSeconds'>,
-    Pick<KeyDeps, 'halfMadeGraceSeconds'>,
+    Pick<KeyDeps, 'halfMadeGraceSeconds' | 'keyReaders'>,
     Pick<ReadinessDeps, 'sshPort'> {
   readonly aws: AwsClients;
   /** What looks after jobs, over whatever each cluster's jobs go. */

@@ -11,14 +11,18 @@ import {
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { isAlreadyExists, isInvalidSecretState, isNotFound } from '../clients/aws-errors.ts';
 import { publicKeyOf, withoutComment } from '../clients/openssh-key.ts';
+import { putSecretPolicy } from '../clients/secrets.ts';
 import { keyPairName, keySecretName } from '../domain/cluster-name.ts';
 import type { Deployment, KeyRole } from '../domain/deployment.ts';
 import { KnownFailure } from '../domain/failures.ts';
+import { keyPolicy, type KeyReaders } from '../domain/key-policy.ts';
 import { keyTags, tagKeys, tagValue, toTagList } from '../domain/resource-tags.ts';
 
 export interface KeyResourcesDeps {
   readonly ec2: EC2Client;
   readonly secretsManager: SecretsManagerClient;
+  /** Who may read private keys. Without it secrets have no policy of their own: IAM alone decides. */
+  readonly keyReaders?: KeyReaders | undefined;
 }
 
 type TagList = readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[];
@@ -102,27 +106,37 @@ export class KeyResources {
     }
   }
 
-  /** Puts the private half into the secret, making or restoring it as needed. */
+  /** Lets only those read the secret who may. The secret must exist and not be scheduled for deletion. */
+  async protectPrivateHalf(): Promise<void> {
+    const { secretsManager, keyReaders } = this.#deps;
+    if (keyReaders) await putSecretPolicy(secretsManager, this.secretName, keyPolicy(this.#role, keyReaders));
+  }
+
+  /**
+   * Puts the private half into the secret, making or restoring it as needed. The secret has its policy before it has the
+   * value.
+   */
   async storePrivateKey(privateKey: string, existing: PrivateHalf | undefined): Promise<void> {
     const { secretsManager } = this.#deps;
     if (existing?.isScheduledForDeletion) {
       await secretsManager.send(new RestoreSecretCommand({ SecretId: this.secretName }));
     }
-    const SecretString = privateKey;
     if (!existing) {
       try {
         const Description = `Private key of role ${this.#role}, deployment ${this.#epoch}`;
         await secretsManager.send(
-          new CreateSecretCommand({ Name: this.secretName, Description, SecretString, Tags: this.#tags }),
+          new CreateSecretCommand({ Name: this.secretName, Description, Tags: this.#tags }),
         );
-        return;
       } catch (error) {
         if (!isAlreadyExists(error)) throw error;
         // It appeared meanwhile: whose it is must be known before anything is written into it.
         await this.findPrivateHalf();
       }
     }
-    await secretsManager.send(new PutSecretValueCommand({ SecretId: this.secretName, SecretString }));
+    await this.protectPrivateHalf();
+    await secretsManager.send(
+      new PutSecretValueCommand({ SecretId: this.secretName, SecretString: privateKey }),
+    );
   }
 
   /** Deletes the EC2 key pair; an absent one is fine. Its owner must have been looked at before. */

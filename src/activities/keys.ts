@@ -1,15 +1,11 @@
-import type { EC2Client } from '@aws-sdk/client-ec2';
-import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KeyPair, KeyRole } from '../domain/deployment.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { KeyResources } from './key-resources.ts';
-import type { PrivateHalf, PublicHalf } from './key-resources.ts';
+import type { KeyResourcesDeps, PrivateHalf, PublicHalf } from './key-resources.ts';
 import type { Activities } from './port.ts';
 
-export interface KeyDeps {
-  readonly ec2: EC2Client;
-  readonly secretsManager: SecretsManagerClient;
+export interface KeyDeps extends KeyResourcesDeps {
   /**
    * How long a half-made pair is left to whoever may just be making the other half, before it is taken for a wreck.
    * 5 s by default: making both halves takes less than one.
@@ -31,7 +27,11 @@ export function createKeyActivities(deps: KeyDeps): Pick<Activities, 'ensureKeyP
       for (let repairs = 0; repairs <= MAX_REPAIRS; repairs++) {
         const halves = await lookUntilSettled(resources, graceSeconds);
         const whole = wholePair(resources, role, halves);
-        if (whole) return whole;
+        if (whole) {
+          // An attempt that died may have left it without.
+          await resources.protectPrivateHalf();
+          return whole;
+        }
         await makeAnew(resources, halves);
       }
       throw new KnownFailure(

@@ -45,9 +45,11 @@ export const clusterViewExample: ClusterView = {
     address: '10.0.7.20',
     port: 22,
     user: 'sim',
-    hostKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXAMPLE',
+    hostKey: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl',
+    hostKeyFingerprint: 'SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU',
+    knownHosts: '10.0.7.20 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl',
     privateKeySecretArn:
-      'arn:aws:secretsmanager:us-east-1:123456789012:secret:pcluster-lab-1-project-1-AbCdEf',
+      'arn:aws:secretsmanager:us-east-1:123456789012:secret:parallelcluster-provisioner/lab-1/project-1/01k4x8m2tqa3f9/job-user-AbCdEf',
   },
   logGroupName: '/parallelcluster-provisioner/lab-1/project-1',
   readyAt: '2026-01-15T09:41:07.000Z',

@@ -7,10 +7,10 @@ import {
 } from '../domain/campaign-view.ts';
 import type { ClusterSpec, ClusterSpecSummary } from '../domain/cluster-spec.ts';
 import {
-  type ClusterAccess,
   clusterStates,
   type ClusterView,
   type Hold,
+  type PublishedAccess,
   type SlurmApiAccess,
 } from '../domain/cluster-view.ts';
 import { type Failure, failures, isFailureType } from '../domain/failures.ts';
@@ -82,17 +82,25 @@ const slurmApiFields = {
 } satisfies Fields<SlurmApiAccess>;
 
 const accessFields = {
-  address: z.string(),
+  address: z.string().meta({ description: 'Private address of the head node.' }),
   port: z.int(),
-  user: z.string(),
+  user: z.string().meta({ description: 'The job user: all campaigns’ jobs run as it.' }),
   hostKey: z
     .string()
     .meta({ description: 'Public host key of the head node, pinned when the cluster became ready.' }),
+  hostKeyFingerprint: z
+    .string()
+    .optional()
+    .meta({ description: 'Of that key, as `ssh-keygen -l` shows it.' }),
+  knownHosts: z
+    .string()
+    .optional()
+    .meta({ description: 'The line of a `known_hosts` file, for `StrictHostKeyChecking=yes`.' }),
   privateKeySecretArn: z
     .string()
     .meta({ description: 'Secrets Manager ARN of the private key of the job user.' }),
   slurmApi: z.object(slurmApiFields).optional(),
-} satisfies Fields<ClusterAccess>;
+} satisfies Fields<PublishedAccess>;
 
 const keyIds = z.array(z.string());
 const slurmKeysFields = {
@@ -118,7 +126,10 @@ const activitySchema = z.object({
   running: count,
   pending: count,
   stuck: count,
-  interactiveSessions: count,
+  interactiveSessions: count.meta({
+    description:
+      'Connections on the head node with a terminal or a program that is not this service’s own, of whatever user.',
+  }),
   at: time,
 });
 

@@ -70,6 +70,12 @@ export function isInvalidSecretState(error: unknown): boolean {
   return nameOf(error) === 'InvalidRequestException';
 }
 
+/** Whether Secrets Manager does not take a resource policy: its form, a principal that does not exist, or too wide. */
+export function isPolicyRefused(error: unknown): error is Error {
+  const name = nameOf(error);
+  return name === 'MalformedPolicyDocumentException' || name === 'PublicPolicyException';
+}
+
 /** Whether CloudWatch Logs does not take a page token (any longer). */
 export function isInvalidPageToken(error: unknown): boolean {
   return nameOf(error) === 'InvalidParameterException';

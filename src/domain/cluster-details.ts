@@ -15,7 +15,8 @@ export function renderClusterDetails(view: ClusterView): string {
     spec && `- **tier** ${spec.tier} (queues: ${spec.queueNames.join(', ')})`,
     view.subnetId && `- **subnet** \`${view.subnetId}\``,
     view.stackId && `- **stack** \`${view.stackId}\``,
-    access && `- **head node** \`${access.user}@${access.address}\``,
+    access &&
+      `- **head node** \`${access.user}@${access.address}\`, host key ${access.hostKeyFingerprint ?? 'pinned'}`,
     activity &&
       `- **Slurm** ${activity.running} running, ${activity.pending} waiting, ${activity.stuck} stuck (seen ${activity.at})`,
     keys?.rotation &&

@@ -1,6 +1,7 @@
 import type { ClusterSnapshot, Resources } from './cluster-snapshot.ts';
 import { type ClusterSpec, summarizeSpec } from './cluster-spec.ts';
-import type { ClusterView } from './cluster-view.ts';
+import type { ClusterAccess, ClusterView, PublishedAccess } from './cluster-view.ts';
+import { fingerprint, knownHosts } from './host-key.ts';
 import type { Tenant } from './ids.ts';
 import { viewOfKeys } from './slurm-keys.ts';
 
@@ -33,7 +34,7 @@ export function renderClusterView(
     ...(deployment && { epoch: deployment.epoch, ...resourceFields(deployment.resources) }),
     ...(spec && specFields(spec)),
     ...(deployment?.logGroupName && { logGroupName: deployment.logGroupName }),
-    ...(deployment?.access && { access: deployment.access }),
+    ...(deployment?.access && { access: published(deployment.access) }),
     ...(deployment?.slurmKeys && { slurmKeys: viewOfKeys(deployment.slurmKeys) }),
     ...(deployment?.readyAt && { readyAt: deployment.readyAt }),
     ...(activity && { activity }),
@@ -45,6 +46,14 @@ export function renderClusterView(
     activeJobs: open.reduce((sum, { activeJobs }) => sum + activeJobs, 0),
     ...(failure && { failure: { ...failure, message: clipped(failure.message) } }),
     ...(state === 'blocked' && { choices: ['retry', 'abandon'] }),
+  };
+}
+
+function published(access: ClusterAccess): PublishedAccess {
+  return {
+    ...access,
+    knownHosts: knownHosts(access),
+    hostKeyFingerprint: fingerprint(access.hostKey),
   };
 }
 

@@ -33,6 +33,14 @@ export interface ClusterAccess {
   readonly slurmApi?: SlurmApiAccess;
 }
 
+/** The same as it is published: with what SSH clients want. Absent in views of releases before 0.3.0. */
+export interface PublishedAccess extends ClusterAccess {
+  /** The head node's line of a `known_hosts` file. */
+  readonly knownHosts?: string;
+  /** Of the host key, as `ssh-keygen -l` shows it: `SHA256:…`. */
+  readonly hostKeyFingerprint?: string;
+}
+
 /** How Slurm's REST API of a cluster is reached. slurmrestd itself listens behind TLS. */
 export interface SlurmApiAccess {
   readonly port: number;
@@ -78,7 +86,7 @@ export interface ClusterView {
   readonly subnetId?: string;
   readonly stackId?: string;
   readonly logGroupName?: string;
-  readonly access?: ClusterAccess;
+  readonly access?: PublishedAccess;
   readonly adminPrivateKeySecretArn?: string;
   /** Where the spec asks for Slurm's REST API. */
   readonly slurmKeys?: SlurmKeysView;

@@ -141,6 +141,13 @@ export const failures = {
     title: 'A key pair or secret of that name exists and is not ours',
     nextStep: 'Look at the resource named in the message; delete it by hand if nobody needs it.',
   },
+  SecretPolicyRefused: {
+    retryable: false,
+    httpStatus: 502,
+    title: 'Secrets Manager refused the resource policy of a private key',
+    nextStep:
+      'Operators: correct PROVISIONER_ROLE_ARN and WORKFLOW_SERVICE_ROLE_ARN, whose roles must exist; then ask for the cluster again.',
+  },
   AwsAccessDenied: {
     retryable: false,
     httpStatus: 502,

@@ -144,7 +144,24 @@ describe('readWorkerConfig', () => {
     ).toEqual([expect.stringContaining('Set all three, or none')]);
   });
 
+  it('takes the role of the Workflow Service only beside its own, which would be shut out otherwise', () => {
+    const roles = {
+      PROVISIONER_ROLE_ARN: 'arn:aws:iam::123456789012:role/platform/provisioner',
+      WORKFLOW_SERVICE_ROLE_ARN: 'arn:aws:iam::123456789012:role/workflow-service',
+    };
+    expect(readWorkerConfig(workerEnvironment).keyReaders).toBeUndefined();
+    expect(readWorkerConfig({ ...workerEnvironment, ...roles }).keyReaders).toEqual({
+      provisionerRoleArn: roles.PROVISIONER_ROLE_ARN,
+      workflowServiceRoleArn: roles.WORKFLOW_SERVICE_ROLE_ARN,
+    });
+    expect(
+      problemsOf(() => readWorkerConfig({ ...workerEnvironment, ...roles, PROVISIONER_ROLE_ARN: '' })),
+    ).toEqual([expect.stringContaining('needs PROVISIONER_ROLE_ARN')]);
+  });
+
   it.each([
+    ['PROVISIONER_ROLE_ARN', 'arn:aws:sts::123456789012:assumed-role/provisioner/session'],
+    ['PROVISIONER_ROLE_ARN', 'arn:aws:iam::123456789012:role/*'],
     ['PCLUSTER_PROVIDER_ARN', 'provider'],
     ['VPC_ID', 'my-vpc'],
     ['SSH_ALLOWED_CIDR', '10.0.0.0'],

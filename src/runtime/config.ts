@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AwsClientsConfig } from '../clients/aws.ts';
 import type { ClusterPolicy } from '../domain/cluster-snapshot.ts';
+import type { KeyReaders } from '../domain/key-policy.ts';
 import type { LogLimits } from '../domain/log-limits.ts';
 import type { DeploymentSettings } from '../domain/pcluster-config.ts';
 import type { Secret } from './secret.ts';
@@ -44,6 +45,8 @@ export interface WorkerConfig extends CommonConfig {
   /** Value of the pool's tag on subnets. */
   readonly subnetPool: string;
   readonly settings: Omit<DeploymentSettings, 'jobUserScriptUri'>;
+  /** Who may read private keys; IAM alone decides without it. */
+  readonly keyReaders: KeyReaders | undefined;
   readonly logRetentionDays: NonNullable<DeploymentSettings['logRetentionDays']>;
   readonly logLimits: LogLimits;
   readonly logFollowSeconds: number;
@@ -113,6 +116,7 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
       ),
       logRetentionDays: read.LOG_RETENTION_DAYS,
     },
+    keyReaders: keyReaders(read.PROVISIONER_ROLE_ARN, read.WORKFLOW_SERVICE_ROLE_ARN),
     logRetentionDays: read.LOG_RETENTION_DAYS,
     logLimits: { headBytes: read.LOG_HEAD_BYTES, tailBytes: read.LOG_TAIL_BYTES },
     logFollowSeconds: read.LOG_FOLLOW_SECONDS,
@@ -130,6 +134,18 @@ function slurmDatabase(
   if (!uri && !userName && !passwordSecretArn) return {};
   const names = 'SLURM_DATABASE_URI, SLURM_DATABASE_USER and SLURM_DATABASE_PASSWORD_SECRET_ARN';
   throw new ConfigError([`${names} belong together. Set all three, or none.`]);
+}
+
+/** A policy that names the Workflow Service alone would keep the worker itself from reading. */
+function keyReaders(
+  provisionerRoleArn: string | undefined,
+  workflowServiceRoleArn: string | undefined,
+): KeyReaders | undefined {
+  if (provisionerRoleArn) {
+    return { provisionerRoleArn, ...(workflowServiceRoleArn && { workflowServiceRoleArn }) };
+  }
+  if (!workflowServiceRoleArn) return undefined;
+  throw new ConfigError(['WORKFLOW_SERVICE_ROLE_ARN needs PROVISIONER_ROLE_ARN. Set both, or neither.']);
 }
 
 function commonConfig(read: z.output<z.ZodObject<typeof commonShape>>): CommonConfig {

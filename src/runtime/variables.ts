@@ -58,6 +58,10 @@ const flag = z
 
 const hostPort = z.string().regex(/^[^\s:/]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'is not `host:port`');
 
+const roleArn = z
+  .string()
+  .regex(/^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]+$/, 'is not the ARN of an IAM role');
+
 const list = (item: RegExp, what: string): Text<readonly string[]> =>
   z
     .string()
@@ -207,6 +211,14 @@ export const workerVariables = {
   SLURM_DATABASE_PASSWORD_SECRET_ARN: optional(
     z.string().regex(/^arn:[a-z-]+:secretsmanager:\S+$/, 'is not the ARN of a secret'),
     'ARN of the secret with that user’s password; head nodes read it.',
+  ),
+  PROVISIONER_ROLE_ARN: optional(
+    roleArn,
+    'ARN of the worker’s own IAM role: then a resource policy lets nobody else read private keys.',
+  ),
+  WORKFLOW_SERVICE_ROLE_ARN: optional(
+    roleArn,
+    'ARN of the IAM role of the Workflow Service, which may then read the job user’s key as well.',
   ),
   LOG_RETENTION_DAYS: withDefault(
     '90',

@@ -65,6 +65,7 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
       controlBucket: config.controlBucket.bucket,
       providerArn: config.providerArn,
       settings: config.settings,
+      keyReaders: config.keyReaders,
       stackPollSeconds: config.stackPollSeconds,
       logRetentionDays: config.logRetentionDays,
       logLimits: config.logLimits,

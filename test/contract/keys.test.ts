@@ -3,14 +3,17 @@ import {
   CreateSecretCommand,
   DeleteSecretCommand,
   DescribeSecretCommand,
+  GetResourcePolicyCommand,
   GetSecretValueCommand,
+  MalformedPolicyDocumentException,
   PutSecretValueCommand,
 } from '@aws-sdk/client-secrets-manager';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createKeyActivities } from '../../src/activities/keys.ts';
 import { publicKeyOf } from '../../src/clients/openssh-key.ts';
 import { keyPairName, keySecretName } from '../../src/domain/cluster-name.ts';
 import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
+import { keyPolicy } from '../../src/domain/key-policy.ts';
 import { keyTags, toTagList } from '../../src/domain/resource-tags.ts';
 import { useEmulatedAws } from '../support/aws.ts';
 
@@ -141,6 +144,94 @@ describe('ensureKeyPair', () => {
     ]);
     expect(new Set(pairs.map(({ publicKey }) => publicKey)).size).toBe(3);
     expect(new Set(pairs.map(({ privateKeySecretArn }) => privateKeySecretArn)).size).toBe(3);
+  });
+});
+
+describe('the policy of the secret', () => {
+  const keyReaders = {
+    provisionerRoleArn: 'arn:aws:iam::123456789012:role/provisioner',
+    workflowServiceRoleArn: 'arn:aws:iam::123456789012:role/workflow-service',
+  };
+  let protectedKeys: ReturnType<typeof createKeyActivities>;
+  let calls: string[];
+
+  beforeEach(() => {
+    calls = [];
+    protectedKeys = createKeyActivities({ ...aws().clients, keyReaders, halfMadeGraceSeconds: 0.1 });
+    aws().clients.secretsManager.middlewareStack.add(
+      (next, { commandName = '' }) =>
+        async (args) => {
+          calls.push(commandName.replace(/Command$/, ''));
+          return next(args);
+        },
+      { step: 'initialize', name: 'noteCalls' },
+    );
+  });
+  afterEach(() => {
+    aws().clients.secretsManager.middlewareStack.remove('noteCalls');
+  });
+
+  async function policyOf(deployment: Deployment, of: KeyRole): Promise<string | undefined> {
+    const { ResourcePolicy } = await aws().clients.secretsManager.send(
+      new GetResourcePolicyCommand({ SecretId: keySecretName(deployment, of) }),
+    );
+    return ResourcePolicy;
+  }
+
+  test.each(['admin', 'job-user'] as const)(
+    'is that of the role %s, and there before the value',
+    async (of) => {
+      const deployment = freshDeployment();
+      await protectedKeys.ensureKeyPair({ ...deployment, role: of });
+      const changes = calls.filter((name) => /^(Create|Put)/.test(name));
+      expect(changes.slice(0, 3)).toEqual(['CreateSecret', 'PutResourcePolicy', 'PutSecretValue']);
+      expect(await policyOf(deployment, of)).toBe(keyPolicy(of, keyReaders));
+    },
+  );
+
+  test('is given to a secret that an earlier attempt left without one', async () => {
+    const [whole, empty] = [freshDeployment(), freshDeployment()];
+    const { publicKey } = await keys.ensureKeyPair({ ...whole, role });
+    expect(await policyOf(whole, role)).toBeUndefined();
+    expect((await protectedKeys.ensureKeyPair({ ...whole, role })).publicKey).toBe(publicKey);
+    await createSecret(empty, undefined);
+    await protectedKeys.ensureKeyPair({ ...empty, role });
+    for (const deployment of [whole, empty]) {
+      expect(await policyOf(deployment, role)).toBe(keyPolicy(role, keyReaders));
+    }
+  });
+
+  test('is put on no secret of somebody else', async () => {
+    const deployment = freshDeployment();
+    await createSecret(deployment, 'theirs', foreignTags);
+    await expect(protectedKeys.ensureKeyPair({ ...deployment, role })).rejects.toMatchObject({
+      type: 'KeyPairConflict',
+    });
+    expect(await policyOf(deployment, role)).toBeUndefined();
+  });
+
+  test('that Secrets Manager refuses leaves the secret without a value, and says what to correct', async () => {
+    const deployment = freshDeployment();
+    aws().clients.secretsManager.middlewareStack.add(
+      (next, { commandName = '' }) =>
+        async (args) => {
+          if (commandName !== 'PutResourcePolicyCommand') return next(args);
+          const message = 'This resource policy contains an unsupported principal.';
+          throw new MalformedPolicyDocumentException({ message, $metadata: {} });
+        },
+      { step: 'initialize', name: 'refusePolicies' },
+    );
+    try {
+      await expect(protectedKeys.ensureKeyPair({ ...deployment, role })).rejects.toMatchObject({
+        type: 'SecretPolicyRefused',
+        message: expect.stringContaining('unsupported principal') as unknown,
+      });
+    } finally {
+      aws().clients.secretsManager.middlewareStack.remove('refusePolicies');
+    }
+    await expect(storedSecret(deployment)).rejects.toThrow();
+    await keys.deleteKeyPair({ ...deployment, role });
+    expect(await secretExists(deployment)).toBe(false);
   });
 });
 

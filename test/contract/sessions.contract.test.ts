@@ -30,7 +30,8 @@ async function expectNever(count: number, looks = 20): Promise<void> {
   for (let look = 0; look < looks; look++) expect(await sessions()).toBe(count);
 }
 
-const isRunning = async (pattern: string) => (await cluster.asRoot(`pgrep -fc -- '${pattern}'`)).stdout.trim();
+const isRunning = async (pattern: string) =>
+  (await cluster.asRoot(`pgrep -fc -- '${pattern}'`)).stdout.trim();
 
 describe('sessions on the head node', () => {
   it.each([
@@ -111,7 +112,9 @@ describe('sessions on the head node', () => {
     try {
       const campaignId = newCampaignId();
       const jobs = [{ spec: jobSpecSchema.parse({ key: 'a', command: ['true'] }) }];
-      const submitting = cluster.newGateway().submit(cluster.head, { campaignId, jobs, defaultQueue: 'debug' });
+      const submitting = cluster
+        .newGateway()
+        .submit(cluster.head, { campaignId, jobs, defaultQueue: 'debug' });
       await expect.poll(async () => isRunning('^sleep 2'), { timeout: 10_000 }).toBe('1');
       expect(await sessions()).toBe(0);
       await submitting;
