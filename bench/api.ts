@@ -25,6 +25,7 @@ import { registerSearchAttributes } from '../src/runtime/search-attributes.ts';
 import { FakeLogs } from '../test/api/fake-logs.ts';
 import { clusterUrl, FakeStore } from '../test/api/fakes.ts';
 import { FakeWorld } from '../test/fakes/fake-world.ts';
+import { MemoryJobListingStore } from '../test/fakes/memory-job-listing-store.ts';
 import { MemoryUsageStore } from '../test/fakes/memory-usage-store.ts';
 
 /**
@@ -128,6 +129,7 @@ async function measure(connection: Connection, native: NativeConnection): Promis
     logs: new FakeLogs(),
     usage: new MemoryUsageStore(),
     hasKeycloak: false,
+    jobListings: new MemoryJobListingStore(),
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,
     logger: pino({ level: 'silent' }),

@@ -3,11 +3,13 @@ import type { AwsClients } from '../clients/aws.ts';
 import type { CampaignStore } from '../clients/campaign-store.ts';
 import type { KeycloakJwksReader } from '../clients/keycloak-jwks.ts';
 import type { HeadNodeFiles, SlurmAccounting, SlurmControl, SlurmGateway } from '../clients/slurm-gateway.ts';
+import type { JobListingStore } from '../clients/job-listing-store.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
 import { JOB_USER } from '../domain/pcluster-config.ts';
 import { createCampaignEndActivities } from './campaign-end.ts';
 import { createCampaignPlanActivities } from './campaign-plan.ts';
 import { translateFailures } from './failure.ts';
+import { createJobListingActivities } from './job-listing.ts';
 import { createKeyActivities } from './keys.ts';
 import type { KeyDeps } from './keys.ts';
 import { createLogActivities } from './logs.ts';
@@ -40,6 +42,7 @@ export interface ActivityDeps
   readonly readKeycloakJwks: KeycloakJwksReader;
   readonly campaignStore: CampaignStore;
   readonly usageStore: UsageStore;
+  readonly jobListingStore: JobListingStore;
   readonly temporal: Client;
   /** Where the subnet pool's workflow runs. */
   readonly taskQueue: string;
@@ -66,5 +69,6 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createCampaignEndActivities({ client: deps.temporal, campaignStore }),
     ...createManifestActivities({ ...deps, logs }),
     ...createUsageActivities({ gateway: ssh, usageStore }),
+    ...createJobListingActivities(deps),
   });
 }

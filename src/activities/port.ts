@@ -7,6 +7,7 @@ import type { Dependency } from '../domain/dependencies.ts';
 import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { CampaignOutcome, JobView, LogLocation } from '../domain/campaign-view.ts';
+import type { JobListingReference } from '../domain/job-listing.ts';
 import type {
   CreatedStack,
   Deployment,
@@ -239,6 +240,10 @@ export interface Activities {
   controlJobs(request: ControlJobsRequest): Promise<ControlOutcome[]>;
   /** Forgets pooled connections and cached keys of a deployment. */
   disconnect(deployment: Deployment): Promise<void>;
+
+  // job-listing.ts
+  /** Asks Slurm for all jobs of the epoch, of whatever user, and stores them in the control bucket. */
+  listSlurmJobs(request: Deployment & { readonly access: ClusterAccess }): Promise<JobListingReference>;
 
   // usage.ts
   /**

@@ -47,7 +47,7 @@ export function createSlurmActivities({
         gateway.observe({ epoch, access }, accountingWindow(request), { signal }),
       );
       return {
-        // Terminals that cannot be seen may be there.
+        // Sessions that cannot be seen may be there.
         activity: classifyActivity(facts, interactiveSessions ?? 1),
         runningOwn: facts.filter((fact) => isRunningOwn(fact, epoch)).length,
         ...newFacts(facts, request, { remembered, nowSeconds: Date.now() / 1000 }),

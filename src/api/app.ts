@@ -2,6 +2,7 @@ import fastify, { type FastifyBaseLogger, type HTTPMethods, LogController } from
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { randomUUID } from 'node:crypto';
 import type { LogReader } from '../clients/log-reader.ts';
+import type { JobListingStore } from '../clients/job-listing-store.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { registerArchiveRoute } from './archive.routes.ts';
@@ -13,6 +14,8 @@ import { registerCampaignRoutes } from './campaigns.routes.ts';
 import { registerClusterRoutes } from './clusters.routes.ts';
 import { sendProblem, setCommonHeaders } from './error-handler.ts';
 import { forbiddenName } from './forbidden-names.ts';
+import { registerJobListingRoute } from './job-listing.routes.ts';
+import { JobListingService } from './job-listing-service.ts';
 import { registerLifetimeRoutes } from './lifetime.routes.ts';
 import type { TailPace } from './log-tail.ts';
 import { registerLogRoutes } from './logs.routes.ts';
@@ -31,6 +34,7 @@ export interface AppDeps extends CampaignServiceDeps {
   readonly clusters: Clusters;
   readonly logs: LogReader;
   readonly usage: UsageStore;
+  readonly jobListings: Pick<JobListingStore, 'get'>;
   /** How often followed logs are looked at; as production does it if absent. */
   readonly tailPace?: TailPace;
   readonly readiness: ReadinessProbe;
@@ -84,6 +88,7 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   registerClusterRoutes(app, deps);
   registerLifetimeRoutes(app, deps.clusters);
   registerSigningKeyRoute(app, deps.clusters);
+  registerJobListingRoute(app, new JobListingService(deps.clusters, deps.jobListings));
   registerCampaignRoutes(app, campaigns);
   registerCancelRoutes(app, campaigns);
   registerActionRoutes(app, campaigns);

@@ -2,6 +2,7 @@ import type { CampaignSpecInput } from '../domain/job.ts';
 import type { ClusterSpecInput } from '../domain/cluster-spec.ts';
 import type { ClusterView } from '../domain/cluster-view.ts';
 import { type Problem, type ProblemType, problemTypePath, problemTypes } from './problem.ts';
+import type { JobListingPage } from './job-listing-schemas.ts';
 import type { UsageReportView } from './usage-schemas.ts';
 import type { CampaignPage, CampaignReceipt } from './view-schemas.ts';
 
@@ -95,6 +96,43 @@ export const campaignViewExample: CampaignPage = {
     },
   ],
   nextPageToken: 'a4ayc_80MQ',
+};
+
+export const jobListingExample: JobListingPage = {
+  epoch: '01k4x8m2tqa3f9',
+  observedAt: '2026-01-15T09:58:20.000Z',
+  jobs: [
+    {
+      slurmJobId: '2',
+      campaignId: 'mfrggzdfmztwq2lknnwg23tpou',
+      jobKey: 'sim-1',
+      user: 'sim',
+      name: 'sim-1',
+      queue: 'mpi',
+      state: 'running',
+      reason: 'Running',
+      slurmState: 'RUNNING',
+      submittedAt: '2026-01-15T09:41:10.000Z',
+      startedAt: '2026-01-15T09:45:04.000Z',
+      nodes: 'mpi-dy-c7a-[1-2]',
+      restarts: 0,
+    },
+    {
+      slurmJobId: '3',
+      user: 'sim',
+      name: 'own',
+      queue: 'mpi',
+      state: 'succeeded',
+      reason: 'Exit code 0',
+      slurmState: 'COMPLETED',
+      exitCode: 0,
+      submittedAt: '2026-01-15T09:50:00.000Z',
+      startedAt: '2026-01-15T09:50:01.000Z',
+      endedAt: '2026-01-15T09:50:31.000Z',
+      nodes: 'mpi-dy-c7a-1',
+      restarts: 0,
+    },
+  ],
 };
 
 export const usageReportExample: UsageReportView = {

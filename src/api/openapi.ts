@@ -10,10 +10,12 @@ import {
   campaignViewExample,
   clusterSpecExample,
   clusterViewExample,
+  jobListingExample,
   problemExample,
   receiptExample,
   usageReportExample,
 } from './examples.ts';
+import { jobListingPageSchema } from './job-listing-schemas.ts';
 import { type ProblemType, problemSchema, problemTypes } from './problem.ts';
 import type { Server } from './server.ts';
 import { usageReportSchema } from './usage-schemas.ts';
@@ -37,6 +39,7 @@ components.add(campaignReceiptSchema, { id: 'CampaignReceipt', examples: [receip
 components.add(campaignPageSchema, { id: 'CampaignView', examples: [campaignViewExample] });
 components.add(campaignSummarySchema, { id: 'CampaignSummary' });
 components.add(jobViewSchema, { id: 'JobView' });
+components.add(jobListingPageSchema, { id: 'JobListing', examples: [jobListingExample] });
 components.add(usageReportSchema, { id: 'UsageReport', examples: [usageReportExample] });
 components.add(failureSchema, { id: 'Failure' });
 components.add(problemSchema, { id: 'Problem', description: 'RFC 9457 problem details.' });

@@ -8,6 +8,7 @@ import type { KeyRotationRequest } from '../domain/slurm-keys.ts';
 import type {
   CancelCampaignRequest,
   EnsureAnswer,
+  ListJobsAnswer,
   SubmitCampaignAnswer,
   SubmitCampaignRequest,
 } from '../workflows/messages.ts';
@@ -46,6 +47,11 @@ export interface Clusters {
   rotateSigningKey(tenant: Tenant, request: KeyRotationRequest, answerBy: Date): Promise<ClusterView>;
   /** One page of all tenants' clusters, each once. InvalidRequest for a token that is not ours. */
   list(request: ClusterListRequest, answerBy: Date): Promise<Page<ClusterView>>;
+  /**
+   * Lets the cluster ask Slurm for all its jobs, unless it just has. NotFound if none lives, ClusterNotReady,
+   * ClusterDeleting, SlurmUnavailable.
+   */
+  listJobs(tenant: Tenant, answerBy: Date): Promise<ListJobsAnswer>;
   /** Hands a campaign to the cluster. NoCluster, ClusterSpecConflict, QueueNotInCluster, CampaignConflict, ClusterDeleting. */
   submit(tenant: Tenant, campaign: SubmitCampaignRequest, answerBy: Date): Promise<SubmitCampaignAnswer>;
 }

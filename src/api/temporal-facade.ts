@@ -9,6 +9,7 @@ import {
   ensureCluster,
   extendCluster,
   holdCluster,
+  listJobs,
   releaseHold,
   resolveBlock,
   rotateSigningKey,
@@ -99,6 +100,15 @@ export function createTemporalClusters(deps: TemporalFacadeDeps): Clusters {
 
     rotateSigningKey: async (tenant, request, answerBy) =>
       updateLive(rotateSigningKey, tenant, request, answerBy),
+
+    async listJobs(tenant, answerBy) {
+      const handle = client.workflow.getHandle(clusterWorkflowId(tenant));
+      const answer = await unlessUnknown(
+        callTemporal(client, answerBy, async () => handle.executeUpdate(listJobs)),
+      );
+      if (answer) return answer;
+      throw noneLives(tenant, await describe(tenant, answerBy));
+    },
 
     list: async (request, answerBy) => listClusters(client, request, answerBy),
 

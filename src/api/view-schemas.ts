@@ -168,7 +168,7 @@ const clusterViewFields = {
 
 export const clusterViewSchema: z.ZodType<ClusterView> = z.object(clusterViewFields);
 
-const jobViewFields = {
+export const jobViewFields = {
   key: jobKeySchema,
   arrayKey: jobKeySchema.optional().describe('Of a task of a job array: the key of the array.'),
   arrayTaskId: count.optional().describe('Of a task of a job array: its SLURM_ARRAY_TASK_ID.'),

@@ -49,7 +49,7 @@ export interface SlurmRestOptions extends SlurmTokensOptions {
  *
  * It keeps no ledger on the head node, so what it promises about a key rests on a look into the queue and accounting
  * before every submission, on one submission at a time in this process, and on the claim in the job's wrapper
- * (job-claim.ts). It cannot tell that Slurm lost a job, and sees no terminals.
+ * (job-claim.ts). It cannot tell that Slurm lost a job, and sees no sessions.
  */
 export class SlurmRest implements SlurmGateway {
   readonly #tokens: SlurmTokens;

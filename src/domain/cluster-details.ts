@@ -16,7 +16,7 @@ export function renderClusterDetails(view: ClusterView): string {
     view.subnetId && `- **subnet** \`${view.subnetId}\``,
     view.stackId && `- **stack** \`${view.stackId}\``,
     access &&
-      `- **head node** \`${access.user}@${access.address}\`, host key ${access.hostKeyFingerprint ?? 'pinned'}`,
+      `- **head node** \`${access.user}@${access.address}\`${access.hostKeyFingerprint ? `, host key ${access.hostKeyFingerprint}` : ''}`,
     activity &&
       `- **Slurm** ${activity.running} running, ${activity.pending} waiting, ${activity.stuck} stuck (seen ${activity.at})`,
     keys?.rotation &&

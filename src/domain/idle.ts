@@ -33,7 +33,7 @@ export type IdleVerdict =
 
 /**
  * Whether a cluster goes. Idle means that Slurm itself, asked just now, says that nothing of any user runs or can
- * run, that no accepted job waits to be submitted, that nobody is logged in and that no hold is in force. Jobs that
+ * run, that no accepted job waits to be submitted, that nobody is at work on the head node and that no hold is in force. Jobs that
  * can never run do not keep a cluster. The maximum lifetime ends a cluster that is not idle too, and one that
  * cannot be looked into.
  */

@@ -273,7 +273,7 @@ function outranks(fact: SlurmJobFact, other: SlurmJobFact): boolean {
 }
 
 /** Joins what queue and accounting say about the same submission: ids are used again, so the time must agree too. */
-function mergeSources(facts: readonly SlurmJobFact[]): SlurmJobFact[] {
+export function mergeSources(facts: readonly SlurmJobFact[]): SlurmJobFact[] {
   const identity = (fact: SlurmJobFact) => `${fact.jobId} ${fact.submitTime ?? ''}`;
   const merged = new Map<string, SlurmJobFact>();
   for (const fact of facts) if (fact.source === 'queue') merged.set(identity(fact), fact);

@@ -47,6 +47,6 @@ export interface ClusterActivity {
   readonly pending: number;
   /** Waiting jobs that never can: dependency never satisfied, held, impossible request. They do not keep a cluster. */
   readonly stuck: number;
-  /** Open interactive logins on the head node that are not ours. */
+  /** Connections on the head node with a terminal or a program that is not ours, sessions of the SSM agent with them. */
   readonly interactiveSessions: number;
 }

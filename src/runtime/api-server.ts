@@ -7,6 +7,7 @@ import { createTemporalClusters } from '../api/temporal-facade.ts';
 import { createReadinessProbe } from '../api/temporal-readiness.ts';
 import { type AwsClients, createAwsClients } from '../clients/aws.ts';
 import { createS3CampaignStore } from '../clients/campaign-store.ts';
+import { createS3JobListingStore } from '../clients/job-listing-store.ts';
 import { createLogReader } from '../clients/log-reader.ts';
 import { createS3UsageStore } from '../clients/usage-store.ts';
 import type { ApiConfig, TemporalConfig } from './config.ts';
@@ -69,6 +70,7 @@ async function compose(
     campaigns: createTemporalCampaigns(client),
     store: createS3CampaignStore({ s3: aws.s3, ...controlBucket }),
     usage: createS3UsageStore({ s3: aws.s3, ...controlBucket }),
+    jobListings: createS3JobListingStore({ s3: aws.s3, ...controlBucket }),
     logs: createLogReader(aws.logs),
     hasKeycloak: keycloakJwksUrl !== undefined,
     readiness: createReadinessProbe(client, taskQueue),

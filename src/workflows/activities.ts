@@ -33,6 +33,7 @@ export const activities: Proxies = {
   controlJobs: bounded('controlJobs'),
   disconnect: bounded('disconnect'),
   recordUsage: bounded('recordUsage'),
+  listSlurmJobs: bounded('listSlurmJobs'),
   loadCampaign: bounded('loadCampaign'),
   readCampaignEnd: bounded('readCampaignEnd'),
   writeManifestPart: bounded('writeManifestPart'),

@@ -17,6 +17,7 @@ import { newEpochId, type Tenant } from '../domain/ids.ts';
 import type { Resolution } from '../domain/lifetime.ts';
 import { nowIso } from './clock.ts';
 import { continueIfHistoryIsLong, isHistoryLong, requireKnownVersion } from './continue-as-new.ts';
+import { JobLister } from './job-lister.ts';
 import type { ClusterInput } from './messages.ts';
 import { publishClusterAttributes } from './search-attributes.ts';
 
@@ -30,6 +31,7 @@ export class ClusterEntity {
   readonly snapshot: ClusterSnapshot;
   /** Campaigns whose workflow is being started; none when a run continues as new, which waits for all handlers. */
   readonly startingCampaigns = new Set<string>();
+  readonly jobLister = new JobLister();
   /** Set by messages that make the main loop look at once. */
   private awake = false;
   private stopProvisioning: () => void = () => {};

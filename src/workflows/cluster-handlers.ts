@@ -1,4 +1,6 @@
 import { setHandler, uuid4 } from '@temporalio/workflow';
+import type { ClusterAccess } from '../domain/cluster-view.ts';
+import type { Deployment } from '../domain/deployment.ts';
 import { diffSpecs } from '../domain/cluster-spec.ts';
 import {
   ensureRequestSchema,
@@ -16,6 +18,7 @@ import {
 } from '../domain/lifetime.ts';
 import { keyRotationRequestSchema, withRotation } from '../domain/slurm-keys.ts';
 import { nowIso } from './clock.ts';
+import { activities } from './activities.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { checkCampaign, refuseWhenCancelled, takeCampaign } from './cluster-campaigns.ts';
 import { rejection } from './failure.ts';
@@ -26,6 +29,7 @@ import {
   ensureCluster,
   extendCluster,
   holdCluster,
+  listJobs,
   releaseHold,
   resolveBlock,
   rotateSigningKey,
@@ -66,6 +70,17 @@ export function registerClusterHandlers(entity: ClusterEntity): void {
     {
       validator: (request) => refuse(problemWith(teardownRequestSchema, request)),
       description: 'Give the cluster back: jobs are cancelled, logs copied, everything deleted',
+    },
+  );
+
+  setHandler(
+    listJobs,
+    async () => entity.jobLister.list(async () => activities.listSlurmJobs(listable(entity))),
+    {
+      validator: () => {
+        listable(entity);
+      },
+      description: 'List all jobs in Slurm, of whatever user, into the control bucket',
     },
   );
 
@@ -201,6 +216,27 @@ function registerKeyHandler(entity: ClusterEntity): void {
 /** Operators type these requests into the Temporal UI: what is wrong must not reach the handler. */
 function refuse(problem: string | undefined): void {
   if (problem) throw rejection('InvalidRequest', problem);
+}
+
+/** The deployment whose Slurm can be asked for its jobs. */
+function listable(entity: ClusterEntity): Deployment & { readonly access: ClusterAccess } {
+  const { state, message } = entity.snapshot;
+  const access = entity.snapshot.deployment?.access;
+  const what = `The cluster is ${state}: ${message}`;
+  switch (state) {
+    case 'ready':
+      if (!access) throw rejection('ClusterNotReady', what);
+      return { ...entity.deployment(entity.record()), access };
+    case 'requested':
+    case 'provisioning':
+    case 'waiting-ready':
+      throw rejection('ClusterNotReady', what);
+    case 'deleted':
+    case 'failed':
+      throw rejection('NotFound', what);
+    default:
+      throw rejection('ClusterDeleting', what);
+  }
 }
 
 function checkEnsure(entity: ClusterEntity, { spec }: EnsureRequest): void {

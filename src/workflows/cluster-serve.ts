@@ -22,7 +22,8 @@ export async function serve(entity: ClusterEntity): Promise<void> {
   const follower = new LogFollower();
   const recorder = new UsageRecorder();
   const keeper = new SlurmKeyKeeper();
-  const stopAll = async () => Promise.all([follower.stop(), recorder.stop(), keeper.stop()]);
+  const stopAll = async () =>
+    Promise.all([follower.stop(), recorder.stop(), keeper.stop(), entity.jobLister.stop()]);
   while (entity.snapshot.state === 'ready') {
     const record = entity.record();
     await announceReady(entity, record);

@@ -9,6 +9,7 @@ import type { Deployment } from '../domain/deployment.ts';
 import type { Failure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
+import type { JobListingReference } from '../domain/job-listing.ts';
 import type { ControlOutcome, ControlRequest } from '../domain/job-control.ts';
 import type { ExtensionRequest, HoldRequest, Resolution } from '../domain/lifetime.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
@@ -90,6 +91,17 @@ export const resolveBlock = defineUpdate<ClusterView, [Resolution]>('resolve');
  * cluster has no such API.
  */
 export const rotateSigningKey = defineUpdate<ClusterView, [KeyRotationRequest]>('rotateSigningKey');
+
+/** `pending`: Slurm was asked at `since` and has not answered yet. */
+export type ListJobsAnswer =
+  | ({ readonly status: 'listed' } & JobListingReference)
+  | { readonly status: 'pending'; readonly since: string };
+
+/**
+ * Asks Slurm for all its jobs, unless that was just done; the listing is in the control bucket. ClusterNotReady,
+ * ClusterDeleting, NotFound when there is no cluster, SlurmUnavailable.
+ */
+export const listJobs = defineUpdate<ListJobsAnswer>('listJobs');
 
 /** Sent by the subnet pool when a subnet was set aside for the cluster. */
 export const subnetAvailable = defineSignal<[{ readonly epoch: string }]>('subnetAvailable');

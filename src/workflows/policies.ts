@@ -205,6 +205,14 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     heartbeat: '20 s',
     retry: { initialSeconds: 2, maximumSeconds: 30 },
   },
+  listSlurmJobs: {
+    summary: 'List all jobs in Slurm',
+    why: 'Somebody waits for it and can ask again. One squeue, one sacct over the whole epoch (10 s for 100,000 jobs), one S3 call.',
+    startToClose: '60 s',
+    scheduleToClose: '90 s',
+    heartbeat: '20 s',
+    retry: { initialSeconds: 1, maximumSeconds: 5, attempts: 2 },
+  },
   loadCampaign: {
     summary: 'Read which jobs the campaign has',
     why: 'One S3 object of a few MB; without it nothing can be submitted.',

@@ -20,6 +20,7 @@ import type { ControlOutcome, ControlRequest } from '../../src/domain/job-contro
 import type { CampaignContent, CampaignContentReference } from '../../src/domain/job.ts';
 import type {
   EnsureAnswer,
+  ListJobsAnswer,
   SubmitCampaignAnswer,
   SubmitCampaignRequest,
   CancelCampaignRequest,
@@ -234,6 +235,16 @@ export class FakeClusters implements Clusters {
   async rotateSigningKey(owner: Tenant, request: KeyRotationRequest): Promise<ClusterView> {
     this.messages.push(request);
     return this.existing(owner);
+  }
+
+  /** What the cluster answers about the listing of its jobs. */
+  jobListing: ListJobsAnswer | Error | undefined;
+
+  async listJobs(owner: Tenant): Promise<ListJobsAnswer> {
+    this.existing(owner);
+    if (!this.jobListing || this.jobListing instanceof Error)
+      throw this.jobListing ?? new KnownFailure('ClusterNotReady', 'The cluster is provisioning.');
+    return this.jobListing;
   }
 
   async list(request: ClusterListRequest): Promise<Page<ClusterView>> {

@@ -6,10 +6,12 @@ import {
   campaignViewExample,
   clusterSpecExample,
   clusterViewExample,
+  jobListingExample,
   problemExample,
   receiptExample,
   usageReportExample,
 } from '../../src/api/examples.ts';
+import { jobListingPageSchema } from '../../src/api/job-listing-schemas.ts';
 import { problemSchema, problemTypes } from '../../src/api/problem.ts';
 import { usageReportSchema } from '../../src/api/usage-schemas.ts';
 import { campaignPageSchema, campaignReceiptSchema, clusterViewSchema } from '../../src/api/view-schemas.ts';
@@ -122,6 +124,7 @@ describe('the OpenAPI document', () => {
         `post ${campaign}/actions`,
         `post ${campaign}/retries`,
         `get ${campaign}/jobs/{jobKey}/logs/{kind}`,
+        `get ${cluster}/jobs`,
         `post ${cluster}/holds`,
         `delete ${cluster}/holds/{name}`,
         `post ${cluster}/extensions`,
@@ -181,6 +184,7 @@ describe('the OpenAPI document', () => {
     expect(campaignSpecSchema.safeParse(campaignExample).error).toBeUndefined();
     expect(clusterViewSchema.safeParse(clusterViewExample).error).toBeUndefined();
     expect(campaignPageSchema.safeParse(campaignViewExample).error).toBeUndefined();
+    expect(jobListingPageSchema.safeParse(jobListingExample).error).toBeUndefined();
     expect(usageReportSchema.safeParse(usageReportExample).error).toBeUndefined();
     expect(campaignReceiptSchema.safeParse(receiptExample).error).toBeUndefined();
     const types = Object.keys(failures).filter(isFailureType);

@@ -5,6 +5,7 @@ import { buildApp } from '../../src/api/app.ts';
 import type { ReadinessProbe } from '../../src/api/ports.ts';
 import { type Problem, problemSchema, type ProblemType } from '../../src/api/problem.ts';
 import type { Server } from '../../src/api/server.ts';
+import { MemoryJobListingStore } from '../fakes/memory-job-listing-store.ts';
 import { MemoryUsageStore } from '../fakes/memory-usage-store.ts';
 import { FakeLogs } from './fake-logs.ts';
 import { FakeCampaigns, FakeClusters, FakeStore, Outage } from './fakes.ts';
@@ -19,6 +20,7 @@ export class Harness {
   readonly clusters = new FakeClusters(this.outage, this.campaigns);
   readonly logs = new FakeLogs();
   readonly usage = new MemoryUsageStore();
+  readonly jobListings = new MemoryJobListingStore();
   /** What the readiness probe says is missing. */
   missing: Awaited<ReturnType<ReadinessProbe['check']>>;
   hasKeycloak = false;
@@ -34,6 +36,7 @@ export class Harness {
       logs: this.logs,
       usage: this.usage,
       hasKeycloak: this.hasKeycloak,
+      jobListings: this.jobListings,
       tailPace: { pollMs: 10, maxPollMs: 20, pingMs: 50 },
       readiness: { check: async () => this.missing },
       token: TOKEN,

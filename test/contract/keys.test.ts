@@ -7,6 +7,7 @@ import {
   GetSecretValueCommand,
   MalformedPolicyDocumentException,
   PutSecretValueCommand,
+  ResourceNotFoundException,
 } from '@aws-sdk/client-secrets-manager';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createKeyActivities } from '../../src/activities/keys.ts';
@@ -229,7 +230,7 @@ describe('the policy of the secret', () => {
     } finally {
       aws().clients.secretsManager.middlewareStack.remove('refusePolicies');
     }
-    await expect(storedSecret(deployment)).rejects.toThrow();
+    await expect(storedSecret(deployment)).rejects.toThrow(ResourceNotFoundException);
     await keys.deleteKeyPair({ ...deployment, role });
     expect(await secretExists(deployment)).toBe(false);
   });

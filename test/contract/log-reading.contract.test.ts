@@ -18,6 +18,7 @@ import { createLogReader } from '../../src/clients/log-reader.ts';
 import { appendMessages, ensureLogStream } from '../../src/clients/log-streams.ts';
 import { campaignWorkflowId } from '../../src/domain/ids.ts';
 import { encodePiece, type LogKind, type LogPiece, logStreamName } from '../../src/domain/log-events.ts';
+import { MemoryJobListingStore } from '../fakes/memory-job-listing-store.ts';
 import { MemoryUsageStore } from '../fakes/memory-usage-store.ts';
 import { clusterUrl, FakeCampaigns, FakeClusters, FakeStore, jobView, Outage, tenant } from '../api/fakes.ts';
 import { useEmulatedAws } from '../support/aws.ts';
@@ -123,6 +124,7 @@ beforeEach(async () => {
     logs: createLogReader(countingCalls()),
     usage: new MemoryUsageStore(),
     hasKeycloak: false,
+    jobListings: new MemoryJobListingStore(),
     readiness: { check: async () => undefined },
     token: TOKEN,
     logger: pino({ level: 'silent' }),

@@ -22,8 +22,9 @@ afterEach(async () => ssh?.close());
 
 const sessions = async () => (await cluster.gateway.observe(cluster.head, {})).interactiveSessions;
 
-const expectSessions = async (count: number | undefined) =>
-  expect.poll(sessions, { timeout: 10_000 }).toBe(count);
+async function expectSessions(count: number): Promise<void> {
+  await expect.poll(sessions, { timeout: 10_000 }).toBe(count);
+}
 
 /** Looks so often that what is seen is no coincidence. */
 async function expectNever(count: number, looks = 20): Promise<void> {
@@ -95,12 +96,13 @@ describe('sessions on the head node', () => {
 
   it('connections of our own workers do not count, neither at work nor at rest', async () => {
     const workers = [cluster.gateway, cluster.newGateway(), cluster.newGateway()];
-    let isOver = false;
+    const over = new AbortController();
     const work = workers.map(async (worker) => {
-      while (!isOver) await Promise.all([worker.ping(cluster.head), worker.observe(cluster.head, {})]);
+      while (!over.signal.aborted)
+        await Promise.all([worker.ping(cluster.head), worker.observe(cluster.head, {})]);
     });
     await expectNever(0, 60);
-    isOver = true;
+    over.abort();
     await Promise.all(work);
     await expectNever(0, 5);
   });

@@ -20,6 +20,7 @@ import { registerSearchAttributes } from '../../src/runtime/search-attributes.ts
 import { FakeLogs } from '../api/fake-logs.ts';
 import { FakeStore } from '../api/fakes.ts';
 import { FakeWorld } from '../fakes/fake-world.ts';
+import { MemoryJobListingStore } from '../fakes/memory-job-listing-store.ts';
 import { MemoryUsageStore } from '../fakes/memory-usage-store.ts';
 import { replayServer } from '../support/replay-server.ts';
 
@@ -101,6 +102,7 @@ beforeAll(async () => {
     logs: new FakeLogs(),
     usage: new MemoryUsageStore(),
     hasKeycloak: false,
+    jobListings: new MemoryJobListingStore(),
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,
     logger: pino({ level: 'silent' }),

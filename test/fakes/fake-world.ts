@@ -337,6 +337,10 @@ export class FakeWorld {
         return { copiedBytes: jobs.length, problems: this.logProblems };
       },
       followJobLogs: async () => ({ copiedBytes: 0 }),
+      listSlurmJobs: async ({ epoch }: Parameters<Activities['listSlurmJobs']>[0]) => ({
+        epoch,
+        observedAt: new Date(await this.now()).toISOString(),
+      }),
       recordUsage: async ({ clusterName, isLast }: Parameters<Activities['recordUsage']>[0]) => {
         const hasStack = this.stacks.has(clusterName);
         this.usageRecords.push({ atMs: await this.now(), isLast, hasStack });

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { knownHosts } from '../../src/domain/host-key.ts';
+import { commandRequirement, ensureSystemPackages } from '../../src/dev/system-packages.ts';
 import type { ClusterAccess } from '../../src/domain/cluster-view.ts';
 
 /** OpenSSH's own clients, as the Workflow Service may use them, logging in with a key and a known host key. */
@@ -17,6 +18,7 @@ export class OpenSsh {
   }
 
   static async prepare(access: ClusterAccess, privateKey: string): Promise<OpenSsh> {
+    await ensureSystemPackages([commandRequirement('ssh', 'openssh-client')], { onProgress: () => {} });
     const directory = await mkdtemp(join(tmpdir(), 'openssh-'));
     await writeFile(join(directory, 'key'), privateKey, { mode: 0o600 });
     await writeFile(join(directory, 'known_hosts'), `${knownHosts(access)}\n`);
