@@ -107,6 +107,18 @@ describe('a listing of Slurm’s jobs', () => {
     });
   });
 
+  it('lists the tasks of an array one after the other, each with the key of its own', () => {
+    const task = (index: number) =>
+      fact(`9_${index}`, { arrayTaskId: index, comment: jobComment({ epoch, campaignId, jobKey: 'sim' }) });
+    const { jobs } = list([fact('10'), task(10), task(2), fact('3')]);
+    expect(jobs.map(({ slurmJobId, jobKey }) => [slurmJobId, jobKey])).toEqual([
+      ['3', undefined],
+      ['9_2', 'sim_2'],
+      ['9_10', 'sim_10'],
+      ['10', undefined],
+    ]);
+  });
+
   it('keeps what lives and then the youngest, where there is no room for all', () => {
     const facts = ['2', '3', '4', '10', '11'].map((jobId) => ended(jobId));
     const { jobs, omittedJobs } = list([fact('1'), ...facts], 3);

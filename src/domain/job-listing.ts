@@ -1,3 +1,4 @@
+import { taskKey } from './job-array.ts';
 import { z } from 'zod';
 import type { JobView } from './campaign-view.ts';
 import { campaignIdSchema, epochStartSeconds, jobKeySchema, parseJobComment } from './ids.ts';
@@ -104,19 +105,28 @@ function listedJob(fact: SlurmJobFact, epoch: string, observedAt: string): Liste
 const UNSEEN: JobView = { key: '', state: 'unknown', reason: '', logsComplete: false };
 
 /** Whose job it is; our smoke jobs have a comment of ours and belong to no campaign. */
-function originOf({ comment }: SlurmJobFact, epoch: string): Pick<ListedJob, 'campaignId' | 'jobKey'> {
+function originOf(
+  { comment, arrayTaskId }: SlurmJobFact,
+  epoch: string,
+): Pick<ListedJob, 'campaignId' | 'jobKey'> {
   const reference = parseJobComment(comment);
   if (reference?.epoch !== epoch) return {};
   const { campaignId, jobKey } = reference;
   const isOurs = campaignIdSchema.safeParse(campaignId).success && jobKeySchema.safeParse(jobKey).success;
-  return isOurs ? { campaignId, jobKey } : {};
+  if (!isOurs) return {};
+  return { campaignId, jobKey: arrayTaskId === undefined ? jobKey : taskKey(jobKey, arrayTaskId) };
 }
 
 /** Slurm uses the id of a job again that it has lost: the time of submission tells the two apart. */
 export function compareJobs(a: ListedJobPlace, b: ListedJobPlace): number {
-  return (
-    Number(a.slurmJobId) - Number(b.slurmJobId) || (a.submittedAt ?? '').localeCompare(b.submittedAt ?? '')
-  );
+  const [[id, index], [otherId, otherIndex]] = [numbersOf(a), numbersOf(b)];
+  return id - otherId || index - otherIndex || (a.submittedAt ?? '').localeCompare(b.submittedAt ?? '');
+}
+
+/** The number of a job, or of an array with the index of its task: `7`, `7_4`, of tasks that wait together `7_[0-3]`. */
+function numbersOf({ slurmJobId }: ListedJobPlace): [id: number, index: number] {
+  const [, id = '0', index = '-1'] = /^(\d+)(?:_\[?(\d+))?/.exec(slurmJobId) ?? [];
+  return [Number(id), Number(index)];
 }
 
 /** Where a job stands in a listing. */

@@ -10,7 +10,7 @@ import { MemoryJobListingStore } from '../fakes/memory-job-listing-store.ts';
 import { runActivity } from '../support/activity.ts';
 import { startSlurmCluster } from '../support/slurm-cluster.ts';
 import type { SlurmCluster } from '../support/slurm-cluster.ts';
-import { newCampaignId } from './slurm-gateway.contract.ts';
+import { newCampaignId } from './slurm-gateway-jobs.ts';
 
 /* Jobs that nobody submitted through the service: by a login of the Workflow Service, or of the administrator. */
 

@@ -5,7 +5,7 @@ import { jobSpecSchema } from '../../src/domain/job.ts';
 import { OpenSsh } from '../support/openssh.ts';
 import { startSlurmCluster } from '../support/slurm-cluster.ts';
 import type { SlurmCluster } from '../support/slurm-cluster.ts';
-import { newCampaignId } from './slurm-gateway.contract.ts';
+import { newCampaignId } from './slurm-gateway-jobs.ts';
 
 let cluster: SlurmCluster;
 let ssh: OpenSsh;
