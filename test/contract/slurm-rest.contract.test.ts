@@ -6,6 +6,7 @@ import { jobSpecSchema } from '../../src/domain/job.ts';
 import { startSlurmCluster } from '../support/slurm-cluster.ts';
 import type { SlurmCluster } from '../support/slurm-cluster.ts';
 import { newSigningKey, tokenWith } from '../support/slurm-rest.ts';
+import { atScale } from '../support/scale.ts';
 import { restRig, withRestAccess } from '../support/slurm-rigs.ts';
 import { describeJobClaim } from './job-claim.contract.ts';
 import { describeSlurmGateway } from './slurm-gateway.contract.ts';
@@ -34,7 +35,9 @@ afterAll(async () => {
   await cluster?.close();
 });
 
-describeSlurmGateway('over slurmrestd of a real head node', async () => restRig(cluster, head, gateway));
+describeSlurmGateway('over slurmrestd of a real head node', async () => restRig(cluster, head, gateway), {
+  isThorough: atScale(false, true),
+});
 describeJobClaim('over slurmrestd', () => ({ cluster, gateway, head }));
 describe('a head node that is started again', () => {
   it('serves its REST API again, with the certificate that is pinned and the keys that it had', async () => {
