@@ -106,17 +106,8 @@ export class KeyResources {
     }
   }
 
-  /** Lets only those read the secret who may. The secret must exist and not be scheduled for deletion. */
-  async protectPrivateHalf(): Promise<void> {
-    const { secretsManager, keyReaders } = this.#deps;
-    if (keyReaders) await putSecretPolicy(secretsManager, this.secretName, keyPolicy(this.#role, keyReaders));
-  }
-
-  /**
-   * Puts the private half into the secret, making or restoring it as needed. The secret has its policy before it has the
-   * value.
-   */
-  async storePrivateKey(privateKey: string, existing: PrivateHalf | undefined): Promise<void> {
+  /** Makes or restores the secret, as yet without the private half, and lets only those read it who may. */
+  async prepareSecret(existing: PrivateHalf | undefined): Promise<void> {
     const { secretsManager } = this.#deps;
     if (existing?.isScheduledForDeletion) {
       await secretsManager.send(new RestoreSecretCommand({ SecretId: this.secretName }));
@@ -133,8 +124,18 @@ export class KeyResources {
         await this.findPrivateHalf();
       }
     }
-    await this.protectPrivateHalf();
-    await secretsManager.send(
+    await this.protectSecret();
+  }
+
+  /** Lets only those read the secret who may. It must exist and not be scheduled for deletion. */
+  async protectSecret(): Promise<void> {
+    const { secretsManager, keyReaders } = this.#deps;
+    if (keyReaders) await putSecretPolicy(secretsManager, this.secretName, keyPolicy(this.#role, keyReaders));
+  }
+
+  /** Puts the private half into the secret, which must have been prepared. */
+  async storePrivateKey(privateKey: string): Promise<void> {
+    await this.#deps.secretsManager.send(
       new PutSecretValueCommand({ SecretId: this.secretName, SecretString: privateKey }),
     );
   }

@@ -29,7 +29,7 @@ export function createKeyActivities(deps: KeyDeps): Pick<Activities, 'ensureKeyP
         const whole = wholePair(resources, role, halves);
         if (whole) {
           // An attempt that died may have left it without.
-          await resources.protectPrivateHalf();
+          await resources.protectSecret();
           return whole;
         }
         await makeAnew(resources, halves);
@@ -91,8 +91,10 @@ async function lookUntilSettled(resources: KeyResources, graceSeconds: number): 
  */
 async function makeAnew(resources: KeyResources, { publicHalf, privateHalf }: Halves): Promise<void> {
   if (publicHalf) await resources.deletePublicHalf();
+  // First, so that a key is never there without its policy, and half a pair for no longer than one call takes.
+  await resources.prepareSecret(privateHalf);
   const privateKey = await resources.createPair();
-  if (privateKey !== undefined) await resources.storePrivateKey(privateKey, privateHalf);
+  if (privateKey !== undefined) await resources.storePrivateKey(privateKey);
 }
 
 /** What `find` finds; a foreign thing of that name counts as none, because it stays. */

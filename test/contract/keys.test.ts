@@ -211,7 +211,7 @@ describe('the policy of the secret', () => {
     expect(await policyOf(deployment, role)).toBeUndefined();
   });
 
-  test('that Secrets Manager refuses leaves the secret without a value, and says what to correct', async () => {
+  test('that Secrets Manager refuses leaves no key at all, and says what to correct', async () => {
     const deployment = freshDeployment();
     aws().clients.secretsManager.middlewareStack.add(
       (next, { commandName = '' }) =>
@@ -231,6 +231,7 @@ describe('the policy of the secret', () => {
       aws().clients.secretsManager.middlewareStack.remove('refusePolicies');
     }
     await expect(storedSecret(deployment)).rejects.toThrow(ResourceNotFoundException);
+    expect(await publicKeyInEc2(deployment)).toBeUndefined();
     await keys.deleteKeyPair({ ...deployment, role });
     expect(await secretExists(deployment)).toBe(false);
   });

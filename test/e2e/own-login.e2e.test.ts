@@ -32,6 +32,11 @@ describe('a login of the Workflow Service itself', () => {
       jobs: [{ key: 'ours', command: ['true'] }],
       cluster: { tier: 'debug', idleTimeoutSeconds: IDLE_TIMEOUT_SECONDS },
     });
+    // Nothing runs for a while on a cluster that goes soon: as a caller should, the test holds it meanwhile.
+    const hold = { name: 'own-login', reason: 'is about to log in', durationSeconds: 600 };
+    await platform.persist(async () =>
+      platform.request('POST', `${platform.path(tenant)}/holds`, { body: hold }),
+    );
     await platform.untilCampaign(tenant, campaignId);
     const { env, apiUrl, token } = platform.product;
     const login = { ...env, CLUSTER_URL: `${apiUrl}${platform.path(tenant)}`, API_TOKEN: token };
@@ -59,6 +64,9 @@ describe('a login of the Workflow Service itself', () => {
         async () => platform.cluster(tenant),
         ({ activity }) => activity?.interactiveSessions === 1,
         30,
+      );
+      await platform.persist(async () =>
+        platform.request('DELETE', `${platform.path(tenant)}/holds/own-login`),
       );
       await sleep(2 * IDLE_TIMEOUT_SECONDS * 1000);
       expect(await platform.cluster(tenant)).toMatchObject({
