@@ -14,6 +14,7 @@ columns=JobIDRaw,JobID,State,ExitCode,Reason,Submit,Start,End,NodeList,Restarts,
 are_columns_known=''
 # For awk, where $1 and $2 are JobIDRaw and JobID: the id of a job, of a task or several tasks (`7_4`, `7_[0-3%2]`) that
 # of their array.
+# shellcheck disable=SC2016 # awk's variables, not bash's
 readonly ARRAY_ID='function array_id(id) { id = $1; if ($2 ~ /_/) { id = $2; sub(/_.*/, "", id) } return id }'
 
 # All jobs since $1 (seconds since 1970), or those that the further arguments select.

@@ -43,6 +43,7 @@ if [[ $queue =~ $US(Resources|ReqNodeNotAvail|Nodes required|NodeDown|PartitionD
 fi
 
 # For awk: which tasks of which comment the lines of squeue and sacct show, in `known`; what a ledger entry misses.
+# shellcheck disable=SC2016 # awk's variables, not bash's
 readonly KNOWN_TASKS='
   function ranges(expression, parts) { sub(/%.*/, "", expression); return split(expression, parts, ",") }
   function bounds(range, ends) { if (split(range, ends, /[-:]/) == 1) ends[2] = ends[1]; if (!(3 in ends)) ends[3] = 1 }
