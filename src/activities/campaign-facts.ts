@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { canonicalJson } from '../domain/canonical-json.ts';
-import { factsByJobKey } from '../domain/job-state.ts';
+import { factsByCampaign } from '../domain/job-state.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { CampaignFacts, Observation, ObserveRequest } from './port.ts';
 
@@ -46,8 +46,9 @@ export function newFacts(
 ): Pick<Observation, 'campaigns' | 'more'> {
   let room = MAX_FACTS_PER_LOOK;
   let more = false;
+  const byCampaign = factsByCampaign(facts, epoch);
   const changed = campaigns.flatMap(({ campaignId, told = {} }): CampaignFacts[] => {
-    const buckets = bucketsOf(factsByJobKey(facts, { epoch, campaignId }), nowSeconds);
+    const buckets = bucketsOf(byCampaign.get(campaignId) ?? new Map<string, SlurmJobFact>(), nowSeconds);
     const answer = fill(buckets, told, Math.min(room, MAX_FACTS_PER_CAMPAIGN), remembered);
     more ||= answer.more;
     room -= answer.facts.length;

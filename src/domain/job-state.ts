@@ -245,24 +245,35 @@ export function betterFact(queue: SlurmJobFact, accounting: SlurmJobFact): Slurm
 }
 
 /**
- * One fact for every key of a campaign in this epoch, of arrays for that of every task; that of an array itself only if
- * Slurm lost it. Several Slurm jobs of one key (one that Slurm lost, and its
- * repetition): a live one counts before an ended one, then the youngest.
+ * One fact for every key of each campaign in this epoch, of arrays for that of every task; that of an array itself only if
+ * Slurm lost it. Several Slurm jobs of one key (one that Slurm lost, and its repetition): a live one counts before an
+ * ended one, then the youngest. Goes through the facts once, however many campaigns there are.
  */
+export function factsByCampaign(
+  facts: readonly SlurmJobFact[],
+  epoch: string,
+): ReadonlyMap<string, ReadonlyMap<string, SlurmJobFact>> {
+  const campaigns = new Map<string, Map<string, SlurmJobFact>>();
+  for (const fact of mergeSources(facts)) {
+    const reference = parseJobComment(fact.comment);
+    if (reference?.epoch !== epoch) continue;
+    const { campaignId, jobKey } = reference;
+    const chosen = campaigns.get(campaignId) ?? new Map<string, SlurmJobFact>();
+    campaigns.set(campaignId, chosen);
+    const { arrayTaskId } = fact;
+    const key = arrayTaskId === undefined ? jobKey : taskKey(jobKey, arrayTaskId);
+    const other = chosen.get(key);
+    if (other === undefined || outranks(fact, other)) chosen.set(key, fact);
+  }
+  return campaigns;
+}
+
+/** Those of one campaign. */
 export function factsByJobKey(
   facts: readonly SlurmJobFact[],
   { epoch, campaignId }: { readonly epoch: string; readonly campaignId: string },
 ): ReadonlyMap<string, SlurmJobFact> {
-  const chosen = new Map<string, SlurmJobFact>();
-  for (const fact of mergeSources(facts)) {
-    const reference = parseJobComment(fact.comment);
-    if (reference?.epoch !== epoch || reference.campaignId !== campaignId) continue;
-    const { arrayTaskId } = fact;
-    const key = arrayTaskId === undefined ? reference.jobKey : taskKey(reference.jobKey, arrayTaskId);
-    const other = chosen.get(key);
-    if (other === undefined || outranks(fact, other)) chosen.set(key, fact);
-  }
-  return chosen;
+  return factsByCampaign(facts, epoch).get(campaignId) ?? new Map<string, SlurmJobFact>();
 }
 
 function outranks(fact: SlurmJobFact, other: SlurmJobFact): boolean {

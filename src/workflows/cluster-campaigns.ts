@@ -3,6 +3,7 @@ import {
   condition,
   getExternalWorkflowHandle,
   ParentClosePolicy,
+  patched,
   startChild,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
@@ -18,6 +19,7 @@ import type { CampaignFacts } from '../activities/port.ts';
 import { nowIso } from './clock.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
 import { rejection } from './failure.ts';
+import { TELL_TOGETHER } from './patches.ts';
 import {
   type CampaignInput,
   clusterGone,
@@ -150,11 +152,11 @@ export async function announceReady(entity: ClusterEntity, record: DeploymentRec
     logs: { logGroupName, epoch },
     defaultQueue: spec.queues[0]?.name ?? '',
   };
-  for (const [campaignId, campaign] of Object.entries(entity.snapshot.campaigns)) {
-    if (campaign.targetEpoch) continue;
+  const waiting = Object.entries(entity.snapshot.campaigns).filter(([, campaign]) => !campaign.targetEpoch);
+  await tellEach(waiting, async ([campaignId, campaign]) => {
     campaign.targetEpoch = epoch;
     await tell(entity, campaignId, (handle) => handle.signal(clusterReady, target));
-  }
+  });
 }
 
 /** Hands each campaign what Slurm says about its jobs, numbered. */
@@ -163,14 +165,14 @@ export async function passFacts(
   epoch: string,
   changes: readonly CampaignFacts[],
 ): Promise<void> {
-  for (const { campaignId, told, facts } of changes) {
+  await tellEach(changes, async ({ campaignId, told, facts }) => {
     const campaign = entity.snapshot.campaigns[campaignId];
-    if (!campaign) continue;
+    if (!campaign) return;
     campaign.told = { ...campaign.told, ...told };
     campaign.sequence += 1;
     const message = { epoch, sequence: campaign.sequence, observedAt: nowIso(), facts };
     await tell(entity, campaignId, (handle) => handle.signal(slurmFacts, message));
-  }
+  });
 }
 
 /** Tells campaigns that their cluster is gone and forgets them. */
@@ -179,15 +181,26 @@ export async function announceGone(
   failure: Failure,
   concerns: (campaign: OpenCampaign) => boolean,
 ): Promise<void> {
-  for (const [campaignId, campaign] of Object.entries(entity.snapshot.campaigns)) {
-    if (!concerns(campaign)) continue;
-    const { targetEpoch } = campaign;
+  const concerned = Object.entries(entity.snapshot.campaigns).filter(([, campaign]) => concerns(campaign));
+  await tellEach(concerned, async ([campaignId, { targetEpoch }]) => {
     delete entity.snapshot.campaigns[campaignId];
     await tell(entity, campaignId, (handle) =>
       handle.signal(clusterGone, { failure, ...(targetEpoch && { epoch: targetEpoch }) }),
     );
-  }
+  });
   entity.publish();
+}
+
+/** Signals of one workflow that may be under way at once are limited to 2,000 (Temporal's `limit.numPendingSignals`). */
+const TOLD_AT_ONCE = 1000;
+
+/** In one workflow task for all: one after the other, each would cost a round trip and three events more. */
+async function tellEach<T>(all: readonly T[], tellOne: (one: T) => Promise<void>): Promise<void> {
+  // For one there is no difference.
+  const atOnce = all.length > 1 && patched(TELL_TOGETHER) ? TOLD_AT_ONCE : 1;
+  for (let first = 0; first < all.length; first += atOnce) {
+    await Promise.all(all.slice(first, first + atOnce).map(tellOne));
+  }
 }
 
 async function tell(

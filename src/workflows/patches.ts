@@ -9,3 +9,9 @@
  * is open whose present run was begun by release 0.2.0 or older.
  */
 export const RECORD_USAGE = '2026-11-25-record-usage';
+
+/**
+ * A cluster tells its campaigns all at once what concerns them, not one after the other. Can go when no cluster entity is
+ * open whose present run was begun by release 0.2.0 or older.
+ */
+export const TELL_TOGETHER = '2026-11-25-tell-together';

@@ -11,7 +11,6 @@ readonly US=$'\x1f' LIVE_STATES='^(PENDING|RUNNING|SUSPENDED|REQUEUED|RESIZING)?
 readonly SBATCH_SECONDS=180
 # What is asked of each job; sacct joins repeated --format options, so a program that wants others sets them here.
 columns=JobIDRaw,JobID,State,ExitCode,Reason,Submit,Start,End,NodeList,Restarts,Partition,User,JobName,Comment
-are_columns_known=''
 # For awk, where $1 and $2 are JobIDRaw and JobID: the id of a job, of a task or several tasks (`7_4`, `7_[0-3%2]`) that
 # of their array.
 # shellcheck disable=SC2016 # awk's variables, not bash's
@@ -26,11 +25,21 @@ accounting_since() {
 }
 
 accounting() {
-  # Slurm 22.05 keeps no number of restarts; the column in its place is empty for whole jobs.
-  if [[ -z $are_columns_known && $columns == *,Restarts* ]]; then
-    if [[ $(sacct --helpformat 2>&1) != *Restarts* ]]; then columns=${columns/,Restarts/,MaxRSS}; fi
-    are_columns_known=1
+  local problem status
+  { problem=$(allocations "$@" 2>&1 >&4); } 4>&1
+  status=$?
+  # Slurm 22.05 keeps no number of restarts; the column in its place is empty for whole jobs. It says so before it asks
+  # anybody; newer Slurm is never asked twice.
+  if ((status != 0)) && [[ $columns == *,Restarts* && $problem == *'Invalid field requested'*Restarts* ]]; then
+    columns=${columns/,Restarts/,MaxRSS}
+    allocations "$@"
+    return
   fi
+  [[ -z $problem ]] || printf '%s\n' "$problem" >&2
+  return "$status"
+}
+
+allocations() {
   # Otherwise long lists of an array's tasks are cut off.
   SLURM_BITSTR_LEN=0 SLURM_TIME_FORMAT=%s sacct --allocations --noheader --parsable2 --delimiter="$US" "$@" --format="$columns"
 }
