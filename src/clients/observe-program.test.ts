@@ -86,6 +86,16 @@ describe('a look at Slurm', () => {
     expect([await home.linesOf('asked'), await home.linesOf('sdiag')]).toEqual([[expect.anything()], []]);
   });
 
+  it('asks again without the column that Slurm 22.05 does not have', async () => {
+    await home.program(
+      'sacct',
+      `case $* in *,Restarts,*) echo 'sacct: error: Invalid field requested: "Restarts"' >&2; exit 1 ;; esac
+       cat "$HOME/accounting"`,
+    );
+    await home.write('accounting', accountingRow('2', 'COMPLETED', secondsAgo(60), commentOf('ended')));
+    expect((await observe()).facts).toMatchObject([{ jobId: '2', state: 'COMPLETED' }]);
+  });
+
   it('does not call a job lost that was only just accepted, or before the period that it looks at', async () => {
     await writeLedger(secondsAgo(20), 'young');
     expect(lostOf(await observe())).toEqual([]);
