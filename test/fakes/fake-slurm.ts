@@ -133,9 +133,10 @@ export class FakeSlurm {
         told: {},
         facts: [],
       };
-    const buckets = Map.groupBy(this.factsOf(campaignId, now), ({ jobId }) =>
-      String(Math.floor(Number(jobId) / IDS_PER_BUCKET)),
-    );
+    const buckets = Map.groupBy(this.factsOf(campaignId, now), ({ jobId }) => {
+      const [id, task] = jobId.split('_');
+      return `${task === undefined ? '' : `${id}_`}${Math.floor(Number(task ?? id) / IDS_PER_BUCKET)}`;
+    });
     for (const [name, facts] of buckets) {
       const digest = createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 22);
       if (told[name] === digest) continue;

@@ -36,6 +36,27 @@ describe(`a campaign of ${jobCount} jobs`, () => {
   }, 60_000);
 });
 
+const taskCount = atScale(300, 10_000);
+
+describe(`one array of ${taskCount} tasks`, () => {
+  it('is handed to Slurm once, and ends with the state and the logs of each task', async () => {
+    await run({ workflowThread: true, policy: { historyEventLimit: 400 } }, async (rig) => {
+      const tenant = rig.tenant('array');
+      await rig.readyCluster(tenant);
+      rig.world.exitCodes.set(`sim_${taskCount - 1}`, 3);
+      await rig.submit(tenant, campaignId, [{ key: 'sim', array: { indexes: `0-${taskCount - 1}` } }]);
+      await rig.campaignHandle(tenant, campaignId).result();
+      expect((await rig.campaign(tenant, campaignId)).jobsByState).toEqual({
+        succeeded: taskCount - 1,
+        failed: 1,
+      });
+      expect(rig.world.handedOver).toEqual(['sim']);
+      expect(rig.world.copiedLogs.size).toBe(taskCount);
+      expect(rig.world.manifests.get(campaignId)).toHaveLength(taskCount);
+    });
+  }, 120_000);
+});
+
 describe('a campaign that continues as new again and again', () => {
   it.each([
     ['more jobs than one chunk holds', 1100, {}],
