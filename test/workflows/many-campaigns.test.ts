@@ -2,14 +2,13 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { describe, expect, it } from 'vitest';
 import { campaignWorkflowId, clusterWorkflowId, type Tenant } from '../../src/domain/ids.ts';
 import { historiesOf, readingHistories } from '../support/replay.ts';
-import { atScale } from '../support/scale.ts';
 import { inVirtualTime } from '../support/virtual-time.ts';
 import type { WorkflowRig } from '../support/workflow-rig.ts';
 
 // One server for each test: see `endOf` in continue-as-new.test.ts.
 const run = inVirtualTime({ serverFor: 'test' });
 
-const campaignCount = atScale(12, 200);
+const campaignCount = 12;
 const JOBS_PER_CAMPAIGN = 3;
 const BUSY_TICK_SECONDS = 14;
 /** Temporal's limit for one payload is 2 MB; the whole state of a cluster is one. */
