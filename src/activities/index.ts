@@ -62,7 +62,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createSigningKeyActivities({ secretsManager, control: ssh }),
     ...createTrustedKeysActivities({ control: ssh, readKeycloakJwks }),
     ...createLogActivities({ ...deps, gateway: ssh, logs }),
-    ...createStackActivities({ ...deps, cloudFormation, s3 }),
+    ...createStackActivities({ ...deps, cloudFormation, s3, secretsManager }),
     ...createReadinessActivities({ gateway, files: ssh, sshPort: deps.sshPort, jobUser: JOB_USER }),
     ...createSlurmActivities({ gateway, control: ssh, campaignStore }),
     ...createCampaignPlanActivities(deps),

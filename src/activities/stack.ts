@@ -1,5 +1,6 @@
 import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import type { S3Client } from '@aws-sdk/client-s3';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { isAlreadyExists, isInvalidStackRequest } from '../clients/aws-errors.ts';
 import { createStacks } from '../clients/stacks.ts';
 import type { ExistingStack, Stacks } from '../clients/stacks.ts';
@@ -13,6 +14,7 @@ import type { DeploymentSettings, SlurmApi } from '../domain/pcluster-config.ts'
 import { stackTags, toTagList } from '../domain/resource-tags.ts';
 import { renderJwks } from '../domain/slurm-jwt.ts';
 import { uploadScript } from './bootstrap-assets.ts';
+import { databaseAccountOf } from './database-account.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { pause, pollUntil } from './poll.ts';
@@ -21,6 +23,7 @@ import type { Activities, StackRequest } from './port.ts';
 export interface StackDeps {
   readonly cloudFormation: CloudFormationClient;
   readonly s3: S3Client;
+  readonly secretsManager: SecretsManagerClient;
   /** Where the script that nodes run at their start is put. */
   readonly controlBucket: string;
   /** ARN of the Lambda function that serves `Custom::PclusterCluster`. */
@@ -88,10 +91,13 @@ async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): P
   const jobUserScriptUri = await uploadScript(deps.s3, deps.controlBucket, 'create-job-user');
   const { spec, lease, adminKeyName, jobUserPublicKey, trusted, ...deployment } = request;
   const slurmApi = await slurmApiOf(deps, spec, trusted);
+  const { slurmDatabase } = deps.settings;
+  const account =
+    slurmDatabase && (await databaseAccountOf(deps.secretsManager, slurmDatabase, request.clusterName));
   const configuration = renderClusterConfiguration({
     spec,
     deployment,
-    settings: { ...deps.settings, jobUserScriptUri },
+    settings: { ...deps.settings, jobUserScriptUri, ...(account && { slurmDatabase: account }) },
     subnetId: lease.subnetId,
     adminKeyName,
     jobUserPublicKey,

@@ -73,6 +73,13 @@ export const failures = {
     title: 'No cluster subnet carries the tag of the pool',
     nextStep: 'Tag the subnets of the cluster VPC as documented for SUBNET_POOL.',
   },
+  SlurmDatabaseAccountMissing: {
+    retryable: false,
+    httpStatus: 503,
+    title: 'The cluster’s accounting database has no account yet',
+    nextStep:
+      'Make the database user and the secret named in the message, as the section Isolation of docs/operations.md says, then create the cluster again.',
+  },
   StackNameTaken: {
     retryable: false,
     httpStatus: 409,

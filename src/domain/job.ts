@@ -8,6 +8,7 @@ import {
 } from './dependencies.ts';
 import { campaignIdSchema, jobKeySchema, MAX_KEY_CHARACTERS } from './ids.ts';
 import { countJobsAtMost, identitiesOf, isKeyTooLong, jobArraySchema, MAX_ARRAY_TASKS } from './job-array.ts';
+import { parallelClusterNameSchema } from './queue.ts';
 
 /** Largest script of one job: sbatch itself refuses more by default (`max_script_size`, slurm.conf(5): 4 MB). */
 const MAX_SCRIPT_BYTES = 1024 * 1024;
@@ -76,7 +77,8 @@ export const jobSpecSchema = z
       .optional(),
     /** Makes a job array of it: a job for each index, with the key `<key>_<index>`. */
     array: jobArraySchema.optional(),
-    queue: z.string().max(25).optional(),
+    /** Written into a line of the batch script, like all names: what no queue can be called never gets that far. */
+    queue: parallelClusterNameSchema.optional(),
     nodes: z.int().min(1).max(1000).default(1),
     tasks: z.int().min(1).max(1_000_000).default(1),
     cpusPerTask: z.int().min(1).max(1024).default(1),

@@ -56,7 +56,7 @@ export interface SlurmDatabase {
   /** `host:port`. */
   readonly uri: string;
   readonly userName: string;
-  /** Secrets Manager ARN; the head node reads the secret, this service never does. */
+  /** Secrets Manager ARN with its suffix; the head node reads the secret, this service never does. */
   readonly passwordSecretArn: string;
 }
 
@@ -155,12 +155,19 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
 const MAX_JOB_COUNT = '60000';
 
 /** ParallelCluster's rule for database names is `[0-9a-z_]+`; cluster names hold no underscore, so none collide. */
+export function slurmDatabaseName(clusterName: string): string {
+  return clusterName.replaceAll('-', '_');
+}
+
+/** Stands for the database's name in user and secret, where each database has an account of its own. */
+export const DATABASE_PLACEHOLDER = '{database}';
+
 function renderDatabase({ uri, userName, passwordSecretArn }: SlurmDatabase, clusterName: string) {
   return {
     Uri: uri,
     UserName: userName,
     PasswordSecretArn: passwordSecretArn,
-    DatabaseName: clusterName.replaceAll('-', '_'),
+    DatabaseName: slurmDatabaseName(clusterName),
   };
 }
 

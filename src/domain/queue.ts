@@ -4,14 +4,14 @@ import { z } from 'zod';
  * Names of queues and compute resources: ParallelCluster's own rule (`QueueNameValidator`, aws-parallelcluster
  * 3.16): at most 25 characters, a lower-case letter first, not `default`.
  */
-const parallelClusterName = z
+export const parallelClusterNameSchema = z
   .string()
   .max(25)
   .regex(/^[a-z][a-z0-9-]*$/, 'must begin with a lower-case letter and hold only a-z, 0-9 and hyphens')
   .refine((name) => name !== 'default', 'must not be `default`, which ParallelCluster reserves');
 
 const computeResourceSchema = z.strictObject({
-  name: parallelClusterName,
+  name: parallelClusterNameSchema,
   instanceType: z
     .string()
     .max(32)
@@ -25,7 +25,7 @@ const computeResourceSchema = z.strictObject({
 });
 
 export const queueSchema = z.strictObject({
-  name: parallelClusterName,
+  name: parallelClusterNameSchema,
   computeResources: z.array(computeResourceSchema).min(1).max(50),
   /** All nodes of the queue close together in one cluster placement group. */
   placementGroup: z.boolean().default(false),

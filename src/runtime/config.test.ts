@@ -159,6 +159,20 @@ describe('readWorkerConfig', () => {
     ).toEqual([expect.stringContaining('needs PROVISIONER_ROLE_ARN')]);
   });
 
+  it('takes an account for each database, but never half of one', () => {
+    const database = {
+      SLURM_DATABASE_URI: 'db.example.org:3306',
+      SLURM_DATABASE_USER: '{database}',
+      SLURM_DATABASE_PASSWORD_SECRET_ARN:
+        'arn:aws:secretsmanager:us-east-1:123456789012:secret:slurm-database/{database}',
+    };
+    expect(readWorkerConfig({ ...workerEnvironment, ...database }).settings.slurmDatabase).toMatchObject({
+      userName: '{database}',
+    });
+    const half = { ...workerEnvironment, ...database, SLURM_DATABASE_USER: 'slurm' };
+    expect(problemsOf(() => readWorkerConfig(half))).toEqual([expect.stringContaining('or in neither')]);
+  });
+
   it.each([
     ['PROVISIONER_ROLE_ARN', 'arn:aws:sts::123456789012:assumed-role/provisioner/session'],
     ['PROVISIONER_ROLE_ARN', 'arn:aws:iam::123456789012:role/*'],

@@ -3,6 +3,7 @@ import type { AwsClientsConfig } from '../clients/aws.ts';
 import type { ClusterPolicy } from '../domain/cluster-snapshot.ts';
 import type { KeyReaders } from '../domain/key-policy.ts';
 import type { LogLimits } from '../domain/log-limits.ts';
+import { DATABASE_PLACEHOLDER } from '../domain/pcluster-config.ts';
 import type { DeploymentSettings } from '../domain/pcluster-config.ts';
 import type { Secret } from './secret.ts';
 import {
@@ -130,7 +131,14 @@ function slurmDatabase(
   userName: string | undefined,
   passwordSecretArn: string | undefined,
 ): Pick<DeploymentSettings, 'slurmDatabase'> {
-  if (uri && userName && passwordSecretArn) return { slurmDatabase: { uri, userName, passwordSecretArn } };
+  if (uri && userName && passwordSecretArn) {
+    // One without the other would hand one account's password to all, or one user's many passwords.
+    const perDatabase = [userName, passwordSecretArn].filter((each) => each.includes(DATABASE_PLACEHOLDER));
+    if (perDatabase.length !== 1) return { slurmDatabase: { uri, userName, passwordSecretArn } };
+    throw new ConfigError([
+      `${DATABASE_PLACEHOLDER} stands in SLURM_DATABASE_USER and in SLURM_DATABASE_PASSWORD_SECRET_ARN, or in neither.`,
+    ]);
+  }
   if (!uri && !userName && !passwordSecretArn) return {};
   const names = 'SLURM_DATABASE_URI, SLURM_DATABASE_USER and SLURM_DATABASE_PASSWORD_SECRET_ARN';
   throw new ConfigError([`${names} belong together. Set all three, or none.`]);

@@ -206,11 +206,11 @@ export const workerVariables = {
   ),
   SLURM_DATABASE_USER: optional(
     z.string().max(80, 'is longer than 80 characters'),
-    'User of that database, who may create databases.',
+    'User of that database; with {database}, one for each database (docs/operations.md), else one that may use them all.',
   ),
   SLURM_DATABASE_PASSWORD_SECRET_ARN: optional(
     z.string().regex(/^arn:[a-z-]+:secretsmanager:\S+$/, 'is not the ARN of a secret'),
-    'ARN of the secret with that user’s password; head nodes read it.',
+    'ARN of the secret with that user’s password; head nodes read it. With {database} its name, without AWS’s suffix.',
   ),
   PROVISIONER_ROLE_ARN: optional(
     roleArn,

@@ -25,11 +25,12 @@ let activities: ReturnType<typeof createStackActivities>;
 
 beforeAll(async () => {
   rig = await ProviderRig.start();
-  const { cloudFormation, s3, ec2 } = rig.clients;
+  const { cloudFormation, s3, ec2, secretsManager } = rig.clients;
   await ec2.send(new CreateKeyPairCommand({ KeyName: 'admin', KeyType: 'ed25519' }));
   activities = createStackActivities({
     cloudFormation,
     s3,
+    secretsManager,
     controlBucket: rig.seeded.controlBucket,
     providerArn: rig.seeded.providerArn,
     settings: { region: 'us-east-1', sshAllowedCidr: '10.0.0.0/16' },

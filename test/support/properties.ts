@@ -13,6 +13,14 @@ export function expectAlways<Input>(property: fc.IProperty<Input>, numRuns = 200
   fc.assert(property, { seed: 20_260_115, numRuns });
 }
 
+/** The same for what is not known at once. */
+export async function expectAlwaysInTime<Input>(
+  property: fc.IAsyncProperty<Input>,
+  numRuns: number,
+): Promise<void> {
+  await fc.assert(property, { seed: 20_260_115, numRuns });
+}
+
 /** Ids of tenants. */
 export const platformIds = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
 

@@ -8,6 +8,7 @@ import type { ExecResult } from '../../src/dev/head-node/node-process.ts';
 import { newEpochId } from '../../src/domain/ids.ts';
 import type { RootImageSuite } from '../../src/dev/head-node/root-image.ts';
 import { asJobUser, smallCluster, startHeadNodeRig } from './head-nodes.ts';
+import type { HeadNodeRig } from './head-nodes.ts';
 import { slurmRestActions } from './slurm-rest.ts';
 import type { SlurmRestTrust } from './slurm-rest.ts';
 
@@ -17,6 +18,8 @@ export interface SlurmCluster {
   readonly head: HeadNode;
   /** Of the job user, in OpenSSH form. */
   readonly privateKey: string;
+  /** Of the administrator; the job user's unless `ownAdminKey`. */
+  readonly adminPrivateKey: string;
   /** Runs as root inside the head node. */
   asRoot(script: string): Promise<ExecResult>;
   /** Runs a program as the job user. */
@@ -55,6 +58,10 @@ export interface SlurmClusterOptions extends Pick<
   readonly suite?: RootImageSuite;
   /** Serves Slurm's REST API as well, for tokens of these keys. */
   readonly restApi?: SlurmRestTrust;
+  /** One of several clusters of a rig that the test closes itself. */
+  readonly of?: { readonly rig: HeadNodeRig; readonly clusterName: string };
+  /** Another key for the administrator than for the job user, as the platform has it. */
+  readonly ownAdminKey?: boolean;
 }
 
 /** Starts a cluster of one queue `debug` with two nodes that always run. */
@@ -65,14 +72,17 @@ export async function startSlurmCluster({
   scaledownIdleTimeMinutes,
   dynamicNodes,
   cloud = {},
+  of,
+  ownAdminKey = false,
 }: SlurmClusterOptions = {}): Promise<SlurmCluster> {
-  const rig = await startHeadNodeRig({ suite, cloud });
+  const rig = of?.rig ?? (await startHeadNodeRig({ suite, cloud }));
+  const clusterName = of?.clusterName ?? CLUSTER;
   const keys = ssh2.utils.generateKeyPairSync('ed25519');
+  const adminKeys = ownAdminKey ? ssh2.utils.generateKeyPairSync('ed25519') : keys;
   const createUser = await readFile(new URL('../../assets/create-job-user.sh', import.meta.url));
   const rest = restApi && (await slurmRestActions(restApi));
-  const spec = smallCluster(CLUSTER, {
-    // One key opens both accounts.
-    adminPublicKey: keys.public.trim(),
+  const spec = smallCluster(clusterName, {
+    adminPublicKey: adminKeys.public.trim(),
     ...(dynamicNodes !== undefined && { queues: [dynamicQueue(dynamicNodes)] }),
     ...(scaledownIdleTimeMinutes !== undefined && { scaledownIdleTimeMinutes }),
     customSlurmSettings: { AccountingStoreFlags: 'job_comment', ...customSlurmSettings, ...rest?.settings },
@@ -93,7 +103,7 @@ export async function startSlurmCluster({
   const epoch = newEpochId(Date.now(), '0a1b2');
   const access = { address, port: 22, user: 'sim', privateKeySecretArn: 'arn:of-the-key' };
   const hostKey = await gateway.readHostKey({ epoch, access });
-  const asRoot = async (script: string) => rig.headNodes.exec(CLUSTER, ['bash', '-c', script]);
+  const asRoot = async (script: string) => rig.headNodes.exec(clusterName, ['bash', '-c', script]);
   const killController = async () => {
     // Its name after a reconfiguration is that of the file: slurmctld-wlm.
     await asRoot('pkill -KILL ^slurmctld; while pgrep ^slurmctld >/dev/null; do sleep 0.05; done');
@@ -111,8 +121,9 @@ export async function startSlurmCluster({
     gateway,
     head: { epoch, access: { ...access, hostKey } },
     privateKey: keys.private,
+    adminPrivateKey: adminKeys.private,
     asRoot,
-    asSim: async (...argv) => asJobUser(rig, CLUSTER, argv),
+    asSim: async (...argv) => asJobUser(rig, clusterName, argv),
     async openTerminal() {
       const client = new ssh2.Client();
       const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -131,7 +142,7 @@ export async function startSlurmCluster({
     killController,
     startController,
     async restart() {
-      await rig.headNodes.kill(CLUSTER);
+      await rig.headNodes.kill(clusterName);
       await rig.headNodes.start(spec);
     },
     async rememberState(comment) {
@@ -148,7 +159,7 @@ export async function startSlurmCluster({
     },
     async close() {
       for (const each of gateways) each.close();
-      await rig.close();
+      await (of ? rig.headNodes.stop(clusterName) : rig.close());
     },
   };
 }

@@ -27,6 +27,8 @@ install_configuration() {
   added=$(grep -s '^AuthAlt' /etc/slurm/slurmdbd.conf || true)
   install -o slurm -g slurm -m 600 "$seed/slurmdbd.conf" /etc/slurm/slurmdbd.conf
   printf '%s\n' "$added" >>/etc/slurm/slurmdbd.conf
+  # debootstrap leaves them readable for everybody.
+  chmod o= /etc/shadow /etc/gshadow
   install -m 600 "$seed/sshd_config" /etc/ssh/sshd_config
   install -D -m 644 "$seed/cfnconfig" /etc/parallelcluster/cfnconfig
   if [ ! -e /etc/ssh/ssh_host_ed25519_key ]; then

@@ -99,7 +99,7 @@ function databaseNode(
         `CREATE DATABASE IF NOT EXISTS ${identifier(name)};
          CREATE USER IF NOT EXISTS '${identifier(user)}'@'%';
          ALTER USER '${identifier(user)}'@'%' IDENTIFIED BY '${password}';
-         GRANT ALL ON ${identifier(name)}.* TO '${identifier(user)}'@'%';`,
+         GRANT ALL ON ${exactly(name)}.* TO '${identifier(user)}'@'%';`,
       );
       return { address, port: PORT, name, user, password };
     },
@@ -120,6 +120,11 @@ function databaseNode(
 function identifier(name: string): string {
   if (!/^[a-z0-9_]{1,64}$/.test(name)) throw new TypeError(`not a database name: ${JSON.stringify(name)}`);
   return name;
+}
+
+/** As GRANT takes it: there `_` stands for any character, and would open databases of other clusters. */
+function exactly(name: string): string {
+  return `\`${identifier(name).replaceAll('_', String.raw`\_`)}\``;
 }
 
 /** On standard input, so that no password is seen in the list of processes. */
