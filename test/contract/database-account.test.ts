@@ -8,8 +8,8 @@ const uri = 'db.example.org:3306';
 
 async function makeSecret(name: string): Promise<string> {
   const { secretsManager } = aws().clients;
-  const { ARN } = await secretsManager.send(new CreateSecretCommand({ Name: name, SecretString: 'x' }));
-  return ARN ?? expect.unreachable('no ARN');
+  const { ARN = '' } = await secretsManager.send(new CreateSecretCommand({ Name: name, SecretString: 'x' }));
+  return ARN;
 }
 
 /** With the name of the secret as the installation writes it: without the suffix that AWS adds. */

@@ -108,8 +108,12 @@ const WATCH = `
 async function argumentsSeenDuring(watched: readonly string[], action: () => Promise<void>) {
   await cluster.asRoot(`rm -f /run/stop-watching; printf '%s\\n' ${watched.join(' ')} >/run/watched`);
   const watching = cluster.asRoot(WATCH);
-  await action().finally(async () => cluster.asRoot('touch /run/stop-watching'));
-  await watching;
+  try {
+    await action();
+  } finally {
+    await cluster.asRoot('touch /run/stop-watching');
+    await watching;
+  }
   const { stdout } = await cluster.asRoot('cat /run/seen');
   const seen = new Map<string, Set<string>>();
   for (const record of stdout.split('\0')) {
@@ -123,8 +127,8 @@ async function argumentsSeenDuring(watched: readonly string[], action: () => Pro
 describe('what a caller writes', () => {
   const PROGRAM = '/home/sim/print-arguments';
   const mark = randomBytes(8).toString('hex');
-  const marked = <T>(value: T): T =>
-    JSON.parse(JSON.stringify(value).replaceAll(/canary-of-/gi, `$&${mark}-`)) as T;
+  const marked = (value: unknown): unknown =>
+    JSON.parse(JSON.stringify(value).replaceAll(/canary-of-/gi, `$&${mark}-`));
   const campaignId = newCampaignId();
 
   /** Hostile jobs whose program prints its name, directory, arguments and variables. */
