@@ -24,11 +24,11 @@ export interface StackDeps {
   readonly cloudFormation: CloudFormationClient;
   readonly s3: S3Client;
   readonly secretsManager: SecretsManagerClient;
-  /** Where the script that nodes run at their start is put. */
+  /** Where the scripts that nodes run at their start are put. */
   readonly controlBucket: string;
   /** ARN of the Lambda function that serves `Custom::PclusterCluster`. */
   readonly providerArn: string;
-  readonly settings: Omit<DeploymentSettings, 'jobUserScriptUri'>;
+  readonly settings: Omit<DeploymentSettings, 'jobUserScriptUri' | 'jobEnvironmentScriptUri'>;
   /** Between two looks at a stack that is under way. */
   readonly stackPollSeconds: number;
 }
@@ -88,7 +88,10 @@ async function findOwn(stacks: Stacks, deployment: Deployment): Promise<string |
 }
 
 async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): Promise<string> {
-  const jobUserScriptUri = await uploadScript(deps.s3, deps.controlBucket, 'create-job-user');
+  const [jobUserScriptUri, jobEnvironmentScriptUri] = await Promise.all([
+    uploadScript(deps.s3, deps.controlBucket, 'create-job-user'),
+    uploadScript(deps.s3, deps.controlBucket, 'job-environment'),
+  ]);
   const { spec, lease, adminKeyName, jobUserPublicKey, trusted, ...deployment } = request;
   const slurmApi = await slurmApiOf(deps, spec, trusted);
   const { slurmDatabase } = deps.settings;
@@ -97,7 +100,12 @@ async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): P
   const configuration = renderClusterConfiguration({
     spec,
     deployment,
-    settings: { ...deps.settings, jobUserScriptUri, ...(account && { slurmDatabase: account }) },
+    settings: {
+      ...deps.settings,
+      jobUserScriptUri,
+      jobEnvironmentScriptUri,
+      ...(account && { slurmDatabase: account }),
+    },
     subnetId: lease.subnetId,
     adminKeyName,
     jobUserPublicKey,

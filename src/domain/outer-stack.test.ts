@@ -57,6 +57,7 @@ describe('the outer stack', () => {
         },
         settings: {
           jobUserScriptUri: `s3://${'b'.repeat(63)}/assets/create-job-user-0123456789ab.sh`,
+          jobEnvironmentScriptUri: `s3://${'b'.repeat(63)}/assets/job-environment-0123456789ab.sh`,
           additionalSecurityGroupIds: ['sg-0123456789abcdef0'],
         },
       },

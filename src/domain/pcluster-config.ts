@@ -32,6 +32,8 @@ const headNodes = [
   { instanceType: 't3.large', memoryGibibytes: 8 },
 ] as const;
 const LARGEST_HEAD_NODE = 't3.xlarge';
+/** Where `assets/job-environment.sh` installs itself, below the folder that ParallelCluster exports to all nodes. */
+const JOB_ENVIRONMENT_PROGRAM = '/opt/slurm/etc/parallelcluster-provisioner/job-environment';
 const DEFAULT_LOG_RETENTION_DAYS: LogRetentionDays = 90;
 
 /** What all clusters of an installation of this service have in common. */
@@ -39,6 +41,8 @@ export interface DeploymentSettings {
   readonly region: string;
   /** `s3://bucket/key` of `assets/create-job-user.sh`, where every node of every cluster can read it. */
   readonly jobUserScriptUri: string;
+  /** `s3://bucket/key` of `assets/job-environment.sh`, which head nodes run. */
+  readonly jobEnvironmentScriptUri: string;
   /** Where SSH to head nodes comes from, e.g. `10.0.0.0/16`: the network of the workers and the Workflow Service. */
   readonly sshAllowedCidr: string;
   /** On all nodes, beside the security groups that ParallelCluster makes for itself. */
@@ -93,7 +97,7 @@ export interface SlurmApi {
 /**
  * The ParallelCluster configuration of one deployment.
  *
- * @throws RangeError when `jobUserScriptUri` is not an `s3://bucket/key` address.
+ * @throws RangeError when the address of a script is not `s3://bucket/key`.
  */
 export function renderClusterConfiguration(input: ClusterConfigurationInput): ClusterConfiguration {
   const { spec, deployment, settings, subnetId } = input;
@@ -107,7 +111,7 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
       Networking: { SubnetId: subnetId, ...shared.securityGroups },
       // ParallelCluster's default lets the whole VPC in, and with it the clusters of other tenants.
       Ssh: { KeyName: input.adminKeyName, AllowedIps: settings.sshAllowedCidr },
-      ...headNodeSetUp(shared.setUp, input.slurmApi),
+      ...headNodeSetUp(shared.setUp, settings.jobEnvironmentScriptUri, input.slurmApi),
     },
     Scheduling: {
       Scheduler: 'slurm',
@@ -127,6 +131,7 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
         // An ended job is known by its comment: accounting keeps none unless told to.
         CustomSlurmSettings: [
           { MpiDefault: 'pmi2' },
+          { TaskProlog: JOB_ENVIRONMENT_PROGRAM },
           { AccountingStoreFlags: 'job_comment' },
           { MaxArraySize: String(MAX_ARRAY_INDEX + 1) },
           { MaxJobCount: MAX_JOB_COUNT },
@@ -192,7 +197,6 @@ interface NodeSetUp {
 
 function sharedByAllNodes({ settings, jobUserPublicKey }: ClusterConfigurationInput): SharedByAllNodes {
   const { jobUserScriptUri, additionalSecurityGroupIds = [] } = settings;
-  const script = parseS3Uri(jobUserScriptUri);
   return {
     securityGroups:
       additionalSecurityGroupIds.length > 0 ? { AdditionalSecurityGroups: additionalSecurityGroupIds } : {},
@@ -203,28 +207,46 @@ function sharedByAllNodes({ settings, jobUserPublicKey }: ClusterConfigurationIn
           Args: [JOB_USER, String(JOB_USER_ID), withoutComment(jobUserPublicKey)],
         },
       },
-      // This object only: the bucket may hold what belongs to other tenants.
-      Iam: { S3Access: [{ BucketName: script.bucket, KeyName: script.key }] },
+      Iam: { S3Access: [s3Access(jobUserScriptUri)] },
     },
   };
 }
 
-/** The keys are there before slurmctld starts, which ends without them; the API is served once all daemons run. */
+/**
+ * What only the head node runs: it installs for all nodes what they share. Keys for the REST API are there before slurmctld
+ * starts, which ends without them; the API is served once all daemons run.
+ */
 function headNodeSetUp(
   shared: NodeSetUp,
+  jobEnvironmentScriptUri: string,
   slurmApi: SlurmApi | undefined,
 ): Pick<HeadNode, 'CustomActions' | 'Iam'> {
-  if (slurmApi === undefined) return shared;
+  const installed = [
+    shared.CustomActions.OnNodeConfigured,
+    { Script: jobEnvironmentScriptUri, Args: ['install'] },
+  ];
+  const readable = [...shared.Iam.S3Access, s3Access(jobEnvironmentScriptUri)];
+  if (slurmApi === undefined)
+    return {
+      CustomActions: { OnNodeConfigured: { Sequence: installed } },
+      Iam: { S3Access: readable },
+    };
   const { scriptUri, jwks } = slurmApi;
-  const script = parseS3Uri(scriptUri);
   const serve = { Script: scriptUri, Args: ['serve', String(SLURM_API_PORT)] };
   return {
     CustomActions: {
       OnNodeStart: { Script: scriptUri, Args: ['trust', bytesToBase64(utf8ToBytes(jwks))] },
-      OnNodeConfigured: { Sequence: [shared.CustomActions.OnNodeConfigured, serve] },
+      OnNodeConfigured: { Sequence: [...installed, serve] },
     },
-    Iam: { S3Access: [...shared.Iam.S3Access, { BucketName: script.bucket, KeyName: script.key }] },
+    Iam: { S3Access: [...readable, s3Access(scriptUri)] },
   };
+}
+
+/** This object only: the bucket may hold what belongs to other tenants. */
+function s3Access(uri: string): NodeIam['S3Access'][number] {
+  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
+  if (!bucket || !key) throw new RangeError(`${uri} is not an s3://bucket/key address`);
+  return { BucketName: bucket, KeyName: key };
 }
 
 /** Without Node's Buffer: the domain is bundled into workflows. */
@@ -281,12 +303,6 @@ function renderHome({ fileSystemId, accessPointId }: EfsHome) {
     // ParallelCluster accepts an access point only together with encryption.
     EfsSettings: { FileSystemId: fileSystemId, AccessPointId: accessPointId, EncryptionInTransit: true },
   } as const;
-}
-
-function parseS3Uri(uri: string): { bucket: string; key: string } {
-  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
-  if (!bucket || !key) throw new RangeError(`${uri} is not an s3://bucket/key address`);
-  return { bucket, key };
 }
 
 /** The text that `pcluster create-cluster --cluster-configuration` takes. */

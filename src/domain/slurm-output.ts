@@ -1,6 +1,6 @@
 import { parseIndexes, taskKey } from './job-array.ts';
 import { DROPPED_FROM_ARRAY, type SlurmJobFact } from './slurm-facts.ts';
-import { ec2ProblemOf, waitsForNodes } from './slurm-reasons.ts';
+import { nodeProblemOf, waitsForNodes } from './slurm-reasons.ts';
 import { slurmBaseStates, slurmStateFlags } from './slurm-states.ts';
 import type { SlurmBaseState, SlurmStateFlag } from './slurm-states.ts';
 
@@ -235,14 +235,14 @@ function optional<K extends string>(key: K, value: number | undefined): Partial<
 }
 
 /**
- * Why EC2 did not start nodes of a partition, by partition; from sinfo, `--noheader --Node --Format=PartitionName,Reason`,
+ * What is wrong with nodes of a partition, by partition; from sinfo, `--noheader --Node --Format=PartitionName,Reason`,
  * each column ended by the separator. Of several problems one is told.
  */
 export function parseNodeProblems(output: string): ReadonlyMap<string, string> {
   const problems = new Map<string, string>();
   for (const line of output.split('\n')) {
     const [partition = '', reason = ''] = line.split(COLUMN_SEPARATOR);
-    const problem = ec2ProblemOf(reason);
+    const problem = nodeProblemOf(reason);
     if (problem !== undefined) problems.set(partition.trim(), problem);
   }
   return problems;

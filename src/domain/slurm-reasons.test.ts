@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ec2ProblemOf, explainPending, isStuckReason, pendingCauses } from './slurm-reasons.ts';
+import { nodeProblemOf, explainPending, isStuckReason, pendingCauses } from './slurm-reasons.ts';
 
 describe('why a job waits', () => {
   it.each([
@@ -58,8 +58,9 @@ describe('why a job waits', () => {
 it.each([
   ['(Code:InsufficientInstanceCapacity)Failure when resuming nodes', 'InsufficientInstanceCapacity'],
   ['(Code:VcpuLimitExceeded)Failure when resuming nodes [root@2026-01-01T00:00:00]', 'VcpuLimitExceeded'],
+  ['Prolog error', 'Prolog error'],
   ['Not responding', undefined],
   ['', undefined],
-])('the problem of EC2 in a node’s reason is its code: %j', (nodeReason, problem) => {
-  expect(ec2ProblemOf(nodeReason)).toBe(problem);
+])('the problem in a node’s reason is EC2’s code, or that its prolog failed: %j', (nodeReason, problem) => {
+  expect(nodeProblemOf(nodeReason)).toBe(problem);
 });

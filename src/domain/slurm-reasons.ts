@@ -161,8 +161,17 @@ export const REQUEUED_AND_HELD: PendingExplanation = {
   nextStep: nextStepOf.held,
 };
 
-/** Why EC2 did not start a node, by the code that ParallelCluster writes into the node's reason. */
-const ec2Problems: Readonly<Record<string, Pick<PendingReason, 'text' | 'cause'>>> = {
+/** Slurm's reason of a node whose prolog failed (`slurm_drain_nodes` in slurmctld's proc_req.c, 24.11). */
+const PROLOG_ERROR = 'Prolog error';
+
+/** What is wrong with a node: {@link PROLOG_ERROR}, or the code of EC2 that ParallelCluster writes into its reason. */
+const nodeProblems: Readonly<Record<string, PendingReason>> = {
+  [PROLOG_ERROR]: {
+    text: 'A node could not be prepared for it: a prolog failed there, and the node takes no jobs any more',
+    cause: 'node-unavailable',
+    nextStep:
+      'Operators: slurmd’s log of the node says which script failed (`sinfo -R` names the node); mend it, then `scontrol update NodeName=… State=RESUME`.',
+  },
   InsufficientInstanceCapacity: { text: 'EC2 has no such instances left', cause: 'capacity' },
   InsufficientHostCapacity: { text: 'EC2 has no dedicated host left', cause: 'capacity' },
   InsufficientReservedInstanceCapacity: {
@@ -178,15 +187,16 @@ const ec2Problems: Readonly<Record<string, Pick<PendingReason, 'text' | 'cause'>
 };
 
 /**
- * The code in the reason of a node that ParallelCluster could not start, e.g.
+ * What is wrong with a node, by its reason. One that ParallelCluster could not start has a code there, e.g.
  * `(Code:InsufficientInstanceCapacity)Failure when resuming nodes`
  * (https://docs.aws.amazon.com/parallelcluster/latest/ug/slurm-short-capacity-fail-mode-v3.html).
  */
-export function ec2ProblemOf(nodeReason: string): string | undefined {
+export function nodeProblemOf(nodeReason: string): string | undefined {
+  if (nodeReason.startsWith(PROLOG_ERROR)) return PROLOG_ERROR;
   return /\(Code:([A-Za-z]+)\)/.exec(nodeReason)?.[1];
 }
 
-/** Waiting for nodes: the only reasons behind which a problem of EC2 can stand. */
+/** Waiting for nodes: the only reasons behind which a problem of a node can stand. */
 const WAITS_FOR_NODES: ReadonlySet<string> = new Set([
   'Resources',
   'ReqNodeNotAvail',
@@ -218,7 +228,7 @@ function lookUp(reason: string): PendingReason | undefined {
 /**
  * Why a job waits, in plain words, with Slurm's own word for those who know it.
  *
- * @param nodeProblem {@link ec2ProblemOf} a node of the job's queue, if one could not be started.
+ * @param nodeProblem {@link nodeProblemOf} a node of the job's queue, if something is wrong with one.
  */
 export function explainPending(reason: string, nodeProblem?: string): PendingExplanation {
   const known = knownReason(reason, nodeProblem);
@@ -229,7 +239,7 @@ export function explainPending(reason: string, nodeProblem?: string): PendingExp
 function knownReason(reason: string, nodeProblem: string | undefined): PendingReason {
   if (nodeProblem !== undefined && WAITS_FOR_NODES.has(wordOf(reason))) {
     return (
-      ec2Problems[nodeProblem] ?? {
+      nodeProblems[nodeProblem] ?? {
         text: `Its nodes could not be started: ${nodeProblem}`,
         cause: 'capacity',
       }
@@ -243,7 +253,7 @@ function knownReason(reason: string, nodeProblem: string | undefined): PendingRe
     : { text: 'Waiting because a limit of its account is reached', cause: 'limit' };
 }
 
-/** Whether the cause of the wait may be that EC2 has no nodes for it. */
+/** Whether the cause of the wait may be that nodes cannot be started or prepared for it. */
 export function waitsForNodes(reason: string): boolean {
   return WAITS_FOR_NODES.has(wordOf(reason));
 }

@@ -45,7 +45,7 @@ export interface WorkerConfig extends CommonConfig {
   readonly vpcId: string;
   /** Value of the pool's tag on subnets. */
   readonly subnetPool: string;
-  readonly settings: Omit<DeploymentSettings, 'jobUserScriptUri'>;
+  readonly settings: Omit<DeploymentSettings, 'jobUserScriptUri' | 'jobEnvironmentScriptUri'>;
   /** Who may read private keys; IAM alone decides without it. */
   readonly keyReaders: KeyReaders | undefined;
   readonly logRetentionDays: NonNullable<DeploymentSettings['logRetentionDays']>;

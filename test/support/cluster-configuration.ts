@@ -36,6 +36,7 @@ export function configurationOf(
       // Of the Regions that offer HPC7a the one with all other instance types of the tiers.
       region: 'us-east-2',
       jobUserScriptUri: 's3://provisioner-control/assets/create-job-user.sh',
+      jobEnvironmentScriptUri: 's3://provisioner-control/assets/job-environment.sh',
       sshAllowedCidr: '10.0.0.0/16',
       ...settings,
     },

@@ -28,7 +28,6 @@ export interface ClusterSeed {
 /** Length of the keys that `mungekey` makes, in bytes. */
 const MUNGE_KEY_BYTES = 128;
 const SCRIPTS = [
-  'task-prolog.sh',
   'compute-node.sh',
   'cloud-nodes.sh',
   'slurm-power.sh',

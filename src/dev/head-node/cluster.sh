@@ -19,7 +19,10 @@ install_configuration() {
   install -m 644 "$seed/slurm.conf" "$seed/cgroup.conf" /etc/slurm/
   # CgroupPlugin=disabled came with 23.02. Before, slurmd loads a plugin, which nothing uses (proctrack/linuxproc).
   if [[ $(slurmctld -V) == *' 22.'* ]]; then echo 'CgroupPlugin=cgroup/v1' >/etc/slurm/cgroup.conf; fi
-  install -m 755 "$seed/task-prolog.sh" "$seed/compute-node.sh" /etc/slurm/
+  install -m 755 "$seed/compute-node.sh" /etc/slurm/
+  # Where ParallelCluster has them, for custom actions that add to them.
+  mkdir -p /opt/slurm /etc/slurm/scripts/{prolog.d,epilog.d} /var/lib/parallelcluster-provisioner
+  ln -sfn /etc/slurm /opt/slurm/etc
   install -m 755 "$seed/systemctl.sh" /usr/local/bin/systemctl
   install_power_saving
   # What a custom action has added stays: ParallelCluster writes the file once. The password of the database is new.

@@ -99,15 +99,18 @@ function baseSettings(clusterName: string, { address, hostname }: HeadNodeAddres
     SelectTypeParameters: 'CR_CPU_Memory',
     DefMemPerCPU: NODE_MEMORY_MEBIBYTES / NODE_CPUS,
     // 0.4 s from sbatch to start; the defaults take 2.2 s.
-    SchedulerParameters: 'batch_sched_delay=0,sched_interval=2,bf_interval=2,sched_min_interval=0',
+    SchedulerParameters:
+      'batch_sched_delay=0,sched_interval=2,bf_interval=2,sched_min_interval=0,nohold_on_prolog_fail',
     ReturnToService: 2,
     MpiDefault: 'none',
     SlurmctldTimeout: 30,
     SlurmdTimeout: 30,
     KillWait: 2,
     MinJobAge: 300,
-    // Jobs have the `module` command however they were submitted.
-    TaskProlog: '/etc/slurm/task-prolog.sh',
+    // As ParallelCluster has them: custom actions add to these folders. After a failed prolog the node is drained and
+    // the job waits for another one.
+    Prolog: '/opt/slurm/etc/scripts/prolog.d/*',
+    Epilog: '/opt/slurm/etc/scripts/epilog.d/*',
   };
 }
 

@@ -44,6 +44,7 @@ const configurationSchema = z.object({
       .object({
         /** In minutes; ParallelCluster's default. */
         ScaledownIdletime: z.coerce.number().int().default(10),
+        EnableMemoryBasedScheduling: z.union([z.boolean(), z.stringbool()]).default(false),
         CustomSlurmSettings: z.array(z.record(z.string(), z.coerce.string())).default([]),
       })
       .optional(),
@@ -98,9 +99,15 @@ export function scaledownIdleTimeMinutes({ Scheduling }: ClusterConfiguration): 
   return Scheduling.SlurmSettings?.ScaledownIdletime;
 }
 
-/** Settings for the whole of slurm.conf; later entries win, as the last line does there. */
+/**
+ * Settings for the whole of slurm.conf; later entries win, as the last line does there. Whether memory is scheduled
+ * comes first, as in ParallelCluster's own slurm_parallelcluster.conf.
+ */
 export function clusterSlurmSettings(configuration: ClusterConfiguration): Record<string, string> {
-  return Object.assign({}, ...(configuration.Scheduling.SlurmSettings?.CustomSlurmSettings ?? []));
+  const { EnableMemoryBasedScheduling = false, CustomSlurmSettings = [] } =
+    configuration.Scheduling.SlurmSettings ?? {};
+  const SelectTypeParameters = EnableMemoryBasedScheduling ? 'CR_CPU_Memory' : 'CR_CPU';
+  return Object.assign({ SelectTypeParameters }, ...CustomSlurmSettings);
 }
 
 /**
