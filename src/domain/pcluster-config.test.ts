@@ -19,16 +19,29 @@ describe('the ParallelCluster configuration', () => {
     expect(text).not.toMatch(/[&*]a\d/);
   });
 
-  test('gives nodes the set-up script and no other object of the bucket', () => {
+  test('gives nodes the set-up scripts and no other object of the bucket', () => {
     const { HeadNode, Scheduling } = configurationOf({ tier: 'debug' });
-    for (const { Iam, CustomActions } of [HeadNode, ...Scheduling.SlurmQueues]) {
-      expect(Iam.S3Access).toEqual([
-        { BucketName: 'provisioner-control', KeyName: 'assets/create-job-user.sh' },
-      ]);
+    const createUser = { BucketName: 'provisioner-control', KeyName: 'assets/create-job-user.sh' };
+    const jobEnvironment = { BucketName: 'provisioner-control', KeyName: 'assets/job-environment.sh' };
+    expect(HeadNode.Iam.S3Access).toEqual([createUser, jobEnvironment]);
+    for (const { Iam, CustomActions } of Scheduling.SlurmQueues) {
+      expect(Iam.S3Access).toEqual([createUser]);
       expect(CustomActions.OnNodeConfigured).toMatchObject({
         Script: 's3://provisioner-control/assets/create-job-user.sh',
       });
     }
+  });
+
+  test('installs the environment of jobs on the head node, for all nodes', () => {
+    const { HeadNode, Scheduling } = configurationOf({ tier: 'debug' });
+    expect(HeadNode.CustomActions.OnNodeConfigured).toMatchObject({
+      Sequence: [
+        { Script: 's3://provisioner-control/assets/create-job-user.sh' },
+        { Script: 's3://provisioner-control/assets/job-environment.sh', Args: ['install'] },
+      ],
+    });
+    const program = '/opt/slurm/etc/parallelcluster-provisioner/job-environment';
+    expect(Scheduling.SlurmSettings.CustomSlurmSettings).toContainEqual({ TaskProlog: program });
   });
 
   test('hands the job user’s key on without its comment', () => {
@@ -37,7 +50,7 @@ describe('the ParallelCluster configuration', () => {
       { jobUserPublicKey: 'ssh-ed25519 AAAAB3 a comment\n' },
     );
     expect(HeadNode.CustomActions.OnNodeConfigured).toMatchObject({
-      Args: ['sim', '2000', 'ssh-ed25519 AAAAB3'],
+      Sequence: [{ Args: ['sim', '2000', 'ssh-ed25519 AAAAB3'] }, {}],
     });
   });
 
@@ -120,10 +133,11 @@ describe('the ParallelCluster configuration', () => {
     expect(actions.OnNodeConfigured).toMatchObject({
       Sequence: [
         { Args: ['sim', '2000', expect.any(String)] },
+        { Args: ['install'] },
         { Script: scriptUri, Args: ['serve', '6820'] },
       ],
     });
-    expect(HeadNode.Iam.S3Access).toHaveLength(2);
+    expect(HeadNode.Iam.S3Access).toHaveLength(3);
     const [queue] = Scheduling.SlurmQueues;
     expect(queue?.CustomActions).not.toHaveProperty('OnNodeStart');
     expect(queue?.Iam.S3Access).toHaveLength(1);

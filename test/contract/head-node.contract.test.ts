@@ -85,13 +85,6 @@ describe('head nodes', () => {
     ]);
   });
 
-  it('give batch jobs the module command, even when the submitter passes no environment', async () => {
-    await rig.headNodes.start(smallCluster('modules'));
-    await submit('modules', 'module', '#!/bin/bash\n#SBATCH --export=NIL\nmodule load null; module list');
-    expect(await finishedJobs('modules')).toEqual(['module|sim|COMPLETED']);
-    expect(await asJobUser(rig, 'modules', ['cat', 'module.out'])).toContain('1) null');
-  });
-
   it('let the admin in by key, and nobody without it', async () => {
     const key = utils.generateKeyPairSync('ed25519');
     const stranger = utils.generateKeyPairSync('ed25519');

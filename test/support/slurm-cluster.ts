@@ -7,7 +7,7 @@ import type { HeadNodeSpec, Queue } from '../../src/dev/head-node/head-node-spec
 import type { ExecResult } from '../../src/dev/head-node/node-process.ts';
 import { newEpochId } from '../../src/domain/ids.ts';
 import type { RootImageSuite } from '../../src/dev/head-node/root-image.ts';
-import { jobEnvironmentActions } from './job-environment.ts';
+import { jobEnvironment } from './job-environment.ts';
 import { asJobUser, smallCluster, startHeadNodeRig } from './head-nodes.ts';
 import type { HeadNodeRig } from './head-nodes.ts';
 import { slurmRestActions } from './slurm-rest.ts';
@@ -82,13 +82,12 @@ export async function startSlurmCluster({
   const adminKeys = ownAdminKey ? ssh2.utils.generateKeyPairSync('ed25519') : keys;
   const createUser = await readFile(new URL('../../assets/create-job-user.sh', import.meta.url));
   const rest = restApi && (await slurmRestActions(restApi));
-  const environment = await jobEnvironmentActions();
+  const environment = await jobEnvironment();
   const spec = smallCluster(clusterName, {
     adminPublicKey: adminKeys.public.trim(),
     ...(dynamicNodes !== undefined && { queues: [dynamicQueue(dynamicNodes)] }),
     ...(scaledownIdleTimeMinutes !== undefined && { scaledownIdleTimeMinutes }),
     customSlurmSettings: {
-      AccountingStoreFlags: 'job_comment',
       ...environment.settings,
       ...customSlurmSettings,
       ...rest?.settings,

@@ -43,7 +43,18 @@ describe('a ParallelCluster configuration', () => {
         ],
       },
     ]);
-    expect(clusterSlurmSettings(parsed)).toEqual({ DebugFlags: 'NO_CONF_HASH' });
+    expect(clusterSlurmSettings(parsed)).toMatchObject({ DebugFlags: 'NO_CONF_HASH' });
+  });
+
+  it.each([
+    ['is', true, 'CR_CPU_Memory'],
+    ['is, as CloudFormation writes it,', 'true', 'CR_CPU_Memory'],
+    ['is not', 'false', 'CR_CPU'],
+    ['is by default not', undefined, 'CR_CPU'],
+  ])('schedules memory when that %s asked for', (_, EnableMemoryBasedScheduling, SelectTypeParameters) => {
+    const SlurmSettings = { EnableMemoryBasedScheduling };
+    const asking = { ...configuration, Scheduling: { ...configuration.Scheduling, SlurmSettings } };
+    expect(clusterSlurmSettings(parseClusterConfiguration(asking))).toEqual({ SelectTypeParameters });
   });
 
   it('may have no custom action, one, or a sequence', () => {
