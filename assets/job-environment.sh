@@ -69,14 +69,15 @@ is_roots() { [[ -d $1 && ! -L $1 && -O $1 ]]; }
 
 # The folder of all jobs' folders on this node; on the drives only if nobody was there first.
 folder_of_jobs() {
-  if [[ $(findmnt --noheadings --output SOURCE --mountpoint "$DRIVES" 2>/dev/null) == "$DRIVES_DEVICE" ]]; then
+  # Of several file systems mounted there, the last one is seen.
+  if [[ $(findmnt --noheadings --output SOURCE --mountpoint "$DRIVES" 2>/dev/null | tail -n 1) == "$DRIVES_DEVICE" ]]; then
     mkdir -m 711 "$ON_DRIVES" 2>/dev/null
     if is_roots "$ON_DRIVES"; then
       echo "$ON_DRIVES"
       return
     fi
   fi
-  mkdir -p -m 711 "$DISK" && echo "$DISK"
+  mkdir -p "$DISK" && chmod 711 "$DISK" && echo "$DISK"
 }
 
 prolog() {

@@ -4,8 +4,8 @@ import type { JobSpecInput } from '../../src/domain/job.ts';
 import { startSlurmCluster, type SlurmCluster } from '../support/slurm-cluster.ts';
 import { gatewayJobs } from './slurm-gateway-jobs.ts';
 
-const NODE = 'debug-dy-t3-1';
-const OTHER_NODE = 'debug-dy-t3-2';
+const NODE = 'debug-st-t3-1';
+const OTHER_NODE = 'debug-st-t3-2';
 /** Where the stand-in keeps the disk of a node. */
 const DISK = `/var/spool/slurmd/${NODE}/disk`;
 const PATIENCE = { timeout: 60_000, interval: 200 } as const;

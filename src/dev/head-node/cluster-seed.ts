@@ -27,13 +27,7 @@ export interface ClusterSeed {
 
 /** Length of the keys that `mungekey` makes, in bytes. */
 const MUNGE_KEY_BYTES = 128;
-const SCRIPTS = [
-  'compute-node.sh',
-  'cloud-nodes.sh',
-  'slurm-power.sh',
-  'nodes-up-prolog.sh',
-  'systemctl.sh',
-];
+const SCRIPTS = ['compute-node.sh', 'cloud-nodes.sh', 'slurm-power.sh', 'nodes-up-prolog.sh', 'systemctl.sh'];
 
 /**
  * Writes everything that the init script installs into the node. Values reach the node only as files, never as
