@@ -73,7 +73,7 @@ boot() {
   # It may have been terminated since.
   [[ -e $EC2/instances/$node ]] || return 0
   mkdir -p "/var/spool/slurmd/$node"
-  unshare --uts --mount /etc/slurm/compute-node.sh "$node" &>>"/var/log/slurm/slurmd.$node.out" &
+  unshare --uts --mount --propagation slave /etc/slurm/compute-node.sh "$node" &>>"/var/log/slurm/slurmd.$node.out" &
   echo $! >"$EC2/instances/$node"
   until is_up "$node"; do
     kill -0 $! 2>/dev/null || {

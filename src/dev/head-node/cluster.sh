@@ -23,6 +23,9 @@ install_configuration() {
   # Where ParallelCluster has them, for custom actions that add to them.
   mkdir -p /opt/slurm /etc/slurm/scripts/{prolog.d,epilog.d} /var/lib/parallelcluster-provisioner
   ln -sfn /etc/slurm /opt/slurm/etc
+  # Slurm takes a pattern that no file matches for a failure.
+  printf '#!/bin/bash\nexit 0\n' | tee /etc/slurm/scripts/{prolog.d,epilog.d}/90_pcluster_noop >/dev/null
+  chmod 755 /etc/slurm/scripts/{prolog.d,epilog.d}/90_pcluster_noop
   install -m 755 "$seed/systemctl.sh" /usr/local/bin/systemctl
   install_power_saving
   # What a custom action has added stays: ParallelCluster writes the file once. The password of the database is new.

@@ -107,6 +107,8 @@ mount_root() {
   pivot_root . old-root
   cd /
   umount -l /old-root
+  # Compute nodes see what is mounted and unmounted here later, as they would on a network file system.
+  mount --make-rshared /
 }
 
 mount_root
