@@ -75,7 +75,11 @@ describe('the folder of a job on its node', () => {
 
   it('is one on each node, under the same name', async () => {
     await cluster.asSim(
-      ...['sbatch', '--wait', '--nodes=2', '--output=/dev/null', '--mem=10'],
+      'sbatch',
+      '--wait',
+      '--nodes=2',
+      '--output=/dev/null',
+      '--mem=10',
       '--wrap=srun bash -c "touch \\$TMPDIR/\\$SLURM_PROCID; echo \\$SLURMD_NODENAME \\$TMPDIR \\$(ls \\$TMPDIR)" | sort >out',
     );
     const lines = (await written('out')).split('\n').map((line) => line.split(' '));
@@ -179,7 +183,12 @@ describe('the environment of a job', () => {
   it('has PMI-2 for parallel programs that name no MPI, over both nodes', async () => {
     expect(await asRoot('scontrol show config')).toMatch(/^MpiDefault\s+= pmi2$/m);
     await cluster.asSim(
-      ...['sbatch', '--wait', '--nodes=2', '--ntasks=2', '--mem=10', '--output=out-mpi'],
+      'sbatch',
+      '--wait',
+      '--nodes=2',
+      '--ntasks=2',
+      '--mem=10',
+      '--output=out-mpi',
       '--wrap=srun bash -c "echo \\$PMI_RANK of \\$PMI_SIZE on \\$SLURMD_NODENAME" | sort',
     );
     expect(await written('out-mpi')).toBe(`0 of 2 on ${NODE}\n1 of 2 on ${OTHER_NODE}`);
