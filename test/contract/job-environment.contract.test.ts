@@ -161,18 +161,6 @@ describe('the environment of a job', () => {
     expect(await written('out-lab')).toBe('from-the-lab');
   });
 
-  it('is missed by no job when its program is gone from the cluster', async () => {
-    const program = '/opt/slurm/etc/parallelcluster-provisioner/job-environment';
-    await asRoot(`mv ${program} ${program}.away`);
-    try {
-      await jobs.submit({ key: 'a', command: ['bash', '-c', 'echo $TMPDIR >~/out-gone'] });
-      expect(await jobs.endOf('a')).toMatchObject({ state: 'succeeded' });
-      expect(await written('out-gone')).toBe('/tmp');
-    } finally {
-      await asRoot(`mv ${program}.away ${program}`);
-    }
-  });
-
   it('lets the caller’s own TMPDIR be', async () => {
     const environment = { TMPDIR: '/home/sim' };
     await jobs.submit({ key: 'a', environment, command: ['bash', '-c', 'echo $TMPDIR >~/out-own'] });
