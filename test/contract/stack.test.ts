@@ -114,7 +114,7 @@ describe('createStack', () => {
     const [trust] = headNode?.onNodeStart ?? [];
     expect(trust?.args[0]).toBe('trust');
     expect(JSON.parse(Buffer.from(trust?.args[1] ?? '', 'base64').toString())).toEqual({ keys: [key] });
-    expect(headNode?.onNodeConfigured.map(({ args }) => args[0])).toEqual(['sim', 'serve']);
+    expect(headNode?.onNodeConfigured.map(({ args }) => args[0])).toEqual(['sim', 'install', 'serve']);
     expect(headNode?.customSlurmSettings).toMatchObject({ AuthAltTypes: 'auth/jwt' });
     await deleteStack(request);
   });
