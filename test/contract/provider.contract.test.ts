@@ -44,7 +44,7 @@ describe('creating a cluster', () => {
       onNodeConfigured: [
         { name: setup.Script, content: new Uint8Array(Buffer.from('#!/bin/sh\n')), args: ['sim'] },
       ],
-      customSlurmSettings: {},
+      customSlurmSettings: { SelectTypeParameters: 'CR_CPU' },
     });
     expect(await outputs('outer')).toEqual({
       Address: '127.0.1.1',
