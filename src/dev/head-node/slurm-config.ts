@@ -41,11 +41,14 @@ export function slurmClusterName(clusterName: string): string {
   return clusterName.slice(0, 40).toLowerCase();
 }
 
-/** A database name for this cluster alone: lower case and underscores, at most 64 characters. */
+/**
+ * A database name for this cluster alone, in lower case: at most 64 characters (MariaDB), also in a GRANT, where each
+ * underscore takes two.
+ */
 export function accountingDatabaseName(clusterName: string): string {
   const readable = clusterName
     .toLowerCase()
-    .replaceAll(/[^a-z0-9]/g, '_')
+    .replaceAll(/[^a-z0-9]/g, '')
     .slice(0, 40);
   const unique = createHash('sha256').update(clusterName).digest('hex').slice(0, 12);
   return `slurm_${readable}_${unique}`;
