@@ -3,6 +3,12 @@ import { defineConfig } from 'vitest/config';
 /** `npm run test:full` runs the same tests at full size. */
 const fullTests = process.env['TEST_FULL'] === 'yes';
 
+/**
+ * For tests that wait for real daemons, on two cores with everything else: seconds of a busy moment, or a time-skipping
+ * server that stands still, are no defect. Vitest names what it repeated (`retry x1`); what fails twice has failed.
+ */
+const PATIENCE = { retry: 1 } as const;
+
 /** One project per tier of test; `npm run check` runs the fast ones, `npm test` all of them. */
 export default defineConfig({
   test: {
@@ -23,6 +29,7 @@ export default defineConfig({
       {
         test: {
           name: 'workflows',
+          ...PATIENCE,
           include: ['test/workflows/**/*.test.ts', 'test/replay/**/*.test.ts'],
           globalSetup: ['test/support/workflow-globals.ts'],
           // `npm run histories:record` keeps the histories of the scenarios that are named for it.
@@ -36,6 +43,7 @@ export default defineConfig({
       {
         test: {
           name: 'contract',
+          ...PATIENCE,
           provide: { fullTests },
           include: ['test/contract/**/*.test.ts'],
           // Slurm's older generation needs an image of its own, which takes minutes to build.
@@ -47,6 +55,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          ...PATIENCE,
           provide: { fullTests },
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 300_000,
