@@ -34,7 +34,7 @@ export default defineConfig({
           globalSetup: ['test/support/workflow-globals.ts'],
           // `npm run histories:record` keeps the histories of the scenarios that are named for it.
           provide: { fullTests, recordHistories: process.env['RECORD_HISTORIES'] === 'yes' },
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           hookTimeout: 120_000,
           isolate: false,
         },

@@ -14,7 +14,7 @@ const BUSY_TICK_SECONDS = 14;
 /** Temporal's limit for one payload is 2 MB; the whole state of a cluster is one. */
 const MAX_STATE_BYTES_PER_CAMPAIGN = 1000;
 /** On the cluster, for each campaign: accepted, started, told of the cluster and of each change, and its own reports. */
-const CLUSTER_EVENTS_PER_CAMPAIGN = 40;
+const CLUSTER_EVENTS_PER_CAMPAIGN = 45;
 /** And without campaigns: the cluster is made, and looks at Slurm. */
 const EVENTS_OF_CLUSTER = 400;
 const EVENTS_OF_CAMPAIGN = 90;
@@ -33,12 +33,13 @@ async function eventsOf(rig: WorkflowRig, workflowId: string): Promise<Events[]>
   );
 }
 
-/** Accepts all of them, ten at a time: a workflow takes no more updates at once. */
+/**
+ * Accepts all of them, one after the other: what this server writes of updates that arrive together does not always replay
+ * (TMPRL1100, an accepted update in another place), which is not understood.
+ */
 async function acceptAll(rig: WorkflowRig, tenant: Tenant): Promise<void> {
-  const accept = async (campaignId: string) =>
-    rig.submit(tenant, campaignId, keysOf(campaignId), { spec: rig.spec() });
-  for (let first = 0; first < campaignCount; first += 10) {
-    await Promise.all(campaignIds.slice(first, first + 10).map(accept));
+  for (const campaignId of campaignIds) {
+    await rig.submit(tenant, campaignId, keysOf(campaignId), { spec: rig.spec() });
   }
   await rig.until(tenant, 'ready');
 }
