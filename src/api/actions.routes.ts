@@ -18,6 +18,15 @@ const outcomeSchema: z.ZodType<ControlOutcome> = z.discriminatedUnion('status', 
 
 const outcomesSchema = z.object({ outcomes: z.array(outcomeSchema).readonly() });
 
+const problems = problemResponses(
+  'body',
+  'NotFound',
+  'JobActionRefused',
+  'SlurmUnavailable',
+  'temporal',
+  'AwsUnavailable',
+);
+
 /** What can be done to a job beside cancelling it. */
 export function registerActionRoutes(app: Server, campaigns: CampaignService): void {
   app.post(
@@ -34,14 +43,7 @@ export function registerActionRoutes(app: Server, campaigns: CampaignService): v
         body: jobActionSchema,
         response: {
           200: answer('Done; the job as it was last seen', jobViewSchema),
-          ...problemResponses(
-            'body',
-            'NotFound',
-            'JobActionRefused',
-            'SlurmUnavailable',
-            'temporal',
-            'AwsUnavailable',
-          ),
+          ...problems,
         },
       },
     },
@@ -63,14 +65,7 @@ export function registerActionRoutes(app: Server, campaigns: CampaignService): v
         body: controlRequestSchema.omit({ requestedBy: true }),
         response: {
           200: answer('What became of it at each job', outcomesSchema),
-          ...problemResponses(
-            'body',
-            'NotFound',
-            'JobActionRefused',
-            'SlurmUnavailable',
-            'temporal',
-            'AwsUnavailable',
-          ),
+          ...problems,
         },
       },
     },

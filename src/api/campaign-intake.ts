@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type CampaignStore, contentMissing, encodeContent } from '../clients/campaign-store.ts';
+import { type CampaignStore, encodeContent } from '../clients/campaign-store.ts';
 import { jobsToRetry } from '../domain/campaign-retry.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
 import { resolveClusterSpec } from '../domain/cluster-spec.ts';
@@ -49,15 +49,10 @@ export class CampaignIntake {
     refuseUnknownIssuer(this.deps.hasKeycloak, cluster?.slurmApi, 'cluster.slurmApi');
     const campaignId = campaignIdFor(tenant, idempotencyKey);
     const content: CampaignContent = { version: 1, campaignId, jobs, ...(dependsOn && { dependsOn }) };
-    const jobCount = countJobs(jobs);
-    const receipt = { ...tenant, campaignId, jobCount, sha256: encodeContent(content).sha256 };
     const earlier = await this.records.find(tenant, campaignId, answerBy);
     if (earlier) {
-      if (!(await this.hasContent(tenant, earlier, content, receipt.sha256, answerBy))) {
-        throw otherContent(campaignId);
-      }
-      const view = await this.deps.clusters.view(tenant, answerBy);
-      return { repeated: true, receipt: { ...receipt, ...(view && { cluster: presentState(view) }) } };
+      if (!(await this.hasContent(tenant, earlier, content, answerBy))) throw otherContent(campaignId);
+      return this.repeated(tenant, content, answerBy);
     }
     await this.requireCampaigns(tenant, dependsOn, answerBy);
     return this.submit(tenant, content, cluster, answerBy);
@@ -85,12 +80,12 @@ export class CampaignIntake {
       this.records.jobs(tenant, campaignId, record, ALL, answerBy),
     ]);
     const chosen = jobsToRetry(content.jobs, jobs, selection);
-    return this.submit(
-      tenant,
-      { version: 1, campaignId: retryId, jobs: chosen, retryOf },
-      undefined,
-      answerBy,
-    );
+    const retried: CampaignContent = { version: 1, campaignId: retryId, jobs: chosen, retryOf };
+    const accepted = await this.submit(tenant, retried, undefined, answerBy);
+    if (!accepted.repeated) return accepted;
+    // The same request came a moment before, when perhaps other jobs had failed: that one counts.
+    const first = await this.records.get(tenant, retryId, answerBy);
+    return this.repeatedRetry(tenant, retryId, first, retryOf, answerBy);
   }
 
   private async repeatedRetry(
@@ -102,10 +97,13 @@ export class CampaignIntake {
   ): Promise<Accepted> {
     const content = await this.contentOf(tenant, retryId, earlier, answerBy);
     if (canonicalJson(content.retryOf ?? null) !== canonicalJson(retryOf)) throw otherContent(retryId);
-    const { sha256 } = encodeContent(content);
-    const receipt = { ...tenant, campaignId: retryId, jobCount: countJobs(content.jobs), sha256 };
+    return this.repeated(tenant, content, answerBy);
+  }
+
+  private async repeated(tenant: Tenant, content: CampaignContent, answerBy: Date): Promise<Accepted> {
     const view = await this.deps.clusters.view(tenant, answerBy);
-    return { repeated: true, receipt: { ...receipt, ...(view && { cluster: presentState(view) }) } };
+    const { sha256 } = encodeContent(content);
+    return { repeated: true, receipt: receiptOf(tenant, content, sha256, view) };
   }
 
   private async contentOf(
@@ -115,7 +113,10 @@ export class CampaignIntake {
     answerBy: Date,
   ): Promise<CampaignContent> {
     const reference = this.records.contentOf(tenant, campaignId, record);
-    if (!reference) throw contentMissing({ bucket: 'control', key: campaignId }, 'is not known any more');
+    if (!reference) {
+      const message = `Nobody remembers where the content of campaign ${campaignId} is.`;
+      throw new KnownFailure('CampaignContentMissing', message);
+    }
     return withinDeadline(answerBy, CONTROL_BUCKET, async () => this.deps.store.get(reference));
   }
 
@@ -141,8 +142,6 @@ export class CampaignIntake {
     answerBy: Date,
   ): Promise<Accepted> {
     const { campaignId, jobs } = content;
-    const jobCount = countJobs(jobs);
-    const receipt = { ...tenant, campaignId, jobCount, sha256: encodeContent(content).sha256 };
     const reference = await withinDeadline(answerBy, CONTROL_BUCKET, async () =>
       this.deps.store.put(tenant, content),
     );
@@ -151,7 +150,7 @@ export class CampaignIntake {
       {
         campaignId,
         content: reference,
-        jobCount,
+        jobCount: countJobs(jobs),
         queues: [...new Set(jobs.flatMap(({ queue }) => queue ?? []))],
         ...(cluster && { spec: resolveClusterSpec(cluster) }),
       },
@@ -159,7 +158,7 @@ export class CampaignIntake {
     );
     return {
       repeated: answer.outcome === 'repeated',
-      receipt: { ...receipt, cluster: presentState(answer.cluster) },
+      receipt: receiptOf(tenant, content, reference.sha256, answer.cluster),
     };
   }
 
@@ -170,10 +169,11 @@ export class CampaignIntake {
   private async hasContent(
     tenant: Tenant,
     record: CampaignRecord,
-    { campaignId, jobs }: CampaignContent,
-    sha256: string,
+    content: CampaignContent,
     answerBy: Date,
   ): Promise<boolean> {
+    const { campaignId, jobs } = content;
+    const { sha256 } = encodeContent(content);
     if (record.view) return record.view.content.sha256 === sha256;
     const { contentSha256 } = record.manifest;
     if (contentSha256 !== undefined) return contentSha256 === sha256;
@@ -191,6 +191,14 @@ function otherContent(campaignId: string): KnownFailure {
   );
 }
 
-function presentState({ state, since, message }: ClusterView): CampaignReceipt['cluster'] {
-  return { state, since, message };
+function receiptOf(
+  tenant: Tenant,
+  { campaignId, jobs }: CampaignContent,
+  sha256: string,
+  cluster: ClusterView | undefined,
+): CampaignReceipt {
+  const receipt = { ...tenant, campaignId, jobCount: countJobs(jobs), sha256 };
+  if (!cluster) return receipt;
+  const { state, since, message } = cluster;
+  return { ...receipt, cluster: { state, since, message } };
 }
