@@ -1,5 +1,5 @@
 import type { JobView } from './campaign-view.ts';
-import { isMetBy } from './campaign-dependencies.ts';
+import { isMetBy, orderOf } from './campaign-dependencies.ts';
 import type { Dependency } from './dependencies.ts';
 import { KnownFailure } from './failures.ts';
 import type { JobSpec, RetrySelection } from './job.ts';
@@ -28,17 +28,17 @@ export function jobsToRetry(
   const specOf = new Map(specs.map((spec) => [spec.key, spec]));
   const isStartable = ({ key, condition }: Dependency) =>
     again(key).length > 0 || isMet(condition, byName.get(key) ?? []);
-  for (let isChanged = true; isChanged;) {
-    isChanged = false;
-    for (const job of jobs.filter(({ key }) => chosen.has(key))) {
-      const unmet = specOf.get(submissionKeyOf(job))?.dependsOn.find((on) => !isStartable(on));
+  const dependencies = (job: JobView) => specOf.get(submissionKeyOf(job))?.dependsOn ?? [];
+  // Each after those that it depends on: what is left out is known before what needs it.
+  for (const name of orderOf(jobs.map((job) => ({ ...job, dependsOn: dependencies(job) })))) {
+    for (const job of again(name)) {
+      const unmet = dependencies(job).find((on) => !isStartable(on));
       if (!unmet) continue;
       if (jobKeys) {
         const message = `\`${job.key}\` cannot start: \`${unmet.key}\` has not ended as it needs (${unmet.condition}), and is not tried again with it.`;
         throw new KnownFailure('RetryRefused', message);
       }
       chosen.delete(job.key);
-      isChanged = true;
     }
   }
   if (chosen.size === 0) {

@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { inject } from 'vitest';
@@ -16,4 +17,23 @@ export async function startTimeSkipping(
   });
   await addSearchAttributes(env.connection, env.namespace ?? 'default');
   return env;
+}
+
+/**
+ * Ends it. The SDK closes connections first and leaves the server running when one of them cannot be closed, as after a test
+ * that was given up in the middle: then the server, which listens on a port of its own, is ended here.
+ */
+export async function stopTimeSkipping(
+  env: TestWorkflowEnvironment,
+  testServerPath = inject('temporalTestServerPath'),
+): Promise<void> {
+  const port = env.address.split(':').at(-1);
+  try {
+    await env.teardown();
+  } finally {
+    for (const pid of await readdir('/proc')) {
+      const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      if (commandLine === `${testServerPath}\0${port}\0`) process.kill(Number(pid), 'SIGKILL');
+    }
+  }
 }

@@ -2,7 +2,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject } from 'vitest';
 import { recordHistories } from './recorded-histories.ts';
 import { type MadeHistory, replay } from './replay.ts';
-import { startTimeSkipping } from './time-skipping.ts';
+import { startTimeSkipping, stopTimeSkipping } from './time-skipping.ts';
 import { type RigOptions, WorkflowRig } from './workflow-rig.ts';
 
 export interface TestOptions extends Omit<RigOptions, 'bundlePath'> {
@@ -26,7 +26,7 @@ export function inVirtualTime(options: { readonly serverFor: 'file' | 'test' }):
     env = await startTimeSkipping();
   });
   (perTest ? afterEach : afterAll)(async () => {
-    await env?.teardown();
+    if (env) await stopTimeSkipping(env);
     env = undefined;
   });
 
