@@ -5,6 +5,7 @@ import type { JobState } from './slurm-states.ts';
 
 export const campaignStates = [
   'waiting-for-cluster',
+  'waiting-for-campaigns',
   'submitting',
   'running',
   'succeeded',

@@ -124,6 +124,14 @@ describe('what a campaign says that it is doing', () => {
     expect(describeProgress({ ...accepted, target, jobs: jobsIn(...states) })).toEqual({ state, message });
   });
 
+  it('is waiting for the campaigns that it depends on, and names them', () => {
+    const dependsOn = ['c1', 'c2'].map((campaignId) => ({ campaignId, condition: 'afterok' as const }));
+    expect(describeProgress({ ...accepted, target, jobs: jobsIn('waiting'), dependsOn })).toEqual({
+      state: 'waiting-for-campaigns',
+      message: 'Waiting until these campaigns c1, c2 have ended.',
+    });
+  });
+
   it('names how many jobs wait for others, and how many are being cancelled and why', () => {
     const cancellation = { reason: 'wrong parameters', isAsked: true };
     const jobs: CampaignJob[] = [

@@ -51,7 +51,7 @@ export function describeProgress(snapshot: CampaignSnapshot): Pick<CampaignSnaps
     cancellation && 'The campaign as a whole was cancelled.',
   ];
   return {
-    state: waiting > 0 ? 'submitting' : 'running',
+    state: dependsOn.length > 0 ? 'waiting-for-campaigns' : waiting > 0 ? 'submitting' : 'running',
     message: sentences.filter((sentence) => typeof sentence === 'string').join(' '),
   };
 }

@@ -45,6 +45,13 @@ describe('what an operator reads at the top of a cluster’s workflow', () => {
         hostKey: 'k',
         hostKeyFingerprint: 'SHA256:k',
         privateKeySecretArn: 'arn:secret',
+        slurmApi: {
+          port: 6820,
+          certificateSha256: 'c',
+          trust: 'epoch-key',
+          jobsOver: 'slurmrestd',
+          signingKeySecretArn: 'arn:key',
+        },
       },
       activity: { running: 2, pending: 3, stuck: 1, interactiveSessions: 0, at: NOW },
       slurmKeys: {
@@ -67,6 +74,7 @@ describe('what an operator reads at the top of a cluster’s workflow', () => {
       '- **subnet** `subnet-1`',
       '- **stack** `arn:stack`',
       '- **head node** `sim@10.0.0.1`, host key SHA256:k',
+      '- **Slurm REST API** port 6820, trusts epoch-key; jobs go over slurmrestd',
       `- **Slurm** 2 running, 3 waiting, 1 stuck (seen ${NOW})`,
       `- **signing key** replaced for alex: it leaked; the old one ends at ${NOW}`,
       '- **keys of Slurm** not as they should be yet: slurmctld does not answer',

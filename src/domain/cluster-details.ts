@@ -17,6 +17,8 @@ export function renderClusterDetails(view: ClusterView): string {
     view.stackId && `- **stack** \`${view.stackId}\``,
     access &&
       `- **head node** \`${access.user}@${access.address}\`${access.hostKeyFingerprint ? `, host key ${access.hostKeyFingerprint}` : ''}`,
+    access?.slurmApi &&
+      `- **Slurm REST API** port ${access.slurmApi.port}, trusts ${access.slurmApi.trust}; jobs go over ${access.slurmApi.jobsOver}`,
     activity &&
       `- **Slurm** ${activity.running} running, ${activity.pending} waiting, ${activity.stuck} stuck (seen ${activity.at})`,
     keys?.rotation &&

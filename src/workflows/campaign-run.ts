@@ -77,7 +77,11 @@ export class CampaignRun {
 
   load(plan: CampaignPlan): void {
     this.snapshot.jobs = newJobs(jobsOfPlan(plan));
-    if (plan.dependsOn) this.snapshot.dependsOn = plan.dependsOn;
+    if (plan.dependsOn) {
+      this.snapshot.dependsOn = plan.dependsOn;
+      const reason = 'Waiting until the campaigns that this one depends on have ended.';
+      this.updateJobs((job) => ({ ...job, reason }));
+    }
     this.order = orderOf(this.snapshot.jobs);
     this.plan = 'loaded';
     this.changed = true;

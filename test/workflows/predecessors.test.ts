@@ -25,7 +25,7 @@ describe('a campaign that depends on another', () => {
       await rig.pass(300);
       expect(rig.world.handedOver).toEqual(['a']);
       const waiting = await rig.campaign(tenant, second);
-      expect(waiting).toMatchObject({ jobsByState: { waiting: 2 } });
+      expect(waiting).toMatchObject({ state: 'waiting-for-campaigns', jobsByState: { waiting: 2 } });
       expect(waiting.message).toBe(`Waiting until campaign ${first} has ended.`);
       expect(await rig.untilCampaignEnds(tenant, second)).toMatchObject({ state: 'succeeded' });
       expect(rig.world.handedOver).toEqual(['a', 'b', 'c']);
