@@ -5,23 +5,16 @@ import { KnownFailure } from '../domain/failures.ts';
 import { campaignWorkflowId } from '../domain/ids.ts';
 import type { Activities } from './port.ts';
 
+export interface CampaignEndDeps {
+  readonly isRunning: (workflowId: string) => Promise<boolean>;
+  readonly campaignStore: Pick<CampaignStore, 'getManifest'>;
+}
+
 /** Reads how campaigns ended, for those that wait for them. */
 export function createCampaignEndActivities({
-  client,
+  isRunning,
   campaignStore,
-}: {
-  readonly client: Client;
-  readonly campaignStore: Pick<CampaignStore, 'getManifest'>;
-}): Pick<Activities, 'readCampaignEnd'> {
-  const isRunning = async (workflowId: string): Promise<boolean> => {
-    try {
-      return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
-    } catch (error) {
-      // Temporal forgets workflows that have ended.
-      if (error instanceof WorkflowNotFoundError) return false;
-      throw error;
-    }
-  };
+}: CampaignEndDeps): Pick<Activities, 'readCampaignEnd'> {
   return {
     async readCampaignEnd({ campaignId, ...tenant }) {
       // Asked first: the manifest is written before the workflow ends.
@@ -34,5 +27,17 @@ export function createCampaignEndActivities({
         `Campaign ${campaignId} is followed by no workflow, and nothing says how it ended.`,
       );
     },
+  };
+}
+
+/** Whether a workflow runs; one that Temporal has forgotten does not. */
+export function isRunningIn(client: Client): CampaignEndDeps['isRunning'] {
+  return async (workflowId) => {
+    try {
+      return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
   };
 }

@@ -6,8 +6,8 @@ import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { CampaignFacts, Observation, ObserveRequest } from './port.ts';
 
 /**
- * Facts are told by bucket: a digest for each hundred Slurm ids, or tasks of an array. The workflow that remembers what it was told carries
- * 32 characters for a hundred jobs, and one job that changes makes at most a hundred facts new.
+ * Facts are told by bucket: a digest for each hundred Slurm ids, or tasks of an array. The workflow that remembers what
+ * it was told carries 32 characters for a hundred jobs, and one job that changes makes at most a hundred facts new.
  */
 const IDS_PER_BUCKET = 100;
 /** A signal to one campaign stays far below 2 MB: a fact without the caller's own texts is about 300 bytes. */

@@ -6,7 +6,7 @@ import type { HeadNodeFiles, SlurmAccounting, SlurmControl, SlurmGateway } from 
 import type { JobListingStore } from '../clients/job-listing-store.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
 import { JOB_USER } from '../domain/pcluster-config.ts';
-import { createCampaignEndActivities } from './campaign-end.ts';
+import { createCampaignEndActivities, isRunningIn } from './campaign-end.ts';
 import { createCampaignPlanActivities } from './campaign-plan.ts';
 import { translateFailures } from './failure.ts';
 import { createJobListingActivities } from './job-listing.ts';
@@ -66,7 +66,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createReadinessActivities({ gateway, files: ssh, sshPort: deps.sshPort, jobUser: JOB_USER }),
     ...createSlurmActivities({ gateway, control: ssh, campaignStore }),
     ...createCampaignPlanActivities(deps),
-    ...createCampaignEndActivities({ client: deps.temporal, campaignStore }),
+    ...createCampaignEndActivities({ isRunning: isRunningIn(deps.temporal), campaignStore }),
     ...createManifestActivities({ ...deps, logs }),
     ...createUsageActivities({ gateway: ssh, usageStore }),
     ...createJobListingActivities(deps),

@@ -2,6 +2,7 @@ import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import { adminAccessOf } from '../domain/cluster-snapshot.ts';
 import { type KeyStep, nextKeyStep, type SlurmKeys, trustedKeys } from '../domain/slurm-keys.ts';
+import { clipped } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
@@ -47,7 +48,7 @@ export class SlurmKeyKeeper {
     } catch (error) {
       // Stopped: the step is still due.
       if (isCancellation(error)) return;
-      const message = failureFrom(error).message.slice(0, MAX_PROBLEM_CHARACTERS);
+      const message = clipped(failureFrom(error).message, MAX_PROBLEM_CHARACTERS);
       change(record, (keys) => ({ ...keys, problem: { at: nowIso(), step, message } }));
     } finally {
       this.running = undefined;

@@ -45,6 +45,15 @@ describe('a campaign that depends on another', () => {
     });
   });
 
+  it('ends without having begun when nobody knows how that ended', async () => {
+    await run({ policy }, async (rig) => {
+      rig.world.failOn('readCampaignEnd', 'CampaignUnattended');
+      const tenant = await submitBoth(rig, 'afterany');
+      expect(await rig.untilCampaignEnds(tenant, second)).toMatchObject({ state: 'cancelled' });
+      expect(rig.world.manifests.get(second)?.[0]?.reason).toContain('planted CampaignUnattended');
+    });
+  });
+
   it('begins after a failure when that is what it waits for', async () => {
     await run({ policy }, async (rig) => {
       rig.world.exitCodes.set('a', 3);
