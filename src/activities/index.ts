@@ -59,7 +59,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createNetworkActivities({ ec2, cloudFormation, subnetPool: deps.subnetPool }),
     ...createSubnetLeaseActivities({ client: deps.temporal, taskQueue: deps.taskQueue, vpcId: deps.vpcId }),
     ...createKeyActivities({ ...deps, ec2, secretsManager }),
-    ...createSigningKeyActivities({ secretsManager, control: ssh }),
+    ...createSigningKeyActivities({ secretsManager, keyReaders: deps.keyReaders, control: ssh }),
     ...createTrustedKeysActivities({ control: ssh, readKeycloakJwks }),
     ...createLogActivities({ ...deps, gateway: ssh, logs }),
     ...createStackActivities({ ...deps, cloudFormation, s3, secretsManager }),

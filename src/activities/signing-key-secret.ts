@@ -1,4 +1,4 @@
-import { generateKeyPair } from 'node:crypto';
+import { createHash, generateKeyPair, randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import {
   CreateSecretCommand,
@@ -11,10 +11,12 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { isAlreadyExists, isInvalidSecretState, isNotFound } from '../clients/aws-errors.ts';
+import { putSecretPolicy } from '../clients/secrets.ts';
 import { publicHalfOf } from '../clients/slurm-tokens.ts';
 import { keySecretName } from '../domain/cluster-name.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { KnownFailure } from '../domain/failures.ts';
+import { keyPolicy, type KeyReaders } from '../domain/key-policy.ts';
 import { keyTags, tagKeys, tagValue, toTagList } from '../domain/resource-tags.ts';
 import type { SlurmJwk } from '../domain/slurm-jwt.ts';
 
@@ -23,6 +25,8 @@ const MODULUS_BITS = 2048;
 const ROLE = 'slurm-api';
 /** Staging label of the key that is to sign next. AWSPENDING is for rotations that Secrets Manager runs itself. */
 const NEXT = 'NEXT';
+/** Secrets Manager takes 32 to 64 characters (API reference, `ClientRequestToken`). */
+const VERSION_ID_LENGTH = 36;
 
 export interface FoundSigningKey {
   readonly arn: string;
@@ -36,10 +40,17 @@ export class SigningKeySecret {
   readonly name: string;
   readonly #secretsManager: SecretsManagerClient;
   readonly #deployment: Deployment;
+  /** Without it the secret has no policy of its own: IAM alone decides. */
+  readonly #keyReaders: KeyReaders | undefined;
 
-  constructor(secretsManager: SecretsManagerClient, deployment: Deployment) {
+  constructor(
+    secretsManager: SecretsManagerClient,
+    deployment: Deployment,
+    keyReaders: KeyReaders | undefined,
+  ) {
     this.#secretsManager = secretsManager;
     this.#deployment = deployment;
+    this.#keyReaders = keyReaders;
     this.name = keySecretName(deployment, ROLE);
   }
 
@@ -62,17 +73,21 @@ export class SigningKeySecret {
     }
   }
 
-  /** Makes a key, unless the secret appeared meanwhile. */
+  /** Makes a key, unless another attempt was faster. Who may read it is settled before it is there. */
   async store(existing: FoundSigningKey | undefined): Promise<void> {
-    const SecretId = this.name;
-    const privateKey = await newPrivateKey();
-    if (existing === undefined) {
-      await this.#create(privateKey);
-      return;
-    }
-    if (existing.isScheduledForDeletion)
-      await this.#secretsManager.send(new RestoreSecretCommand({ SecretId }));
-    await this.#secretsManager.send(new PutSecretValueCommand({ SecretId, SecretString: privateKey }));
+    if (existing === undefined && !(await this.#create())) return;
+    const isRestored = existing?.isScheduledForDeletion === true;
+    if (isRestored) await this.#secretsManager.send(new RestoreSecretCommand({ SecretId: this.name }));
+    await this.protect();
+    if (await this.#put(isRestored ? randomUUID() : this.#firstVersionId())) return;
+    // A version has that id: a faster attempt's, which counts, or something that is no key.
+    if (!(await this.#readPublicHalf())) await this.#put(randomUUID());
+  }
+
+  /** Lets only those read the secret who may. It must exist and not be scheduled for deletion. */
+  async protect(): Promise<void> {
+    if (this.#keyReaders)
+      await putSecretPolicy(this.#secretsManager, this.name, keyPolicy(ROLE, this.#keyReaders));
   }
 
   /**
@@ -82,19 +97,7 @@ export class SigningKeySecret {
   async stage(versionId: string): Promise<SlurmJwk> {
     const known = await this.#readPublicHalf(versionId);
     if (known) return known;
-    try {
-      await this.#secretsManager.send(
-        new PutSecretValueCommand({
-          SecretId: this.name,
-          ClientRequestToken: versionId,
-          SecretString: await newPrivateKey(),
-          VersionStages: [NEXT],
-        }),
-      );
-    } catch (error) {
-      // Another attempt was faster with a key of its own.
-      if (!isAlreadyExists(error)) throw error;
-    }
+    await this.#put(versionId, [NEXT]);
     const staged = await this.#readPublicHalf(versionId);
     if (staged) return staged;
     throw new KnownFailure('KeyPairConflict', `The secret ${this.name} did not keep its next key`, {
@@ -131,20 +134,37 @@ export class SigningKeySecret {
     }
   }
 
-  async #create(privateKey: string): Promise<void> {
-    try {
-      await this.#secretsManager.send(
+  /** Makes the secret, as yet without a value. False when it appeared meanwhile: whose it is, the next look tells. */
+  async #create(): Promise<boolean> {
+    return unlessItExists(async () =>
+      this.#secretsManager.send(
         new CreateSecretCommand({
           Name: this.name,
           Description: `Signs tokens for Slurm, deployment ${this.#deployment.epoch}`,
-          SecretString: privateKey,
           Tags: toTagList(keyTags(this.#deployment, ROLE)),
         }),
-      );
-    } catch (error) {
-      // It appeared meanwhile; whose it is, the next look tells.
-      if (!isAlreadyExists(error)) throw error;
-    }
+      ),
+    );
+  }
+
+  /** Puts a new key into the secret. False when it has a version of that id already. */
+  async #put(versionId: string, VersionStages?: string[]): Promise<boolean> {
+    const SecretString = await newPrivateKey();
+    return unlessItExists(async () =>
+      this.#secretsManager.send(
+        new PutSecretValueCommand({
+          SecretId: this.name,
+          ClientRequestToken: versionId,
+          SecretString,
+          ...(VersionStages && { VersionStages }),
+        }),
+      ),
+    );
+  }
+
+  /** The same in every attempt, so that of several that make the first key one succeeds. */
+  #firstVersionId(): string {
+    return createHash('sha256').update(`${this.name} first`).digest('hex').slice(0, VERSION_ID_LENGTH);
   }
 
   async #currentVersion(): Promise<string | undefined> {
@@ -166,6 +186,17 @@ export class SigningKeySecret {
       if (isNotFound(error) || isInvalidSecretState(error) || error instanceof TypeError) return undefined;
       throw error;
     }
+  }
+}
+
+/** Whether a call succeeded; false when what it makes is there already. */
+async function unlessItExists(make: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await make();
+    return true;
+  } catch (error) {
+    if (isAlreadyExists(error)) return false;
+    throw error;
   }
 }
 

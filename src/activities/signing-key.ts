@@ -1,6 +1,7 @@
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { SlurmControl } from '../clients/slurm-gateway.ts';
 import { KnownFailure } from '../domain/failures.ts';
+import type { KeyReaders } from '../domain/key-policy.ts';
 import { renderJwks } from '../domain/slurm-jwt.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import type { Activities } from './port.ts';
@@ -8,6 +9,8 @@ import { SigningKeySecret } from './signing-key-secret.ts';
 
 export interface SigningKeyDeps {
   readonly secretsManager: SecretsManagerClient;
+  /** Who may read the private half. Without it the secret has no policy of its own. */
+  readonly keyReaders?: KeyReaders | undefined;
   readonly control: Pick<SlurmControl, 'replaceJwks'>;
 }
 
@@ -20,14 +23,18 @@ const MAX_ATTEMPTS = 5;
  */
 export function createSigningKeyActivities({
   secretsManager,
+  keyReaders,
   control,
 }: SigningKeyDeps): Pick<Activities, 'ensureSigningKey' | 'rotateSigningKey' | 'deleteSigningKey'> {
   return {
     async ensureSigningKey(deployment) {
-      const secret = new SigningKeySecret(secretsManager, deployment);
+      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders);
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         const found = await secret.find();
-        if (found?.jwk) return { privateKeySecretArn: found.arn, jwk: found.jwk };
+        if (found?.jwk) {
+          await secret.protect();
+          return { privateKeySecretArn: found.arn, jwk: found.jwk };
+        }
         // What is stored in the end is read again: another attempt may have been faster.
         await secret.store(found);
       }
@@ -37,7 +44,7 @@ export function createSigningKeyActivities({
     },
 
     async rotateSigningKey({ rotationId, adminAccess, trusted, ...deployment }) {
-      const secret = new SigningKeySecret(secretsManager, deployment);
+      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders);
       const found = await secret.find();
       if (found === undefined)
         throw new KnownFailure('NotFound', `The secret ${secret.name} is gone`, { resource: secret.name });
@@ -53,7 +60,7 @@ export function createSigningKeyActivities({
     },
 
     async deleteSigningKey(deployment) {
-      const secret = new SigningKeySecret(secretsManager, deployment);
+      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders);
       try {
         if (await secret.find()) await secret.delete();
       } catch (error) {

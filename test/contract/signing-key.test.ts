@@ -2,11 +2,12 @@ import {
   CreateSecretCommand,
   DeleteSecretCommand,
   DescribeSecretCommand,
+  GetResourcePolicyCommand,
   GetSecretValueCommand,
   PutSecretValueCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { randomUUID } from 'node:crypto';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createSigningKeyActivities } from '../../src/activities/signing-key.ts';
 import type { HeadNode } from '../../src/clients/slurm-gateway.ts';
 import { publicHalfOf } from '../../src/clients/slurm-tokens.ts';
@@ -14,6 +15,7 @@ import { keySecretName } from '../../src/domain/cluster-name.ts';
 import type { ClusterAccess } from '../../src/domain/cluster-view.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
+import { keyPolicy } from '../../src/domain/key-policy.ts';
 import { keyTags, toTagList } from '../../src/domain/resource-tags.ts';
 import { renderJwks } from '../../src/domain/slurm-jwt.ts';
 import type { SlurmJwk } from '../../src/domain/slurm-jwt.ts';
@@ -165,5 +167,70 @@ describe('the signing key of a deployment', () => {
     await expect(
       aws().clients.secretsManager.send(new DescribeSecretCommand({ SecretId: nameOf(deployment) })),
     ).rejects.toThrow('find');
+  });
+});
+
+describe('the policy of the secret with the signing key', () => {
+  // The Workflow Service signs no tokens: it has no need of the key.
+  const keyReaders = {
+    provisionerRoleArn: 'arn:aws:iam::123456789012:role/provisioner',
+    workflowServiceRoleArn: 'arn:aws:iam::123456789012:role/workflow-service',
+  };
+  const calls: string[] = [];
+  let protectedKeys: ReturnType<typeof createSigningKeyActivities>;
+
+  beforeEach(() => {
+    calls.length = 0;
+    const { secretsManager } = aws().clients;
+    protectedKeys = createSigningKeyActivities({
+      secretsManager,
+      keyReaders,
+      control: { replaceJwks: async () => {} },
+    });
+    secretsManager.middlewareStack.add(
+      (next, { commandName = '' }) =>
+        async (args) => {
+          calls.push(commandName.replace(/Command$/, ''));
+          return next(args);
+        },
+      { step: 'initialize', name: 'noteCalls' },
+    );
+  });
+  afterEach(() => {
+    aws().clients.secretsManager.middlewareStack.remove('noteCalls');
+  });
+
+  async function policyOf(deployment: Deployment): Promise<string | undefined> {
+    const command = new GetResourcePolicyCommand({ SecretId: nameOf(deployment) });
+    return (await aws().clients.secretsManager.send(command)).ResourcePolicy;
+  }
+
+  test('is there before the key, and lets the worker alone read it', async () => {
+    const deployment = freshDeployment();
+    await protectedKeys.ensureSigningKey(deployment);
+    expect(calls.filter((name) => /^(Create|Put)/.test(name)).slice(0, 3)).toEqual([
+      'CreateSecret',
+      'PutResourcePolicy',
+      'PutSecretValue',
+    ]);
+    expect(await policyOf(deployment)).toBe(keyPolicy('slurm-api', keyReaders));
+    expect(await policyOf(deployment)).not.toContain(keyReaders.workflowServiceRoleArn);
+  });
+
+  test('is given to a key that was made without one, which stays', async () => {
+    const deployment = freshDeployment();
+    const { jwk } = await keys.ensureSigningKey(deployment);
+    expect(await policyOf(deployment)).toBeUndefined();
+    expect((await protectedKeys.ensureSigningKey(deployment)).jwk).toEqual(jwk);
+    expect(await policyOf(deployment)).toBe(keyPolicy('slurm-api', keyReaders));
+  });
+
+  test('is put on no secret of somebody else', async () => {
+    const deployment = freshDeployment();
+    await createSecret(deployment, 'theirs', [{ Key: 'owner', Value: 'somebody' }]);
+    await expect(protectedKeys.ensureSigningKey(deployment)).rejects.toMatchObject({
+      type: 'KeyPairConflict',
+    });
+    expect(await policyOf(deployment)).toBeUndefined();
   });
 });
