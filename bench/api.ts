@@ -128,7 +128,7 @@ async function measure(connection: Connection, native: NativeConnection): Promis
     store,
     logs: new FakeLogs(),
     usage: new MemoryUsageStore(),
-    hasKeycloak: false,
+    installation: { hasKeycloak: false, hasLustre: false },
     jobListings: new MemoryJobListingStore(),
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,

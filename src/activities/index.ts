@@ -14,6 +14,8 @@ import { createKeyActivities } from './keys.ts';
 import type { KeyDeps } from './keys.ts';
 import { createLogActivities } from './logs.ts';
 import type { LogDeps } from './logs.ts';
+import type { LustreDeps } from './lustre-deps.ts';
+import { createLustreActivities } from './lustre.ts';
 import { createManifestActivities } from './manifest.ts';
 import { createNetworkActivities } from './network.ts';
 import type { Activities } from './port.ts';
@@ -33,6 +35,7 @@ export interface ActivityDeps
     Pick<StackDeps, 'controlBucket' | 'providerArn' | 'settings' | 'stackPollSeconds'>,
     Pick<LogDeps, 'logRetentionDays' | 'logLimits' | 'logFollowSeconds'>,
     Pick<KeyDeps, 'halfMadeGraceSeconds' | 'keyReaders'>,
+    Pick<LustreDeps, 'deploymentStore' | 'lustre' | 'lustrePollSeconds' | 'exportStallSeconds'>,
     Pick<ReadinessDeps, 'sshPort'> {
   readonly aws: AwsClients;
   /** What looks after jobs, over whatever each cluster's jobs go. */
@@ -53,7 +56,7 @@ export interface ActivityDeps
 
 /** All activities, as a worker registers them: known failures leave them as `ApplicationFailure`s. */
 export function createActivities(deps: ActivityDeps): Activities {
-  const { ec2, secretsManager, cloudFormation, logs, s3 } = deps.aws;
+  const { ec2, secretsManager, cloudFormation, cloudWatch, fsx, logs, s3 } = deps.aws;
   const { gateway, ssh, campaignStore, usageStore, readKeycloakJwks } = deps;
   return translateFailures<Activities>({
     ...createNetworkActivities({ ec2, cloudFormation, subnetPool: deps.subnetPool }),
@@ -63,6 +66,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createTrustedKeysActivities({ control: ssh, readKeycloakJwks }),
     ...createLogActivities({ ...deps, gateway: ssh, logs }),
     ...createStackActivities({ ...deps, cloudFormation, s3, secretsManager }),
+    ...createLustreActivities({ ...deps, fsx, cloudWatch, s3, files: ssh }),
     ...createReadinessActivities({ gateway, files: ssh, sshPort: deps.sshPort, jobUser: JOB_USER }),
     ...createSlurmActivities({ gateway, control: ssh, campaignStore }),
     ...createCampaignPlanActivities(deps),

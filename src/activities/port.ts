@@ -7,6 +7,7 @@ import type { Dependency } from '../domain/dependencies.ts';
 import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { CampaignOutcome, JobView, LogLocation } from '../domain/campaign-view.ts';
+import type { ExportVerdict } from '../domain/export-proof.ts';
 import type { JobListingReference } from '../domain/job-listing.ts';
 import type {
   CreatedStack,
@@ -16,6 +17,7 @@ import type {
   SigningKey,
   SubnetLease,
 } from '../domain/deployment.ts';
+import type { LustreFileSystem, LustreSpec } from '../domain/lustre.ts';
 import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
 import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { SlurmJwk } from '../domain/slurm-jwt.ts';
@@ -33,7 +35,32 @@ export interface StackRequest extends Deployment {
   readonly jobUserPublicKey: string;
   /** Keys whose tokens Slurm's REST API is to accept, where the spec asks for it. */
   readonly trusted?: readonly SlurmJwk[];
+  /** The file system that the nodes are to mount, where the spec asks for one. */
+  readonly lustre?: LustreFileSystem;
 }
+
+/** A Lustre file system that is to exist for a deployment. */
+export interface LustreRequest extends Deployment {
+  readonly lustre: LustreSpec;
+  readonly lease: SubnetLease;
+}
+
+export interface ExportRequest extends Deployment {
+  readonly fileSystemId: string;
+  /** Of this export; what was written after an earlier one needs another. */
+  readonly requestId: string;
+  /** A head node that can still be asked what there is. */
+  readonly access?: ClusterAccess;
+}
+
+/** Why a file system may go. */
+export type LustreConsent =
+  /** This task of FSx has exported everything, after the last node was gone. */
+  | { readonly kind: 'exported'; readonly taskId: string }
+  /** No node can ever have mounted it. */
+  | { readonly kind: 'never-mounted' }
+  /** Somebody said that what is not in S3 may be lost. `at`: ISO 8601. */
+  | { readonly kind: 'discard'; readonly by: string; readonly reason: string; readonly at: string };
 
 /** The keys that a cluster's Slurm is to go by, and the head node's administrator, who gives it them. */
 export interface TrustedKeysRequest extends Deployment {
@@ -207,6 +234,18 @@ export interface Activities {
   createStack(request: StackRequest): Promise<CreatedStack>;
   /** Deletes the epoch's outer stack and waits until stack and cluster are gone; an absent or foreign one is left alone. Heartbeats. StackDeleteFailed. */
   deleteStack(deployment: Deployment): Promise<void>;
+
+  // lustre.ts
+  /** Makes the deployment's file system and its links with S3, or goes on where an attempt stopped. Heartbeats. LustreCreateFailed, LustreLinkFailed. */
+  ensureLustre(request: LustreRequest): Promise<LustreFileSystem>;
+  /** Switches automatic export of all exported paths on or off. Heartbeats. */
+  setAutomaticExport(
+    request: Deployment & { readonly fileSystemId: string; readonly isOn: boolean },
+  ): Promise<void>;
+  /** Switches automatic export off, exports everything once and judges whether it is in S3. The same request is the same export. Heartbeats. */
+  exportLustre(request: ExportRequest): Promise<ExportVerdict>;
+  /** Deletes the epoch's file systems and waits until they are gone. Heartbeats. LustreNotExported, LustreDeleteFailed. */
+  deleteLustre(request: Deployment & { readonly consent: LustreConsent }): Promise<void>;
 
   // readiness.ts
   /** One attempt: SSH as the job user answers, `scontrol ping`, `sinfo`, and a smoke job COMPLETEs; where there is to be a REST API, it answers a token. Returns the pinned access. ClusterNotReady while something is missing. */

@@ -12,13 +12,13 @@ import { campaignIdFor } from './campaign-id.ts';
 import { ALL, type CampaignRecord, type CampaignRecords, CONTROL_BUCKET } from './campaign-records.ts';
 import { withinDeadline } from './deadline.ts';
 import type { Clusters } from './ports.ts';
-import { refuseUnknownIssuer, unknownIn } from './request-validation.ts';
+import { type Installation, refuseWhatIsMissing, unknownIn } from './request-validation.ts';
 import type { CampaignReceipt } from './view-schemas.ts';
 
 export interface CampaignIntakeDeps {
   readonly clusters: Pick<Clusters, 'submit' | 'view'>;
   readonly store: Pick<CampaignStore, 'put' | 'get'>;
-  readonly hasKeycloak: boolean;
+  readonly installation: Installation;
 }
 
 interface Accepted {
@@ -46,7 +46,7 @@ export class CampaignIntake {
     { jobs, dependsOn, cluster }: z.output<typeof campaignSpecSchema>,
     answerBy: Date,
   ): Promise<Accepted> {
-    refuseUnknownIssuer(this.deps.hasKeycloak, cluster?.slurmApi, 'cluster.slurmApi');
+    refuseWhatIsMissing(this.deps.installation, cluster, 'cluster.');
     const campaignId = campaignIdFor(tenant, idempotencyKey);
     const content: CampaignContent = { version: 1, campaignId, jobs, ...(dependsOn && { dependsOn }) };
     const earlier = await this.records.find(tenant, campaignId, answerBy);

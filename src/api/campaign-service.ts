@@ -18,13 +18,13 @@ import {
 import { withinDeadline } from './deadline.ts';
 import { decodeOffset, encodeOffset } from './page-token.ts';
 import type { Campaigns, Clusters } from './ports.ts';
+import type { Installation } from './request-validation.ts';
 import type { CampaignPage, CampaignSummary } from './view-schemas.ts';
 
 export interface CampaignServiceDeps {
   readonly clusters: Pick<Clusters, 'submit' | 'view'>;
   readonly campaigns: Campaigns;
-  /** Whether this installation knows where Keycloak's keys are, so that clusters can trust its tokens. */
-  readonly hasKeycloak: boolean;
+  readonly installation: Installation;
   readonly store: Pick<CampaignStore, 'put' | 'get' | 'reference' | 'getManifest' | 'getManifestPart'>;
 }
 

@@ -5,7 +5,7 @@ import { KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import { answer, problemResponses } from './openapi.ts';
 import type { Clusters } from './ports.ts';
-import { refuseUnknownIssuer } from './request-validation.ts';
+import { type Installation, refuseWhatIsMissing } from './request-validation.ts';
 import { answerBy, CLUSTER_PATH, clusterPath, type Server, tenantParams } from './server.ts';
 import { clusterPageSchema, clusterViewSchema } from './view-schemas.ts';
 
@@ -20,7 +20,7 @@ const listQuery = z.strictObject({
 /** Ask for a cluster, look at it, give it back; list those of all tenants. */
 export function registerClusterRoutes(
   app: Server,
-  { clusters, hasKeycloak }: { readonly clusters: Clusters; readonly hasKeycloak: boolean },
+  { clusters, installation }: { readonly clusters: Clusters; readonly installation: Installation },
 ): void {
   app.put(
     CLUSTER_PATH,
@@ -43,7 +43,7 @@ export function registerClusterRoutes(
     },
     async (request, reply) => {
       const tenant = request.params;
-      refuseUnknownIssuer(hasKeycloak, request.body.slurmApi, 'slurmApi');
+      refuseWhatIsMissing(installation, request.body, '');
       const { outcome, view } = await clusters.ensure(tenant, resolveClusterSpec(request.body), answerBy());
       if (outcome === 'exists') return reply.code(200).send(view);
       return reply.code(202).header('location', clusterPath(tenant)).send(view);

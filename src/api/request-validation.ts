@@ -1,7 +1,7 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
 import { KnownFailure } from '../domain/failures.ts';
-import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { FieldError } from './problem.ts';
 
 /** A campaign of a thousand jobs can be wrong in a thousand places: a page of them is enough to understand it. */
@@ -48,14 +48,25 @@ export function unknownIn(path: string, reason: string): KnownFailure {
   return new KnownFailure('InvalidRequest', `body ${path}: ${reason}`, { errors: [error] });
 }
 
-/** InvalidRequest for a cluster that is to trust Keycloak's tokens, where nobody has said where Keycloak's keys are. */
-export function refuseUnknownIssuer(
-  hasKeycloak: boolean,
-  slurmApi: SlurmApiSpec | undefined,
-  path: string,
+/** What not every installation has. */
+export interface Installation {
+  readonly hasKeycloak: boolean;
+  readonly hasLustre: boolean;
+}
+
+/**
+ * InvalidRequest for a cluster that is to have what the installation has not. `path` leads to the specification, and
+ * ends with a dot if it is not empty.
+ */
+export function refuseWhatIsMissing(
+  { hasKeycloak, hasLustre }: Installation,
+  spec: Pick<ClusterSpec, 'slurmApi' | 'lustre'> | undefined,
+  path: '' | `${string}.`,
 ): void {
-  if (hasKeycloak || slurmApi?.trust !== 'epoch-key-and-keycloak') return;
-  throw unknownIn(`${path}.trust`, 'this installation has no KEYCLOAK_JWKS_URL: use `epoch-key`');
+  if (!hasKeycloak && spec?.slurmApi?.trust === 'epoch-key-and-keycloak')
+    throw unknownIn(`${path}slurmApi.trust`, 'this installation has no KEYCLOAK_JWKS_URL: use `epoch-key`');
+  if (!hasLustre && spec?.lustre)
+    throw unknownIn(`${path}lustre`, 'this installation has no SCRATCH_BUCKET: leave `lustre` out');
 }
 
 function sayRequired({

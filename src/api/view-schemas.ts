@@ -10,12 +10,16 @@ import {
   clusterStates,
   type ClusterView,
   type Hold,
+  type LustreView,
   type PublishedAccess,
   type SlurmApiAccess,
 } from '../domain/cluster-view.ts';
+import { type ExportProblem, exportProblemKinds } from '../domain/export-proof.ts';
 import { type Failure, failures, isFailureType } from '../domain/failures.ts';
 import { campaignIdSchema, jobKeySchema, projectIdSchema, virtualLabIdSchema } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
+import type { Discard } from '../domain/lustre-export.ts';
+import { lustreSpecSchema } from '../domain/lustre.ts';
 import { queueSchema } from '../domain/queue.ts';
 import { jobTransports, type SlurmApiSpec, slurmApiTrusts } from '../domain/slurm-api-spec.ts';
 import type { SlurmKeysView } from '../domain/slurm-keys.ts';
@@ -52,6 +56,7 @@ const clusterSpecFields = {
   idleTimeoutSeconds: z.int(),
   maxLifetimeSeconds: z.int(),
   slurmApi: z.object(slurmApiSpecFields).optional(),
+  lustre: lustreSpecSchema.optional(),
   scaledownIdleTimeSeconds: z
     .int()
     .optional()
@@ -64,6 +69,7 @@ const clusterSpecSummaryFields = {
   idleTimeoutSeconds: z.int(),
   maxLifetimeSeconds: z.int(),
   slurmApi: clusterSpecFields.slurmApi,
+  lustre: clusterSpecFields.lustre,
   scaledownIdleTimeSeconds: clusterSpecFields.scaledownIdleTimeSeconds,
 } satisfies Fields<ClusterSpecSummary>;
 
@@ -120,6 +126,29 @@ const slurmKeysFields = {
   problem: z.string().optional().meta({ description: 'Why the last change of keys did not succeed yet.' }),
 } satisfies Fields<SlurmKeysView>;
 
+const exportProblemFields = {
+  kind: z.enum(exportProblemKinds),
+  message: z.string(),
+  files: z.array(z.object({ path: z.string(), error: z.string() })).optional(),
+  fileCount: count.optional().meta({ description: 'How many files there are, of which `files` has some.' }),
+} satisfies Fields<ExportProblem>;
+
+const lustreFields = {
+  fileSystemId: z.string(),
+  exportTaskId: z
+    .string()
+    .optional()
+    .meta({ description: 'The data repository task of FSx that exported everything last.' }),
+  notExported: z
+    .array(z.object(exportProblemFields))
+    .optional()
+    .meta({ description: 'What kept the last export from proving that everything is in S3, shortened.' }),
+  discard: z
+    .object({ by: z.string(), reason: z.string(), at: time } satisfies Fields<Discard>)
+    .optional()
+    .meta({ description: 'Who said that what is not in S3 may be lost.' }),
+} satisfies Fields<LustreView>;
+
 const holdFields = { name: z.string(), reason: z.string(), until: time } satisfies Fields<Hold>;
 
 const activitySchema = z.object({
@@ -150,6 +179,7 @@ const clusterViewFields = {
     .meta({ description: 'In the place of `spec` where that is large.' }),
   subnetId: z.string().optional(),
   stackId: z.string().optional(),
+  lustre: z.object(lustreFields).optional(),
   logGroupName: z.string().optional(),
   access: z.object(accessFields).optional(),
   adminPrivateKeySecretArn: z.string().optional(),

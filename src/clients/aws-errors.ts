@@ -76,6 +76,29 @@ export function isPolicyRefused(error: unknown): error is Error {
   return name === 'MalformedPolicyDocumentException' || name === 'PublicPolicyException';
 }
 
+/** Whether FSx says that there is no such file system. */
+export function isFileSystemNotFound(error: unknown): boolean {
+  return nameOf(error) === 'FileSystemNotFound';
+}
+
+/** Whether FSx refuses a task because another one of the file system is under way. */
+export function isTaskExecuting(error: unknown): boolean {
+  return nameOf(error) === 'DataRepositoryTaskExecuting';
+}
+
+/** Whether FSx found the request itself wrong, or cannot do it in the account's present state. */
+export function isFsxRefusal(error: unknown): error is Error {
+  const name = nameOf(error);
+  return (
+    name === 'BadRequest' ||
+    name === 'IncompatibleParameterError' ||
+    name === 'InvalidNetworkSettings' ||
+    name === 'InvalidPerUnitStorageThroughput' ||
+    name === 'ServiceLimitExceeded' ||
+    name === 'UnsupportedOperation'
+  );
+}
+
 /** Whether CloudWatch Logs does not take a page token (any longer). */
 export function isInvalidPageToken(error: unknown): boolean {
   return nameOf(error) === 'InvalidParameterException';

@@ -1,6 +1,8 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { EC2Client } from '@aws-sdk/client-ec2';
+import { FSxClient } from '@aws-sdk/client-fsx';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { accessDeniedFailure, isAccessDenied } from './aws-errors.ts';
@@ -16,6 +18,8 @@ export interface AwsClients {
   readonly ec2: EC2Client;
   readonly secretsManager: SecretsManagerClient;
   readonly cloudFormation: CloudFormationClient;
+  readonly cloudWatch: CloudWatchClient;
+  readonly fsx: FSxClient;
   readonly logs: CloudWatchLogsClient;
   readonly s3: S3Client;
   /** Closes idle connections. */
@@ -46,21 +50,27 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
   const ec2 = new EC2Client(common);
   const secretsManager = new SecretsManagerClient(common);
   const cloudFormation = new CloudFormationClient(common);
+  const cloudWatch = new CloudWatchClient(common);
+  const fsx = new FSxClient(common);
   const logs = new CloudWatchLogsClient(common);
   const s3 = new S3Client({ ...common, forcePathStyle });
   nameDeniedCalls(ec2.middlewareStack, 'ec2');
   nameDeniedCalls(secretsManager.middlewareStack, 'secretsmanager');
   nameDeniedCalls(cloudFormation.middlewareStack, 'cloudformation');
+  nameDeniedCalls(cloudWatch.middlewareStack, 'cloudwatch');
+  nameDeniedCalls(fsx.middlewareStack, 'fsx');
   nameDeniedCalls(logs.middlewareStack, 'logs');
   nameDeniedCalls(s3.middlewareStack, 's3');
   return {
     ec2,
     secretsManager,
     cloudFormation,
+    cloudWatch,
+    fsx,
     logs,
     s3,
     destroy() {
-      for (const client of [ec2, secretsManager, cloudFormation, logs, s3]) client.destroy();
+      for (const client of [ec2, secretsManager, cloudFormation, cloudWatch, fsx, logs, s3]) client.destroy();
     },
   };
 }

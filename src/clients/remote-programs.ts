@@ -12,7 +12,8 @@ export type RemoteProgram =
   | 'usage'
   | 'home'
   | 'replace-jwks'
-  | 'slurm-api-certificate';
+  | 'slurm-api-certificate'
+  | 'sample-files';
 
 /** First line of every answer: what a profile of the job user may print before it is not ours. */
 const ANSWER = 'pcp-answer\n';
@@ -51,6 +52,7 @@ const commands: Readonly<Record<RemoteProgram, string>> = {
   home: load(['home']),
   'replace-jwks': load(['replace-jwks'], OWN_SESSION),
   'slurm-api-certificate': load(['slurm-api-certificate']),
+  'sample-files': load(['sample-files']),
 };
 
 /** What a program answered, without what stood before it; undefined if it never began to answer. */

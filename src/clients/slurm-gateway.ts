@@ -114,6 +114,18 @@ export interface JobOutput {
   readonly stderrBytes?: number;
 }
 
+/** Of which folders (absolute paths) files are wanted, and how many at most. */
+export interface FileSampleRequest {
+  readonly folders: readonly string[];
+  readonly most: number;
+}
+
+export interface SampledFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
 /** What accounting says of the allocations of an epoch. */
 export interface SlurmUsage {
   /** When it was asked, by the clock of the head node, in seconds since 1970. */
@@ -195,6 +207,8 @@ export interface HeadNodeFiles {
   readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]>;
   /** What our jobs have written, of those that have started and were not yet forgotten by {@link forgetOutputs}. */
   listOutputs(head: HeadNode, options?: CallOptions): Promise<JobOutput[]>;
+  /** Some of the files below folders, chosen by chance. HeadNodeUnreachable when a folder cannot be read. */
+  sampleFiles(head: HeadNode, request: FileSampleRequest, options?: CallOptions): Promise<SampledFile[]>;
   /** Leaves jobs out of {@link listOutputs}; their files stay. Unknown ones are fine. */
   forgetOutputs(
     head: HeadNode,

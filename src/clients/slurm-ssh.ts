@@ -1,6 +1,7 @@
 import { KnownFailure } from '../domain/failures.ts';
 import { epochStartSeconds } from '../domain/ids.ts';
 import type { ControlOutcome } from '../domain/job-control.ts';
+import { decodeFileSample, encodeFileSample } from './file-sample-protocol.ts';
 import { decodeOutputs, encodeForgetting, encodeListing } from './job-outputs-protocol.ts';
 import { answerOf, remoteCommand } from './remote-programs.ts';
 import type { RemoteProgram } from './remote-programs.ts';
@@ -8,12 +9,14 @@ import type {
   CallOptions,
   FileContent,
   FilePart,
+  FileSampleRequest,
   HeadNode,
   HeadNodeFiles,
   JobControl,
   JobOutput,
   JobSelection,
   JobToSubmit,
+  SampledFile,
   SlurmAccounting,
   SlurmControl,
   SlurmGateway,
@@ -67,6 +70,8 @@ const timeoutSeconds: Readonly<Record<RemoteProgram, number>> = {
   // Two daemons restart one after the other, and the program waits up to 30 s for each.
   'replace-jwks': 90,
   'slurm-api-certificate': 20,
+  // A walk through all files.
+  'sample-files': 600,
 };
 const MAX_BATCH_JOBS = 250;
 const MAX_BATCH_CHARACTERS = 8 * 1024 * 1024;
@@ -141,6 +146,14 @@ export class SlurmSsh implements SlurmGateway, SlurmControl, SlurmAccounting, He
   async readSlurmApiCertificate(head: HeadNode, options?: CallOptions): Promise<string> {
     const answer = await this.#call(head, 'slurm-api-certificate', '', options);
     return decodeCertificate(answer.toString('utf8'));
+  }
+
+  async sampleFiles(
+    head: HeadNode,
+    request: FileSampleRequest,
+    options?: CallOptions,
+  ): Promise<SampledFile[]> {
+    return decodeFileSample(await this.#call(head, 'sample-files', encodeFileSample(request), options));
   }
 
   async readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]> {

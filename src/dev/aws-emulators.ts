@@ -1,19 +1,21 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
+import { EC2Client } from '@aws-sdk/client-ec2';
+import { S3Client } from '@aws-sdk/client-s3';
+import { EMULATED_ACCOUNT_ID, EMULATED_REGION } from './emulated-account.ts';
 import type { DevEnvironment } from './environment.ts';
+import { FsxStandIn } from './fsx/fsx-stand-in.ts';
+import type { FsxService } from './fsx/service.ts';
 import { freePorts } from './free-port.ts';
 import { JointStart } from './joint-start.ts';
 import { startManagedProcess } from './managed-process.ts';
 import type { ManagedProcess } from './managed-process.ts';
 import { ensureVenv } from './python-venv.ts';
 
-/** The Region of everything emulated. */
-export const EMULATED_REGION = 'us-east-1';
-/** moto's account; ministack takes an access key of twelve digits as the account, which makes the two agree. */
-export const EMULATED_ACCOUNT_ID = '123456789012';
-
 const MOTO_LAUNCHER = join(import.meta.dirname, 'python', 'moto_server.py');
 const START_DEADLINE_SECONDS = 60;
+const EMULATED_SECRET = 'emulated';
 
 /** What the emulators need. */
 export interface AwsEmulatorsOptions {
@@ -34,6 +36,7 @@ export interface AwsEnvironment {
   readonly AWS_ENDPOINT_URL: string;
   readonly AWS_ENDPOINT_URL_CLOUDFORMATION: string;
   readonly AWS_ENDPOINT_URL_LAMBDA: string;
+  readonly AWS_ENDPOINT_URL_FSX: string;
   readonly AWS_REGION: string;
   readonly AWS_ACCESS_KEY_ID: string;
   readonly AWS_SECRET_ACCESS_KEY: string;
@@ -43,6 +46,8 @@ export interface AwsEnvironment {
 export interface AwsEmulators {
   readonly env: AwsEnvironment;
   readonly logFiles: readonly string[];
+  /** For tests, and for nodes that mount its file systems. */
+  readonly fsx: FsxService;
   close(): Promise<void>;
 }
 
@@ -58,18 +63,42 @@ export async function startAwsEmulators(options: AwsEmulatorsOptions): Promise<A
   const joint = new JointStart(options.signal);
   const each = { ...options, signal: joint.signal };
   const running = await allOrNone(joint, [startMoto(each, motoPort), startMinistack(each, ministackPort)]);
+  const moto = `http://127.0.0.1:${motoPort}`;
+  const fsx = await startFsx(moto, join(options.temporaryDirectory, 'lustre'));
   return {
     env: {
-      AWS_ENDPOINT_URL: `http://127.0.0.1:${motoPort}`,
+      AWS_ENDPOINT_URL: moto,
       AWS_ENDPOINT_URL_CLOUDFORMATION: `http://127.0.0.1:${ministackPort}`,
       AWS_ENDPOINT_URL_LAMBDA: `http://127.0.0.1:${ministackPort}`,
+      AWS_ENDPOINT_URL_FSX: fsx.url,
       AWS_REGION: EMULATED_REGION,
       AWS_ACCESS_KEY_ID: EMULATED_ACCOUNT_ID,
-      AWS_SECRET_ACCESS_KEY: 'emulated',
+      AWS_SECRET_ACCESS_KEY: EMULATED_SECRET,
     },
     logFiles: running.map(({ logFile }) => logFile),
-    close: async () => closeAll(running),
+    fsx: fsx.service,
+    async close() {
+      await fsx.close();
+      await closeAll(running);
+    },
   };
+}
+
+/** FSx's links with S3 and its tasks, which neither emulator has. Its own state lies beside moto's. */
+async function startFsx(endpoint: string, directory: string): Promise<FsxStandIn> {
+  const common = {
+    region: EMULATED_REGION,
+    endpoint,
+    credentials: { accessKeyId: EMULATED_ACCOUNT_ID, secretAccessKey: EMULATED_SECRET },
+  };
+  return FsxStandIn.start({
+    directory,
+    clients: {
+      s3: new S3Client(common),
+      ec2: new EC2Client(common),
+      cloudWatch: new CloudWatchClient(common),
+    },
+  });
 }
 
 async function startMoto(options: AwsEmulatorsOptions, port: number): Promise<ManagedProcess> {

@@ -5,6 +5,7 @@ const foundation: AccountSurvey = {
   stacks: ['pcluster-provider (CREATE_COMPLETE)'],
   keyPairs: [],
   secrets: [],
+  fileSystems: [],
   leases: [],
 };
 
@@ -14,13 +15,22 @@ describe('findLeftovers', () => {
   it('finds nothing when only the foundation is there', () => {
     const findings = findLeftovers(foundation, foundation);
     expect(left(findings)).toEqual([]);
-    expect(findings.map(({ kind }) => kind)).toEqual(['stacks', 'keyPairs', 'secrets', 'leases']);
+    expect(findings.map(({ kind }) => kind)).toEqual([
+      'stacks',
+      'keyPairs',
+      'secrets',
+      'fileSystems',
+      'leases',
+    ]);
   });
 
-  it.each(['stacks', 'keyPairs', 'secrets', 'leases'] as const)('names what was left of the %s', (kind) => {
-    const now = { ...foundation, [kind]: [...foundation[kind], 'forgotten'] };
-    expect(left(findLeftovers(foundation, now))).toEqual([{ kind, left: ['forgotten'] }]);
-  });
+  it.each(['stacks', 'keyPairs', 'secrets', 'fileSystems', 'leases'] as const)(
+    'names what was left of the %s',
+    (kind) => {
+      const now = { ...foundation, [kind]: [...foundation[kind], 'forgotten'] };
+      expect(left(findLeftovers(foundation, now))).toEqual([{ kind, left: ['forgotten'] }]);
+    },
+  );
 
   it('takes a foundation stack that someone is deleting for something new', () => {
     const now = { ...foundation, stacks: ['pcluster-provider (DELETE_FAILED)'] };

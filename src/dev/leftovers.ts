@@ -1,6 +1,7 @@
 import { paginateDescribeStacks } from '@aws-sdk/client-cloudformation';
 import { paginateDescribeLogGroups } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeKeyPairsCommand } from '@aws-sdk/client-ec2';
+import { paginateDescribeFileSystems } from '@aws-sdk/client-fsx';
 import { paginateListSecrets } from '@aws-sdk/client-secrets-manager';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
@@ -14,6 +15,7 @@ export const leftoverKinds = {
   stacks: 'CloudFormation stacks',
   keyPairs: 'EC2 key pairs',
   secrets: 'secrets, also those scheduled for deletion',
+  fileSystems: 'Lustre file systems',
   leases: 'subnet leases',
   processes: 'processes',
   mounts: 'mounts',
@@ -25,7 +27,7 @@ export type LeftoverKind = keyof typeof leftoverKinds;
 /** Names of what exists, by kind. */
 export type Survey<Kind extends LeftoverKind = LeftoverKind> = Readonly<Record<Kind, readonly string[]>>;
 
-export type AccountSurvey = Survey<'stacks' | 'keyPairs' | 'secrets' | 'leases'>;
+export type AccountSurvey = Survey<'stacks' | 'keyPairs' | 'secrets' | 'fileSystems' | 'leases'>;
 
 /** What one kind has come to. */
 export interface Finding {
@@ -54,16 +56,17 @@ function kindsOf<Kind extends LeftoverKind>(survey: Survey<Kind>): Kind[] {
 
 /** Looks into the account itself, past the product: what the product believes is not asked. */
 export async function surveyAccount(
-  aws: Pick<DevAwsClients, 'cloudFormation' | 'ec2' | 'secretsManager'>,
+  aws: Pick<DevAwsClients, 'cloudFormation' | 'ec2' | 'fsx' | 'secretsManager'>,
   listLeases: () => Promise<readonly string[]>,
 ): Promise<AccountSurvey> {
-  const [stacks, keyPairs, secrets, leases] = await Promise.all([
+  const [stacks, keyPairs, secrets, fileSystems, leases] = await Promise.all([
     stackNames(aws),
     keyPairNames(aws),
     secretNames(aws),
+    fileSystemIds(aws),
     listLeases(),
   ]);
-  return { stacks, keyPairs, secrets, leases };
+  return { stacks, keyPairs, secrets, fileSystems, leases };
 }
 
 /** Stacks whose deletion is complete are only history. */
@@ -79,6 +82,13 @@ async function stackNames({ cloudFormation }: Pick<DevAwsClients, 'cloudFormatio
 async function keyPairNames({ ec2 }: Pick<DevAwsClients, 'ec2'>): Promise<string[]> {
   const { KeyPairs = [] } = await ec2.send(new DescribeKeyPairsCommand({}));
   return KeyPairs.map(({ KeyName }) => String(KeyName));
+}
+
+async function fileSystemIds({ fsx }: Pick<DevAwsClients, 'fsx'>): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { FileSystems = [] } of paginateDescribeFileSystems({ client: fsx }, {}))
+    ids.push(...FileSystems.map(({ FileSystemId }) => String(FileSystemId)));
+  return ids;
 }
 
 async function secretNames({ secretsManager }: Pick<DevAwsClients, 'secretsManager'>): Promise<string[]> {

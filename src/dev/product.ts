@@ -20,6 +20,7 @@ export interface Product {
 /** Quick enough to watch: what takes minutes on AWS takes a second here. */
 const PACE = {
   STACK_POLL_SECONDS: '1',
+  LUSTRE_POLL_SECONDS: '1',
   LOG_FOLLOW_SECONDS: '2',
   BUSY_TICK_SECONDS: '2',
   IDLE_TICK_SECONDS: '5',

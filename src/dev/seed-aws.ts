@@ -1,6 +1,9 @@
 import {
+  AuthorizeSecurityGroupIngressCommand,
+  CreateSecurityGroupCommand,
   CreateSubnetCommand,
   CreateVpcCommand,
+  DescribeSecurityGroupsCommand,
   DescribeSubnetsCommand,
   DescribeVpcsCommand,
 } from '@aws-sdk/client-ec2';
@@ -11,8 +14,9 @@ import {
   PutPublicAccessBlockCommand,
 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { EMULATED_ACCOUNT_ID, EMULATED_REGION } from './aws-emulators.ts';
+import { EMULATED_ACCOUNT_ID, EMULATED_REGION } from './emulated-account.ts';
 import type { DevAwsClients } from './aws-clients.ts';
+import type { StorageBuckets } from '../domain/lustre.ts';
 import { installProviderFunction } from './provider/function.ts';
 
 /** The private network, /16 as one VPC allows at most (VPC quotas), so that the pool can have 256 subnets of /24. */
@@ -36,6 +40,9 @@ export interface SeededAws {
   readonly vpcId: string;
   readonly subnetIds: readonly string[];
   readonly controlBucket: string;
+  readonly storageBuckets: StorageBuckets;
+  /** Lets Lustre in from the network. */
+  readonly lustreSecurityGroupId: string;
   /** ServiceToken of the ParallelCluster custom resource. */
   readonly providerArn: string;
 }
@@ -48,10 +55,22 @@ export async function seedAws(options: SeedOptions): Promise<SeededAws> {
   const { clients, poolTag } = options;
   const [network, controlBucket, providerArn] = await Promise.all([
     seedNetwork(clients.ec2, { Key: poolTag.key, Value: poolTag.value }, options.subnetCount),
-    seedControlBucket(clients.s3, poolTag.value),
+    seedBucket(clients.s3, `parallelcluster-provisioner-${poolTag.value}`),
     installProviderFunction(clients.cloudFormation, options.providerUrl),
   ]);
-  return { ...network, controlBucket, providerArn };
+  const bucketFor = async (what: string) => seedBucket(clients.s3, `${poolTag.value}-${what}`);
+  const [scratch, projectPublic, projectPrivate] = await Promise.all([
+    bucketFor('scratch'),
+    bucketFor('project-public'),
+    bucketFor('project-private'),
+  ]);
+  return {
+    ...network,
+    controlBucket,
+    storageBuckets: { scratch, projectPublic, projectPrivate },
+    lustreSecurityGroupId: await seedLustreSecurityGroup(clients.ec2, network.vpcId),
+    providerArn,
+  };
 }
 
 async function seedNetwork(
@@ -106,8 +125,34 @@ function subnetCidr(index: number): string {
   return VPC_CIDR.replace('.0.0/16', `.${index}.0/24`);
 }
 
-async function seedControlBucket(s3: S3Client, poolName: string): Promise<string> {
-  const Bucket = `parallelcluster-provisioner-${poolName}-${EMULATED_ACCOUNT_ID}`;
+/** Lustre's ports (FSx for Lustre guide, "File system access control with Amazon VPC"). */
+async function seedLustreSecurityGroup(ec2: EC2Client, vpcId: string): Promise<string> {
+  const GroupName = 'lustre';
+  const Filters = [
+    { Name: 'vpc-id', Values: [vpcId] },
+    { Name: 'group-name', Values: [GroupName] },
+  ];
+  const { SecurityGroups = [] } = await ec2.send(new DescribeSecurityGroupsCommand({ Filters }));
+  const existing = SecurityGroups[0]?.GroupId;
+  if (existing !== undefined) return existing;
+  const { GroupId } = await ec2.send(
+    new CreateSecurityGroupCommand({ GroupName, Description: 'Lustre file systems', VpcId: vpcId }),
+  );
+  const IpRanges = [{ CidrIp: VPC_CIDR }];
+  await ec2.send(
+    new AuthorizeSecurityGroupIngressCommand({
+      GroupId,
+      IpPermissions: [
+        { IpProtocol: 'tcp', FromPort: 988, ToPort: 988, IpRanges },
+        { IpProtocol: 'tcp', FromPort: 1018, ToPort: 1023, IpRanges },
+      ],
+    }),
+  );
+  return present(GroupId, 'CreateSecurityGroup');
+}
+
+async function seedBucket(s3: S3Client, name: string): Promise<string> {
+  const Bucket = `${name}-${EMULATED_ACCOUNT_ID}`;
   try {
     await s3.send(new CreateBucketCommand({ Bucket }));
   } catch (error) {

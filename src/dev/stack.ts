@@ -9,6 +9,7 @@ import type { DevAwsClients } from './aws-clients.ts';
 import { Closers } from './closers.ts';
 import { readDevEnvironment } from './environment.ts';
 import type { DevEnvironment } from './environment.ts';
+import type { FsxService } from './fsx/service.ts';
 import { startHeadNodePool } from './head-node-pool.ts';
 import type { HeadNodePool, StartHeadNodes } from './head-node-pool.ts';
 import { JointStart } from './joint-start.ts';
@@ -62,6 +63,8 @@ export interface Stack {
   readonly aws: DevAwsClients;
   /** For tests: can be killed and restarted. */
   readonly temporal: TemporalServer['process'];
+  /** For tests: what stands in for FSx. */
+  readonly fsx: FsxService;
   /** For tests: makes the ParallelCluster provider fail or wait. */
   readonly faults: ProviderStandIn['faults'];
   /**
@@ -92,6 +95,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       env: productEnvironment(environment, parts),
       aws: createDevAwsClients(parts.emulators.env),
       temporal: parts.temporal.process,
+      fsx: parts.emulators.fsx,
       faults: parts.provider.faults,
       logDirectory,
       close: async () => closers.close(),
@@ -216,7 +220,7 @@ async function serveProvider(
   emulatorsStarting: Promise<AwsEmulators>,
   provider: ProviderStandIn,
 ): Promise<void> {
-  const [venv, headNodes, { env }] = await context.joint.all([
+  const [venv, headNodes, { env, fsx }] = await context.joint.all([
     withPartProgress(
       context,
       'ParallelCluster',
@@ -229,6 +233,7 @@ async function serveProvider(
   const clusters = new Clusters({
     clients: createDevAwsClients(env),
     headNodes,
+    lustreDirectory: (fileSystemId) => fsx.directoryOf(fileSystemId),
     validate: pclusterSchemaValidation(venv),
     logger: provider.logger,
     logFile: providerLogFile(context),
@@ -271,5 +276,9 @@ function productEnvironment(environment: DevEnvironment, parts: Parts): Record<s
     VPC_ID: seeded.vpcId,
     SUBNET_POOL,
     CONTROL_BUCKET: seeded.controlBucket,
+    SCRATCH_BUCKET: seeded.storageBuckets.scratch,
+    PROJECT_PUBLIC_BUCKET: seeded.storageBuckets.projectPublic,
+    PROJECT_PRIVATE_BUCKET: seeded.storageBuckets.projectPrivate,
+    LUSTRE_SECURITY_GROUP_IDS: seeded.lustreSecurityGroupId,
   };
 }

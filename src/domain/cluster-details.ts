@@ -1,5 +1,6 @@
 import { summarizeSpec } from './cluster-spec.ts';
-import type { ClusterView } from './cluster-view.ts';
+import type { ClusterView, LustreView } from './cluster-view.ts';
+import { STORAGE_MOUNT_PATH } from './lustre.ts';
 import type { SlurmKeysView } from './slurm-keys.ts';
 
 /** What an operator reads at the top of the workflow in the Temporal UI: Markdown, newest facts first. */
@@ -15,6 +16,7 @@ export function renderClusterDetails(view: ClusterView): string {
     spec && `- **tier** ${spec.tier} (queues: ${spec.queueNames.join(', ')})`,
     view.subnetId && `- **subnet** \`${view.subnetId}\``,
     view.stackId && `- **stack** \`${view.stackId}\``,
+    view.lustre && lustreLine(view.lustre),
     access &&
       `- **head node** \`${access.user}@${access.address}\`${access.hostKeyFingerprint ? `, host key ${access.hostKeyFingerprint}` : ''}`,
     access?.slurmApi &&
@@ -41,6 +43,13 @@ export function renderClusterDetails(view: ClusterView): string {
       : []),
   ];
   return lines.filter((line) => typeof line === 'string').join('\n');
+}
+
+function lustreLine({ fileSystemId, exportTaskId, discard }: LustreView): string {
+  const exported = exportTaskId === undefined ? '' : `, last exported by \`${exportTaskId}\``;
+  const given =
+    discard === undefined ? '' : `; what is not in S3 was given up by ${discard.by}: ${discard.reason}`;
+  return `- **Lustre** \`${fileSystemId}\` at ${STORAGE_MOUNT_PATH}${exported}${given}`;
 }
 
 function whenOldKeyEnds({ oldKeyEndsAt }: NonNullable<SlurmKeysView['rotation']>): string {

@@ -1,6 +1,12 @@
-import type { ClusterSnapshot, Resources } from './cluster-snapshot.ts';
+import {
+  type ClusterSnapshot,
+  type DeploymentRecord,
+  isBlockedByData,
+  type Resources,
+} from './cluster-snapshot.ts';
 import { type ClusterSpec, summarizeSpec } from './cluster-spec.ts';
 import type { ClusterAccess, ClusterView, PublishedAccess } from './cluster-view.ts';
+import type { ExportProblem } from './export-proof.ts';
 import { fingerprint, knownHosts } from './host-key.ts';
 import type { Tenant } from './ids.ts';
 import { viewOfKeys } from './slurm-keys.ts';
@@ -11,6 +17,9 @@ import { viewOfKeys } from './slurm-keys.ts';
  */
 const MAX_SPEC_BYTES = 3072;
 const MAX_MESSAGE_CHARACTERS = 1000;
+const MAX_PROBLEMS = 3;
+const MAX_FILES = 3;
+const MAX_PATH_CHARACTERS = 120;
 
 /** The view of a cluster entity's state: what the memo carries and the API answers. */
 export function renderClusterView(
@@ -33,6 +42,7 @@ export function renderClusterView(
     observedAt,
     ...(deployment && { epoch: deployment.epoch, ...resourceFields(deployment.resources) }),
     ...(spec && specFields(spec)),
+    ...(deployment && lustreField(deployment)),
     ...(deployment?.logGroupName && { logGroupName: deployment.logGroupName }),
     ...(deployment?.access && { access: published(deployment.access) }),
     ...(deployment?.slurmKeys && { slurmKeys: viewOfKeys(deployment.slurmKeys) }),
@@ -45,7 +55,37 @@ export function renderClusterView(
     openCampaigns: open.length,
     activeJobs: open.reduce((sum, { activeJobs }) => sum + activeJobs, 0),
     ...(failure && { failure: { ...failure, message: clipped(failure.message) } }),
-    ...(state === 'blocked' && { choices: ['retry', 'abandon'] }),
+    ...(state === 'blocked' && {
+      choices: ['retry', 'abandon', ...(isBlockedByData(snapshot) ? ['discard'] : [])],
+    }),
+  };
+}
+
+function lustreField({ resources, lustreExport, discard }: DeploymentRecord): Pick<ClusterView, 'lustre'> {
+  const { lustre } = resources;
+  if (typeof lustre !== 'object') return {};
+  const { firstTaskId, finalTaskId, problems } = lustreExport ?? {};
+  const exportTaskId = finalTaskId ?? firstTaskId;
+  return {
+    lustre: {
+      fileSystemId: lustre.fileSystemId,
+      ...(exportTaskId && { exportTaskId }),
+      ...(problems && { notExported: problems.slice(0, MAX_PROBLEMS).map(shortened) }),
+      ...(discard && { discard }),
+    },
+  };
+}
+
+function shortened({ kind, message, files = [], fileCount = files.length }: ExportProblem): ExportProblem {
+  return {
+    kind,
+    message: message.slice(0, MAX_PATH_CHARACTERS),
+    ...(files.length > 0 && {
+      fileCount,
+      files: files
+        .slice(0, MAX_FILES)
+        .map(({ path, error }) => ({ path: path.slice(-MAX_PATH_CHARACTERS), error: error.slice(0, 60) })),
+    }),
   };
 }
 

@@ -4,6 +4,8 @@ import { ADMIN_USER } from './deployment.ts';
 import type { CreatedStack, KeyPair, SigningKey, SubnetLease } from './deployment.ts';
 import type { Failure } from './failures.ts';
 import type { CampaignContentReference } from './job.ts';
+import type { Discard, LustreExport } from './lustre-export.ts';
+import type { LustreFileSystem } from './lustre.ts';
 import type { Resolution } from './lifetime.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 import type { SlurmKeys } from './slurm-keys.ts';
@@ -50,6 +52,8 @@ export interface Resources {
   /** Only where the spec asks for Slurm's REST API. */
   signingKey?: SigningKey | 'requested';
   stack?: CreatedStack | 'requested';
+  /** Only where the spec asks for Lustre. Lives outside the stack. */
+  lustre?: LustreFileSystem | 'requested';
 }
 
 export interface DeploymentRecord {
@@ -62,6 +66,12 @@ export interface DeploymentRecord {
   slurmKeys?: SlurmKeys;
   access?: ClusterAccess;
   readyAt?: string;
+  /** Where the cluster has Lustre: what is known of the export of what is in it. */
+  lustreExport?: LustreExport;
+  /** Something of it may be gone: it cannot be called back. */
+  deletionBegan?: boolean;
+  /** Somebody said that what is not in S3 may be lost. */
+  discard?: Discard;
   lifetimeEndsAt?: string;
   /** Something ran that no record of usage can have seen the end of. */
   usageDue?: boolean;
@@ -119,6 +129,11 @@ export interface ClusterSnapshot {
   resolution?: Resolution;
   /** An operator cancelled the workflow: it ends when the cluster is gone. */
   cancelled?: boolean;
+}
+
+/** Whether a blocked cluster could go if what is not in S3 were given up. */
+export function isBlockedByData({ state, deployment }: ClusterSnapshot): boolean {
+  return state === 'blocked' && (deployment?.lustreExport?.problems ?? []).length > 0;
 }
 
 /** The snapshot of an entity that nobody has asked anything yet. */

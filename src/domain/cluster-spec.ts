@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type ComputeResource, type Queue, queueSchema } from './queue.ts';
+import { type LustreSpec, lustreSpecSchema } from './lustre.ts';
 import { type SlurmApiSpec, slurmApiSpecSchema } from './slurm-api-spec.ts';
 import { type Tier, tierNames, tiers } from './tiers.ts';
 
@@ -36,6 +37,8 @@ export const clusterSpecInputSchema = z
       .max(90 * 86_400)
       .default(7 * 86_400),
     slurmApi: slurmApiSpecSchema.optional(),
+    /** A file system of Amazon FSx for Lustre at `/data`, linked with S3. */
+    lustre: lustreSpecSchema.optional(),
     /**
      * A node that has run no job for this long is powered down (ParallelCluster's `ScaledownIdletime`, which counts
      * whole minutes and is 10 minutes if absent); those of minCount never are.
@@ -88,6 +91,8 @@ export interface ClusterSpec {
   readonly maxLifetimeSeconds: number;
   /** Absent where the cluster is to have no Slurm REST API. */
   readonly slurmApi?: SlurmApiSpec;
+  /** Absent where the cluster is to have no Lustre file system. */
+  readonly lustre?: LustreSpec;
   readonly scaledownIdleTimeSeconds?: number;
 }
 
@@ -102,13 +107,15 @@ export function summarizeSpec({ queues, ...rest }: ClusterSpec): ClusterSpecSumm
 
 /** Fills in what the caller left out. The result does not change when a later release changes a tier. */
 export function resolveClusterSpec(input: z.output<typeof clusterSpecInputSchema>): ClusterSpec {
-  const { tier, queues, idleTimeoutSeconds, maxLifetimeSeconds, slurmApi, scaledownIdleTimeSeconds } = input;
+  const { tier, queues, idleTimeoutSeconds, maxLifetimeSeconds, slurmApi, lustre, scaledownIdleTimeSeconds } =
+    input;
   return {
     tier: tier ?? 'custom',
     queues: tier ? z.array(queueSchema).parse(tiers[tier].queues) : (queues ?? []),
     idleTimeoutSeconds,
     maxLifetimeSeconds,
     ...(slurmApi && { slurmApi }),
+    ...(lustre && { lustre }),
     ...(scaledownIdleTimeSeconds !== undefined && { scaledownIdleTimeSeconds }),
   };
 }
@@ -140,6 +147,11 @@ function isContainer(value: unknown): value is Record<string, unknown> {
  */
 export function coversSpec(existing: ClusterSpec, asked: ClusterSpec): boolean {
   return (
+    (asked.lustre === undefined ||
+      (existing.lustre !== undefined &&
+        existing.lustre.sizeGibibytes >= asked.lustre.sizeGibibytes &&
+        existing.lustre.throughputMegabytesPerSecondPerTebibyte >=
+          asked.lustre.throughputMegabytesPerSecondPerTebibyte)) &&
     (asked.slurmApi === undefined || asked.slurmApi.trust === existing.slurmApi?.trust) &&
     asked.queues.every((queue) => existing.queues.some((candidate) => coversQueue(candidate, queue)))
   );

@@ -10,12 +10,12 @@ function before(state: ClusterState): ClusterState[] {
   return clusterStates.filter((previous) => canTransition(previous, state));
 }
 
-/** Every state that can come after this one, at any distance, without passing through `avoiding`. */
-function reachableFrom(state: ClusterState, avoiding?: ClusterState): Set<ClusterState> {
+/** Every state that can come after this one, at any distance, without passing through those of `avoiding`. */
+function reachableFrom(state: ClusterState, ...avoiding: readonly ClusterState[]): Set<ClusterState> {
   const found = new Set<ClusterState>();
   const open = [state];
   for (let from = open.pop(); from; from = open.pop()) {
-    const fresh = after(from).filter((next) => next !== avoiding && !found.has(next));
+    const fresh = after(from).filter((next) => !avoiding.includes(next) && !found.has(next));
     for (const next of fresh) found.add(next);
     open.push(...fresh);
   }
@@ -41,25 +41,22 @@ test.each(['deleted', 'failed'] as const)('nothing leaves %s but by being asked 
   expect(after(state)).toEqual(['requested']);
 });
 
-test('whatever was deployed goes through `deleting`, and nothing else ends a deployment', () => {
+test('whatever was deployed goes through `deleting`, unless an operator gives it up', () => {
   for (const state of ['provisioning', 'waiting-ready', 'ready', 'draining', 'exporting'] as const) {
-    const otherwise = reachableFrom(state, 'deleting');
-    for (const end of ['deleted', 'failed', 'blocked', 'requested'] as const)
-      expect(otherwise).not.toContain(end);
+    const otherwise = reachableFrom(state, 'deleting', 'blocked');
+    for (const end of ['deleted', 'failed', 'requested'] as const) expect(otherwise).not.toContain(end);
   }
   expect(before('deleted')).toEqual(['requested', 'deleting']);
   expect(before('failed')).toEqual(['deleting', 'blocked']);
 });
 
-test('a deletion is blocked only while deleting, and an operator retries or gives up', () => {
-  expect(before('blocked')).toEqual(['deleting']);
-  expect(after('blocked')).toEqual(['deleting', 'failed']);
+test('a teardown is blocked by data or by a deletion, and an operator lets it go on or gives up', () => {
+  expect(before('blocked')).toEqual(['exporting', 'deleting']);
+  expect(after('blocked')).toEqual(['exporting', 'deleting', 'failed']);
 });
 
-test('a deletion that began is never called back', () => {
-  expect(reachableFrom('deleting', 'requested')).toEqual(
-    new Set(['deleting', 'deleted', 'failed', 'blocked']),
-  );
+test('a deletion that began ends or is blocked', () => {
+  expect(after('deleting')).toEqual(['deleted', 'failed', 'blocked']);
 });
 
 test('jobs are reached only after readiness was seen', () => {

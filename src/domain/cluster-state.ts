@@ -11,9 +11,9 @@ const next: Readonly<Record<ClusterState, readonly ClusterState[]>> = {
   'waiting-ready': ['ready', 'deleting'],
   ready: ['draining'],
   draining: ['exporting', 'ready'],
-  exporting: ['deleting', 'ready'],
+  exporting: ['deleting', 'ready', 'blocked'],
   deleting: ['deleted', 'failed', 'blocked'],
-  blocked: ['deleting', 'failed'],
+  blocked: ['exporting', 'deleting', 'failed'],
   deleted: ['requested'],
   failed: ['requested'],
 };

@@ -1,5 +1,7 @@
 import type { ClusterSpec, ClusterSpecSummary } from './cluster-spec.ts';
+import type { ExportProblem } from './export-proof.ts';
 import type { Failure } from './failures.ts';
+import type { Discard } from './lustre-export.ts';
 import type { JobTransport, SlurmApiTrust } from './slurm-api-spec.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 import type { SlurmKeysView } from './slurm-keys.ts';
@@ -62,6 +64,17 @@ export interface Hold {
   readonly until: string;
 }
 
+/** The Lustre file system of a deployment. */
+export interface LustreView {
+  readonly fileSystemId: string;
+  /** FSx's task that exported everything last. */
+  readonly exportTaskId?: string;
+  /** What kept the last export from being a proof, shortened. */
+  readonly notExported?: readonly ExportProblem[];
+  /** Who said that what is not in S3 may be lost. */
+  readonly discard?: Discard;
+}
+
 /**
  * Everything that is worth knowing about a cluster, small enough for a workflow memo (8 KB). Readable without a
  * worker. Times are ISO 8601 in UTC.
@@ -85,6 +98,8 @@ export interface ClusterView {
   readonly specSummary?: ClusterSpecSummary;
   readonly subnetId?: string;
   readonly stackId?: string;
+  /** Where the spec asks for Lustre. */
+  readonly lustre?: LustreView;
   readonly logGroupName?: string;
   readonly access?: PublishedAccess;
   readonly adminPrivateKeySecretArn?: string;

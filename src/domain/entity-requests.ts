@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { campaignIdSchema } from './ids.ts';
 import { holdNameSchema, sentenceSchema } from './lifetime.ts';
+import { lustreSpecSchema } from './lustre.ts';
 import { queueSchema } from './queue.ts';
 import { jobTransports, slurmApiTrusts } from './slurm-api-spec.ts';
 import { tierNames } from './tiers.ts';
@@ -16,6 +17,7 @@ const clusterSpecSchema = z.strictObject({
   queues: z.array(queueSchema).min(1),
   idleTimeoutSeconds: z.int().min(1),
   maxLifetimeSeconds: z.int().min(1),
+  lustre: lustreSpecSchema.optional(),
   slurmApi: z.strictObject({ trust: z.enum(slurmApiTrusts), jobsOver: z.enum(jobTransports) }).optional(),
   scaledownIdleTimeSeconds: z.int().min(60).multipleOf(60).optional(),
 });

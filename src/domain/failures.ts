@@ -98,6 +98,39 @@ export const failures = {
     title: 'CloudFormation could not delete the cluster',
     nextStep: 'Remove what the stack events name, then resolve the block with `retry`.',
   },
+  LustreNotConfigured: {
+    retryable: false,
+    httpStatus: 422,
+    title: 'This installation has no Lustre file systems',
+    nextStep:
+      'Ask for a cluster without `lustre`; operators: set the variables of the section Storage of docs/operations.md.',
+  },
+  LustreCreateFailed: {
+    retryable: false,
+    httpStatus: 502,
+    title: 'FSx could not make the Lustre file system',
+    nextStep: 'Read FSx’s reason, which the message has; then create the cluster again.',
+  },
+  LustreLinkFailed: {
+    retryable: false,
+    httpStatus: 502,
+    title: 'FSx could not link the Lustre file system with S3',
+    nextStep:
+      'Correct the bucket’s policy or notifications, which the message names; then create the cluster again.',
+  },
+  LustreNotExported: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'The Lustre file system holds data that is not in S3',
+    nextStep:
+      'Mend what the message names, then resolve the block with `retry`; or with `discard`, by name and with a reason, to lose the data.',
+  },
+  LustreDeleteFailed: {
+    retryable: false,
+    httpStatus: 502,
+    title: 'FSx could not delete the Lustre file system',
+    nextStep: 'Remove what the message names, then resolve the block with `retry`.',
+  },
   HostKeyMismatch: {
     retryable: false,
     httpStatus: 502,

@@ -32,7 +32,9 @@ export const extensionRequestSchema = z.strictObject({
 
 /** An operator's answer to a blocked cluster. */
 export const resolutionSchema = z.strictObject({
-  choice: z.enum(['retry', 'abandon']),
+  choice: z.enum(['retry', 'abandon', 'discard']).meta({
+    description: '`discard`: what is not in S3 may be lost; only where that is what blocks the cluster.',
+  }),
   by: sentenceSchema.meta({ description: 'Who decides.' }),
   reason: sentenceSchema,
 });

@@ -97,7 +97,7 @@ describe('the ParallelCluster configuration', () => {
       },
     );
     expect(full.Image).toEqual({ Os: 'alinux2023', CustomAmi: 'ami-1' });
-    expect(full.SharedStorage?.[0]?.EfsSettings.AccessPointId).toBe('fsap-1');
+    expect(full.SharedStorage).toMatchObject([{ EfsSettings: { AccessPointId: 'fsap-1' } }]);
     expect(full.Monitoring.Logs.CloudWatch.RetentionInDays).toBe(365);
   });
 

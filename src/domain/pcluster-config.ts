@@ -14,6 +14,7 @@ import type {
   SlurmComputeResource,
   SlurmQueue,
 } from './pcluster-document.ts';
+import { type LustreFileSystem, STORAGE_MOUNT_PATH, writablePaths } from './lustre.ts';
 import type { ComputeResource, Queue } from './queue.ts';
 import { deploymentTags, toTagList } from './resource-tags.ts';
 import { SLURM_API_PORT, slurmApiSettings } from './slurm-api.ts';
@@ -81,6 +82,11 @@ export interface ClusterConfigurationInput {
   readonly jobUserPublicKey: string;
   /** The head node's own disk, exported to the compute nodes, if none is given. */
   readonly home?: EfsHome;
+  /** Mounted at {@link STORAGE_MOUNT_PATH} on all nodes. */
+  readonly lustre?: LustreFileSystem & {
+    /** `s3://bucket/key` of `assets/storage-folders.sh`. */
+    readonly scriptUri: string;
+  };
   /** The cluster has no Slurm REST API if none is given. */
   readonly slurmApi?: SlurmApi;
 }
@@ -111,7 +117,7 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
       Networking: { SubnetId: subnetId, ...shared.securityGroups },
       // ParallelCluster's default lets the whole VPC in, and with it the clusters of other tenants.
       Ssh: { KeyName: input.adminKeyName, AllowedIps: settings.sshAllowedCidr },
-      ...headNodeSetUp(shared.setUp, settings.jobEnvironmentScriptUri, input.slurmApi),
+      ...headNodeSetUp(shared.setUp, input),
     },
     Scheduling: {
       Scheduler: 'slurm',
@@ -140,7 +146,7 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
       },
       SlurmQueues: spec.queues.map((queue) => renderQueue(queue, subnetId, shared)),
     },
-    ...(input.home && { SharedStorage: [renderHome(input.home)] }),
+    ...sharedStorage(input),
     Monitoring: {
       Logs: {
         CloudWatch: {
@@ -218,14 +224,19 @@ function sharedByAllNodes({ settings, jobUserPublicKey }: ClusterConfigurationIn
  */
 function headNodeSetUp(
   shared: NodeSetUp,
-  jobEnvironmentScriptUri: string,
-  slurmApi: SlurmApi | undefined,
+  { settings, lustre, slurmApi }: ClusterConfigurationInput,
 ): Pick<HeadNode, 'CustomActions' | 'Iam'> {
+  const { jobEnvironmentScriptUri } = settings;
   const installed = [
     shared.CustomActions.OnNodeConfigured,
     { Script: jobEnvironmentScriptUri, Args: ['install'] },
+    ...(lustre ? [{ Script: lustre.scriptUri, Args: [JOB_USER, ...writablePaths] }] : []),
   ];
-  const readable = [...shared.Iam.S3Access, s3Access(jobEnvironmentScriptUri)];
+  const readable = [
+    ...shared.Iam.S3Access,
+    s3Access(jobEnvironmentScriptUri),
+    ...(lustre ? [s3Access(lustre.scriptUri)] : []),
+  ];
   if (slurmApi === undefined)
     return {
       CustomActions: { OnNodeConfigured: { Sequence: installed } },
@@ -293,6 +304,24 @@ function renderComputeResource(resource: ComputeResource): SlurmComputeResource 
     Efa: { Enabled: resource.efa },
     DisableSimultaneousMultithreading: !resource.multithreading,
   };
+}
+
+function sharedStorage({
+  home,
+  lustre,
+}: ClusterConfigurationInput): Pick<ClusterConfiguration, 'SharedStorage'> {
+  const SharedStorage = [...(home ? [renderHome(home)] : []), ...(lustre ? [renderLustre(lustre)] : [])];
+  return SharedStorage.length > 0 ? { SharedStorage } : {};
+}
+
+/** An existing file system: ParallelCluster mounts it, and neither makes nor deletes it. */
+function renderLustre({ fileSystemId }: LustreFileSystem) {
+  return {
+    Name: 'lustre',
+    StorageType: 'FsxLustre',
+    MountDir: STORAGE_MOUNT_PATH,
+    FsxLustreSettings: { FileSystemId: fileSystemId },
+  } as const;
 }
 
 function renderHome({ fileSystemId, accessPointId }: EfsHome) {

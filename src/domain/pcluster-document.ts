@@ -13,7 +13,7 @@ export interface ClusterConfiguration {
     readonly SlurmSettings: SlurmSettings;
     readonly SlurmQueues: readonly SlurmQueue[];
   };
-  readonly SharedStorage?: readonly EfsStorage[];
+  readonly SharedStorage?: readonly (EfsStorage | LustreStorage)[];
   readonly Monitoring: {
     readonly Logs: {
       readonly CloudWatch: { readonly RetentionInDays: LogRetentionDays; readonly DeletionPolicy: 'Retain' };
@@ -87,6 +87,13 @@ export interface CustomActions {
 
 export interface NodeIam {
   readonly S3Access: readonly { readonly BucketName: string; readonly KeyName: string }[];
+}
+
+export interface LustreStorage {
+  readonly Name: string;
+  readonly StorageType: 'FsxLustre';
+  readonly MountDir: string;
+  readonly FsxLustreSettings: { readonly FileSystemId: string };
 }
 
 export interface EfsStorage {

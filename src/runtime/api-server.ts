@@ -58,7 +58,7 @@ function connect({ address, tls, apiKey }: TemporalConfig): Connection {
 }
 
 async function compose(
-  { temporal, controlBucket, policy, token, keycloakJwksUrl }: ApiConfig,
+  { temporal, controlBucket, policy, token, keycloakJwksUrl, storageBuckets }: ApiConfig,
   connection: Connection,
   aws: AwsClients,
   logger: Logger,
@@ -72,7 +72,7 @@ async function compose(
     usage: createS3UsageStore({ s3: aws.s3, ...controlBucket }),
     jobListings: createS3JobListingStore({ s3: aws.s3, ...controlBucket }),
     logs: createLogReader(aws.logs),
-    hasKeycloak: keycloakJwksUrl !== undefined,
+    installation: { hasKeycloak: keycloakJwksUrl !== undefined, hasLustre: storageBuckets !== undefined },
     readiness: createReadinessProbe(client, taskQueue),
     token: token.reveal(),
     logger,

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import type { AwsClientsConfig } from '../clients/aws.ts';
 import type { ClusterPolicy } from '../domain/cluster-snapshot.ts';
 import type { KeyReaders } from '../domain/key-policy.ts';
+import type { LustreSettings } from '../activities/lustre-deps.ts';
 import type { LogLimits } from '../domain/log-limits.ts';
+import type { StorageBuckets } from '../domain/lustre.ts';
 import { DATABASE_PLACEHOLDER } from '../domain/pcluster-config.ts';
 import type { DeploymentSettings } from '../domain/pcluster-config.ts';
 import type { Secret } from './secret.ts';
@@ -27,6 +29,8 @@ interface CommonConfig {
   readonly temporal: TemporalConfig;
   readonly aws: AwsClientsConfig;
   readonly controlBucket: { readonly bucket: string; readonly kmsKeyId?: string };
+  /** Without them no cluster can have Lustre. */
+  readonly storageBuckets: StorageBuckets | undefined;
   /** Where Keycloak's keys are; without it no cluster can be asked to trust its tokens. */
   readonly keycloakJwksUrl?: URL;
   readonly logLevel: string;
@@ -52,6 +56,9 @@ export interface WorkerConfig extends CommonConfig {
   readonly logLimits: LogLimits;
   readonly logFollowSeconds: number;
   readonly stackPollSeconds: number;
+  readonly lustre: LustreSettings | undefined;
+  readonly lustrePollSeconds: number;
+  readonly exportStallSeconds: number;
 }
 
 const commonShape = { ...temporalVariables, ...commonVariables };
@@ -122,7 +129,35 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
     logLimits: { headBytes: read.LOG_HEAD_BYTES, tailBytes: read.LOG_TAIL_BYTES },
     logFollowSeconds: read.LOG_FOLLOW_SECONDS,
     stackPollSeconds: read.STACK_POLL_SECONDS,
+    lustre: lustreSettings(storageBuckets(read), read.LUSTRE_SECURITY_GROUP_IDS, read.LUSTRE_KMS_KEY_ID),
+    lustrePollSeconds: read.LUSTRE_POLL_SECONDS,
+    exportStallSeconds: read.EXPORT_STALL_SECONDS,
   };
+}
+
+/** All three buckets or none: a cluster sees all of them. */
+function storageBuckets(read: z.output<z.ZodObject<typeof commonShape>>): StorageBuckets | undefined {
+  const {
+    SCRATCH_BUCKET: scratch,
+    PROJECT_PUBLIC_BUCKET: projectPublic,
+    PROJECT_PRIVATE_BUCKET: projectPrivate,
+  } = read;
+  if (scratch && projectPublic && projectPrivate) return { scratch, projectPublic, projectPrivate };
+  if (!scratch && !projectPublic && !projectPrivate) return undefined;
+  const names = 'SCRATCH_BUCKET, PROJECT_PUBLIC_BUCKET and PROJECT_PRIVATE_BUCKET';
+  throw new ConfigError([`${names} belong together. Set all three, or none.`]);
+}
+
+function lustreSettings(
+  buckets: StorageBuckets | undefined,
+  securityGroupIds: readonly string[] | undefined,
+  kmsKeyId: string | undefined,
+): LustreSettings | undefined {
+  if (!buckets && !securityGroupIds) return undefined;
+  if (buckets && securityGroupIds) return { buckets, securityGroupIds, ...(kmsKeyId && { kmsKeyId }) };
+  throw new ConfigError([
+    'SCRATCH_BUCKET and LUSTRE_SECURITY_GROUP_IDS belong together. Set both, or neither.',
+  ]);
 }
 
 /** All three variables or none: part of an account is a mistake that would only show on the head node. */
@@ -170,6 +205,7 @@ function commonConfig(read: z.output<z.ZodObject<typeof commonShape>>): CommonCo
       bucket: read.CONTROL_BUCKET,
       ...(read.CONTROL_KMS_KEY_ID && { kmsKeyId: read.CONTROL_KMS_KEY_ID }),
     },
+    storageBuckets: storageBuckets(read),
     ...(read.KEYCLOAK_JWKS_URL && { keycloakJwksUrl: read.KEYCLOAK_JWKS_URL }),
     logLevel: read.LOG_LEVEL,
   };

@@ -120,6 +120,8 @@ export const temporalVariables = {
   TEMPORAL_API_KEY: optional(secret(1), 'API key of the Temporal namespace, if it wants one.'),
 };
 
+const bucketName = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'is not a bucket name');
+
 /** What both processes need of AWS and of themselves. */
 export const commonVariables = {
   AWS_REGION: required(
@@ -131,13 +133,22 @@ export const commonVariables = {
     flag,
     '`true` for S3 servers that do not answer at `<bucket>.<host>`, such as emulators.',
   ),
-  CONTROL_BUCKET: required(
-    z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'is not a bucket name'),
-    'Name of the S3 bucket that keeps the content of campaigns.',
-  ),
+  CONTROL_BUCKET: required(bucketName, 'Name of the S3 bucket that keeps the content of campaigns.'),
   CONTROL_KMS_KEY_ID: optional(
     z.string(),
     'Id or ARN of the KMS key of the control bucket; S3 encrypts with a key of its own if it is not set.',
+  ),
+  SCRATCH_BUCKET: optional(
+    bucketName,
+    'Name of the S3 bucket behind `/data/scratch`, a prefix for each tenant. With the next two: clusters may have Lustre.',
+  ),
+  PROJECT_PUBLIC_BUCKET: optional(
+    bucketName,
+    'Name of the S3 bucket behind `/data/project/public`, which every tenant reads and none writes.',
+  ),
+  PROJECT_PRIVATE_BUCKET: optional(
+    bucketName,
+    'Name of the S3 bucket behind `/data/project/private`, a prefix for each tenant.',
   ),
   KEYCLOAK_JWKS_URL: optional(
     jwksUrl,
@@ -195,6 +206,24 @@ export const workerVariables = {
   ADDITIONAL_SECURITY_GROUP_IDS: optional(
     list(/^sg-[0-9a-f]+$/, 'security group ids'),
     'Security groups of all nodes beside ParallelCluster’s own, separated by commas.',
+  ),
+  LUSTRE_SECURITY_GROUP_IDS: optional(
+    list(/^sg-[0-9a-f]+$/, 'security group ids'),
+    'Security groups of Lustre file systems, which let Lustre in from the nodes, separated by commas. Needed with SCRATCH_BUCKET.',
+  ),
+  LUSTRE_KMS_KEY_ID: optional(
+    z.string(),
+    'Id or ARN of the KMS key of Lustre file systems; FSx encrypts with a key of its own if it is not set.',
+  ),
+  LUSTRE_POLL_SECONDS: seconds(
+    '15',
+    1,
+    'Between two looks at a Lustre file system that is being made or exported',
+  ),
+  EXPORT_STALL_SECONDS: seconds(
+    '3600',
+    10,
+    'After which an export from Lustre that writes nothing counts as hung',
   ),
   CUSTOM_AMI: optional(
     z.string().regex(/^ami-[0-9a-f]+$/, 'is not an AMI id'),

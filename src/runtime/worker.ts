@@ -5,6 +5,7 @@ import { type Logger, pino } from 'pino';
 import { createActivities } from '../activities/index.ts';
 import { createAwsClients } from '../clients/aws.ts';
 import { createS3CampaignStore } from '../clients/campaign-store.ts';
+import { createS3DeploymentStore } from '../clients/deployment-store.ts';
 import { createKeycloakJwksReader } from '../clients/keycloak-jwks.ts';
 import { readPrivateKey } from '../clients/secrets.ts';
 import { SlurmRest } from '../clients/slurm-rest.ts';
@@ -60,6 +61,7 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
       campaignStore: createS3CampaignStore({ s3: aws.s3, ...config.controlBucket }),
       usageStore: createS3UsageStore({ s3: aws.s3, ...config.controlBucket }),
       jobListingStore: createS3JobListingStore({ s3: aws.s3, ...config.controlBucket }),
+      deploymentStore: createS3DeploymentStore({ s3: aws.s3, ...config.controlBucket }),
       temporal: new Client({ connection, namespace }),
       taskQueue,
       vpcId: config.vpcId,
@@ -72,6 +74,9 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
       logRetentionDays: config.logRetentionDays,
       logLimits: config.logLimits,
       logFollowSeconds: config.logFollowSeconds,
+      lustre: config.lustre,
+      lustrePollSeconds: config.lustrePollSeconds,
+      exportStallSeconds: config.exportStallSeconds,
     }),
     maxConcurrentActivityTaskExecutions: MAX_CONCURRENT_ACTIVITIES,
     // A long wait is handed over to another worker rather than waited for.

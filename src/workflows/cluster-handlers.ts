@@ -1,6 +1,7 @@
 import { setHandler, uuid4 } from '@temporalio/workflow';
 import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { Deployment } from '../domain/deployment.ts';
+import { isBlockedByData } from '../domain/cluster-snapshot.ts';
 import { diffSpecs } from '../domain/cluster-spec.ts';
 import {
   ensureRequestSchema,
@@ -100,8 +101,10 @@ export function registerClusterHandlers(entity: ClusterEntity): void {
         if (entity.snapshot.state !== 'blocked') {
           throw rejection('InvalidRequest', `The cluster is ${entity.snapshot.state}, not blocked.`);
         }
+        if (answer.choice === 'discard' && !isBlockedByData(entity.snapshot))
+          throw rejection('InvalidRequest', 'choice: no data that is not in S3 blocks the cluster');
       },
-      description: 'Decide what happens to a blocked cluster: retry or abandon',
+      description: 'Decide what happens to a blocked cluster: retry, abandon, or discard what is not in S3',
     },
   );
 

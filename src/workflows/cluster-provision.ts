@@ -8,6 +8,7 @@ import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
 import { failureFrom } from './failure.ts';
+import { makeLustre } from './lustre-steps.ts';
 
 /**
  * A waiting cluster asks again this often in case the pool's signal was lost; less than the pool's
@@ -51,6 +52,7 @@ async function provisionSteps(entity: ClusterEntity, record: DeploymentRecord): 
     await makeKeyPair(entity, record, 'job-user');
     await makeSlurmKeys(entity, record);
     await createLogGroup(entity, record);
+    await makeLustre(entity, record);
     await createStack(entity, record);
     entity.enter('waiting-ready', 'The stack is complete; waiting until Slurm answers and runs a job.');
   }
@@ -118,10 +120,12 @@ async function createLogGroup(entity: ClusterEntity, record: DeploymentRecord): 
 
 async function createStack(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
   const { resources, spec, slurmKeys } = record;
-  const { lease, adminKey, jobUserKey } = resources;
+  const { lease, adminKey, jobUserKey, lustre } = resources;
   if (typeof resources.stack === 'object') return;
   if (typeof lease !== 'object' || typeof adminKey !== 'object' || typeof jobUserKey !== 'object') return;
   resources.stack = 'requested';
+  // From here on nodes may write into it.
+  if (typeof lustre === 'object') record.lustreExport ??= { isAutomaticOff: false };
   entity.say('CloudFormation creates the cluster; this takes 10 to 20 minutes on AWS.');
   resources.stack = await activities.createStack({
     ...entity.deployment(record),
@@ -130,6 +134,7 @@ async function createStack(entity: ClusterEntity, record: DeploymentRecord): Pro
     adminKeyName: adminKey.keyName,
     jobUserPublicKey: jobUserKey.publicKey,
     ...(slurmKeys && { trusted: trustedKeys(slurmKeys) }),
+    ...(typeof lustre === 'object' && { lustre }),
   });
 }
 

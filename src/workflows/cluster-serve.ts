@@ -7,6 +7,7 @@ import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
 import { announceReady, passFacts } from './cluster-campaigns.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
+import { resumeAutomaticExport } from './lustre-steps.ts';
 import { LogFollower } from './log-follower.ts';
 import { SlurmKeyKeeper } from './slurm-keys.ts';
 import { UsageRecorder } from './usage-recorder.ts';
@@ -26,6 +27,7 @@ export async function serve(entity: ClusterEntity): Promise<void> {
     Promise.all([follower.stop(), recorder.stop(), keeper.stop(), entity.jobLister.stop()]);
   while (entity.snapshot.state === 'ready') {
     const record = entity.record();
+    await resumeAutomaticExport(entity, record);
     await announceReady(entity, record);
     const seen = await look(entity, record);
     const verdict = judge(entity, record, seen?.activity);

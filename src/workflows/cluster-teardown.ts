@@ -2,10 +2,12 @@ import type { DeploymentRecord, OpenCampaign } from '../domain/cluster-snapshot.
 import { failureOf } from '../domain/failures.ts';
 import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
+import { nowIso } from './clock.ts';
 import { announceGone } from './cluster-campaigns.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { look } from './cluster-serve.ts';
 import { failureFrom } from './failure.ts';
+import { exportWhileMounted, releaseLustre } from './lustre-steps.ts';
 import { recordLastUsage } from './usage-recorder.ts';
 
 /**
@@ -34,6 +36,7 @@ export async function drain(entity: ClusterEntity): Promise<void> {
   const problem = await recordLastUsage(entity, record);
   // Called back while we recorded.
   if (!isExporting()) return;
+  if (!(await exportWhileMounted(entity, record))) return;
   const note = problem === undefined ? '' : ` What jobs used last could not be recorded (${problem}).`;
   entity.enter('deleting', `The CloudFormation stack is deleted.${note}`);
 }
@@ -75,12 +78,14 @@ export async function releaseEverything(entity: ClusterEntity): Promise<void> {
 async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
   const deployment = entity.deployment(record);
   const { resources } = record;
+  record.deletionBegan = true;
   if (record.access) await activities.disconnect(deployment).catch(() => undefined);
   if (resources.stack) {
     await activities.deleteStack(deployment);
     delete resources.stack;
     entity.say('The stack is gone; subnet and keys follow.');
   }
+  await releaseLustre(entity, record);
   if (resources.lease) {
     await activities.releaseSubnet(deployment);
     delete resources.lease;
@@ -129,19 +134,31 @@ export async function dismissWaitingCampaigns(entity: ClusterEntity): Promise<vo
 
 /** Waits for an operator's answer to a teardown that did not succeed. */
 export async function awaitDecision(entity: ClusterEntity): Promise<void> {
+  const record = entity.record();
   const { choice, by, reason } = await entity.awaitResolution();
   if (choice === 'retry') {
-    entity.enter('deleting', `Deleting again, as ${by} decided: ${reason}`);
+    resume(entity, `Tried again, as ${by} decided: ${reason}`);
+    return;
+  }
+  if (choice === 'discard') {
+    record.discard = { by, reason, at: nowIso() };
+    resume(entity, `What is not in S3 is given up, as ${by} decided: ${reason}`);
     return;
   }
   const left = entity.snapshot.failure?.message ?? 'unknown';
   entity.snapshot.failure = failureOf(
     'ClusterAbandoned',
-    `Epoch ${entity.record().epoch}, given up by ${by}: ${reason}. What did not go: ${left}`,
+    `Epoch ${record.epoch}, given up by ${by}: ${reason}. What did not go: ${left}`,
   );
   entity.endDeployment(
     'failed',
     `Given up by ${by}: ${reason}. Subnet, keys and what is left of the stack remain.`,
   );
   await dismissWaitingCampaigns(entity);
+}
+
+/** Goes on where the teardown was blocked. What has begun to go is never `exporting` again, which can be called back. */
+function resume(entity: ClusterEntity, message: string): void {
+  const { lustreExport, deletionBegan } = entity.record();
+  entity.enter(lustreExport && !deletionBegan ? 'exporting' : 'deleting', message);
 }

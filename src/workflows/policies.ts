@@ -17,7 +17,7 @@ export const HISTORY_EVENT_LIMIT = defaultClusterPolicy.historyEventLimit;
 export interface ActivityBounds {
   readonly summary: string;
   readonly why: string;
-  readonly startToClose: `${number} ${'s' | 'min' | 'h'}`;
+  readonly startToClose: `${number} ${'s' | 'min' | 'h' | 'd'}`;
   readonly scheduleToClose: `${number} ${'s' | 'min' | 'h' | 'd'}`;
   readonly heartbeat?: `${number} ${'s' | 'min'}`;
   readonly retry: {
@@ -137,6 +137,38 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
   deleteStack: {
     summary: 'Delete the CloudFormation stack',
     why: 'A deletion is never skipped: a day of tries, then an operator decides. ENIs alone can take an hour.',
+    startToClose: '3 h',
+    scheduleToClose: '1 d',
+    heartbeat: '20 s',
+    retry: { initialSeconds: 5, maximumSeconds: 300 },
+  },
+  ensureLustre: {
+    summary: 'Make the Lustre file system and its links with S3',
+    why: 'FSx takes some minutes for the file system, and for each link as long as S3 has objects to list: an hour for millions.',
+    startToClose: '6 h',
+    scheduleToClose: '8 h',
+    heartbeat: '20 s',
+    retry: { initialSeconds: 5, maximumSeconds: 60 },
+  },
+  setAutomaticExport: {
+    summary: 'Switch automatic export from Lustre',
+    why: 'Some minutes for each link.',
+    startToClose: '1 h',
+    scheduleToClose: '3 h',
+    heartbeat: '20 s',
+    retry: { initialSeconds: 5, maximumSeconds: 60 },
+  },
+  exportLustre: {
+    summary: 'Export everything from Lustre to S3',
+    why: 'As long as FSx has something to write, days for very many files; one that writes nothing for an hour ends by itself as hung.',
+    startToClose: '7 d',
+    scheduleToClose: '7 d',
+    heartbeat: '20 s',
+    retry: { initialSeconds: 5, maximumSeconds: 300 },
+  },
+  deleteLustre: {
+    summary: 'Delete the Lustre file system',
+    why: 'A deletion is never skipped: a day of tries, then an operator decides.',
     startToClose: '3 h',
     scheduleToClose: '1 d',
     heartbeat: '20 s',

@@ -68,7 +68,7 @@ describe('POST campaigns', () => {
     ]);
     expect(api.store.contents.size).toBe(0);
     const knowing = harness();
-    knowing.hasKeycloak = true;
+    knowing.installation.hasKeycloak = true;
     expect((await submit(knowing, { jobs, cluster })).statusCode).toBe(202);
   });
 

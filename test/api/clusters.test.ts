@@ -39,7 +39,7 @@ describe('PUT cluster', () => {
 
   it('takes a cluster that trusts Keycloak where it is known whose keys these are', async () => {
     const api = harness();
-    api.hasKeycloak = true;
+    api.installation.hasKeycloak = true;
     const slurmApi = { trust: 'epoch-key-and-keycloak' };
     const response = await api.request('PUT', clusterUrl(), { body: { ...body, slurmApi } });
     expect(response.statusCode).toBe(202);

@@ -23,7 +23,7 @@ export class Harness {
   readonly jobListings = new MemoryJobListingStore();
   /** What the readiness probe says is missing. */
   missing: Awaited<ReturnType<ReadinessProbe['check']>>;
-  hasKeycloak = false;
+  readonly installation = { hasKeycloak: false, hasLustre: false };
   /** Everything that was logged. */
   readonly logged: string[] = [];
   private server: Server | undefined;
@@ -35,7 +35,7 @@ export class Harness {
       store: this.store,
       logs: this.logs,
       usage: this.usage,
-      hasKeycloak: this.hasKeycloak,
+      installation: this.installation,
       jobListings: this.jobListings,
       tailPace: { pollMs: 10, maxPollMs: 20, pingMs: 50 },
       readiness: { check: async () => this.missing },

@@ -100,7 +100,7 @@ describe('a Temporal that takes connections and says nothing', () => {
       store: new FakeStore(),
       logs: new FakeLogs(),
       usage: new MemoryUsageStore(),
-      hasKeycloak: false,
+      installation: { hasKeycloak: false, hasLustre: false },
       jobListings: new MemoryJobListingStore(),
       readiness: createReadinessProbe(client, 'q'),
       token: TOKEN,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -194,4 +195,69 @@ printf '%s\\0' "$SLURM_JOB_NAME" "$PWD" "$@" "\${variables[@]}"
       expect(accounting).not.toContain(mark);
     },
   );
+});
+
+describe('the folders of a shared file system', () => {
+  const script = readFileSync(new URL('../../assets/storage-folders.sh', import.meta.url), 'utf8');
+  /** Runs the script as root on the head node. */
+  const giveAway = async (...args: string[]) => {
+    const quoted = args.map((arg) => `'${arg}'`).join(' ');
+    return cluster.asRoot(
+      `cat >/tmp/storage-folders.sh <<'END'\n${script}END\nbash /tmp/storage-folders.sh ${quoted}`,
+    );
+  };
+
+  it('become the job user’s, what lies in them stays whose it was, and nothing beside them is writable', async () => {
+    await cluster.asRoot(
+      'mkdir -p /data/scratch && echo of-root >/data/scratch/imported && chmod 644 /data/scratch/imported',
+    );
+    const folders = ['/data/scratch', '/data/project/private'];
+    expect(await giveAway('sim', ...folders)).toMatchObject({ code: 0 });
+    expect(await giveAway('sim', ...folders)).toMatchObject({ code: 0 });
+    expect(
+      await asJob('stat -c "%U %a" /data/scratch /data/project/private; cat /data/scratch/imported'),
+    ).toEqual({
+      code: 0,
+      output: 'sim 750\nsim 750\nof-root',
+    });
+    expect(await asJob('echo x >/data/scratch/imported')).not.toMatchObject({ code: 0 });
+    expect(await asJob('touch /data/other /data/project/other')).not.toMatchObject({ code: 0 });
+  });
+
+  it.each([
+    ['a link in the folder’s place', 'mkdir -p /data && ln -s /etc /data/scratch'],
+    ['a link on the way', 'mkdir -p /data && ln -s /etc /data/project'],
+  ])('are not given away through %s', async (_what, plant) => {
+    await cluster.asRoot(`rm -rf /data && ${plant}`);
+    const { code, stderr } = await giveAway('sim', '/data/scratch', '/data/project/private');
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringContaining('a link stands in the way') as unknown,
+    });
+    expect((await cluster.asRoot('stat -c %U /etc; ls /etc/private; rm -rf /data')).stdout).toBe('root\n');
+  });
+});
+
+describe('a sample of the job user’s files', () => {
+  it('has them with their sizes, whatever their names, and no more than are wanted', async () => {
+    await asJob(
+      `mkdir -p ~/sampled/deep && cd ~/sampled && printf 1 >$'line\\nbreak' && printf 12 >'a name' && printf 123 >deep/ümlaut && ln -s /etc/passwd link`,
+    );
+    const folders = ['/home/sim/sampled'];
+    const all = await cluster.gateway.sampleFiles(cluster.head, { folders, most: 10 });
+    expect(all.toSorted((a, b) => a.sizeBytes - b.sizeBytes)).toEqual([
+      { path: '/home/sim/sampled/line\nbreak', sizeBytes: 1 },
+      { path: '/home/sim/sampled/a name', sizeBytes: 2 },
+      { path: '/home/sim/sampled/deep/ümlaut', sizeBytes: 3 },
+    ]);
+    expect(await cluster.gateway.sampleFiles(cluster.head, { folders, most: 2 })).toHaveLength(2);
+  });
+
+  it('is not taken for empty where a folder is missing', async () => {
+    const request = { folders: ['/home/sim/missing'], most: 10 };
+    await expect(cluster.gateway.sampleFiles(cluster.head, request)).rejects.toMatchObject({
+      type: 'HeadNodeUnreachable',
+      message: expect.stringContaining('/home/sim/missing is no folder') as unknown,
+    });
+  });
 });

@@ -123,7 +123,7 @@ beforeEach(async () => {
     store,
     logs: createLogReader(countingCalls()),
     usage: new MemoryUsageStore(),
-    hasKeycloak: false,
+    installation: { hasKeycloak: false, hasLustre: false },
     jobListings: new MemoryJobListingStore(),
     readiness: { check: async () => undefined },
     token: TOKEN,

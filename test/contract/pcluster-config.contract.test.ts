@@ -20,8 +20,16 @@ function isAdviceToUseEfa({ level, type }: Verdict['findings'][number]): boolean
   return level === 'WARNING' && type === 'EfaValidator';
 }
 
+const lustre = {
+  fileSystemId: 'fs-0a1b2c3d4e5f60718',
+  scriptUri: 's3://provisioner-control/assets/storage-folders.sh',
+};
+
 const tiers = Object.fromEntries(
-  tierNames.map((tier) => [`tier ${tier}`, toYaml(configurationOf({ tier }))]),
+  tierNames.flatMap((tier) => [
+    [`tier ${tier}`, toYaml(configurationOf({ tier }))],
+    [`tier ${tier} with Lustre`, toYaml(configurationOf({ tier, lustre: {} }, { lustre }))],
+  ]),
 );
 
 const slurmApi = {
@@ -76,6 +84,15 @@ const explicit = {
           additionalSecurityGroupIds: ['sg-0123456789abcdef0', 'sg-0fedcba9876543210'],
           logRetentionDays: 365,
         },
+      },
+    ),
+  ),
+  'Lustre of the cluster’s own beside homes on EFS': toYaml(
+    configurationOf(
+      { tier: 'prod-mpi', lustre: { sizeGibibytes: 4800 } },
+      {
+        home: { fileSystemId: 'fs-0123456789abcdef0', accessPointId: 'fsap-0123456789abcdef0' },
+        lustre,
       },
     ),
   ),

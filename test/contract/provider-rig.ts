@@ -84,7 +84,14 @@ export class ProviderRig {
     closers.add(async () => provider.close());
     const validate = pclusterSchemaValidation(venv);
     const headNodes = new FakeHeadNodes();
-    const clusters = new Clusters({ clients, headNodes, validate, logger, logFile: 'provider.log' });
+    const clusters = new Clusters({
+      clients,
+      headNodes,
+      lustreDirectory: (fileSystemId) => emulators.fsx.directoryOf(fileSystemId),
+      validate,
+      logger,
+      logFile: 'provider.log',
+    });
     provider.serve(clusters);
     const poolTag = { key: 'pool', value: 'contract' };
     const seeded = await seedAws({ clients, subnetCount: 1, poolTag, providerUrl: provider.url });

@@ -101,7 +101,7 @@ beforeAll(async () => {
     store,
     logs: new FakeLogs(),
     usage: new MemoryUsageStore(),
-    hasKeycloak: false,
+    installation: { hasKeycloak: false, hasLustre: false },
     jobListings: new MemoryJobListingStore(),
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,

@@ -6,6 +6,7 @@ import type {
   HeadNodeFiles,
   JobControl,
   JobOutput,
+  SampledFile,
   JobSelection,
   SlurmAccounting,
   SlurmControl,
@@ -196,6 +197,11 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
   }
 
   async listOutputs(head: HeadNode, options?: CallOptions): Promise<JobOutput[]> {
+    this.#reach(head, options);
+    return [];
+  }
+
+  async sampleFiles(head: HeadNode, _request: unknown, options?: CallOptions): Promise<SampledFile[]> {
     this.#reach(head, options);
     return [];
   }

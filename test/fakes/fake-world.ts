@@ -11,6 +11,7 @@ import type {
 import type { CampaignStore } from '../../src/clients/campaign-store.ts';
 import { countByState, outcome } from '../../src/domain/campaign.ts';
 import { planOf } from '../../src/domain/campaign-plan.ts';
+import type { ExportProblem, ExportVerdict } from '../../src/domain/export-proof.ts';
 import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterAccess } from '../../src/domain/cluster-view.ts';
 import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
@@ -30,6 +31,12 @@ export interface FakeContentJob {
   readonly requeueLimit?: number;
   readonly dependsOn?: readonly Dependency[];
   readonly array?: JobArray;
+}
+
+interface FakeFileSystem {
+  isAutomatic: boolean;
+  /** Tasks that exported everything while no stack was there any more. */
+  readonly exports: string[];
 }
 
 interface Fault {
@@ -76,6 +83,10 @@ export class FakeWorld {
   /** Records of usage, in order: when, whether it was the last, and whether the stack was still there. */
   readonly usageRecords: { readonly atMs: number; readonly isLast: boolean; readonly hasStack: boolean }[] =
     [];
+  /** Lustre file systems by id. */
+  readonly lustre = new Map<string, FakeFileSystem>();
+  /** What keeps exports from being proofs. */
+  exportProblems: readonly ExportProblem[] = [];
   jobDurationSeconds = 60;
   /** Jobs by key that take longer or shorter than the others. */
   readonly ownDurationSeconds = new Map<string, number>();
@@ -142,6 +153,7 @@ export class FakeWorld {
   leftovers(): string[] {
     return [
       ...[...this.stacks.keys()].map((name) => `stack ${name}`),
+      ...[...this.lustre.keys()].map((id) => `file system ${id}`),
       ...[...this.keyPairs].map((name) => `key ${name}`),
     ];
   }
@@ -151,6 +163,7 @@ export class FakeWorld {
     const all: Activities = {
       ...this.networkActivities(),
       ...this.stackActivities(),
+      ...this.lustreActivities(),
       ...this.slurmActivities(),
       ...this.campaignActivities(),
       ...this.leaseActivities(lease),
@@ -285,6 +298,59 @@ export class FakeWorld {
         }),
       }),
     } satisfies Partial<Activities>;
+  }
+
+  private lustreActivities() {
+    return {
+      ensureLustre: async ({ epoch }: Parameters<Activities['ensureLustre']>[0]) => {
+        const fileSystemId = `fs-${epoch}`;
+        this.lustre.set(fileSystemId, { isAutomatic: true, exports: [] });
+        this.effects.push('ensureLustre');
+        return { fileSystemId };
+      },
+      setAutomaticExport: async ({ fileSystemId, isOn }: Parameters<Activities['setAutomaticExport']>[0]) => {
+        this.fileSystem(fileSystemId).isAutomatic = isOn;
+        this.effects.push(`automaticExport ${isOn ? 'on' : 'off'}`);
+      },
+      exportLustre: async (request: Parameters<Activities['exportLustre']>[0]): Promise<ExportVerdict> => {
+        const fileSystem = this.fileSystem(request.fileSystemId);
+        fileSystem.isAutomatic = false;
+        const isMounted = this.stacks.has(request.clusterName);
+        this.effects.push(isMounted ? 'exportLustre mounted' : 'exportLustre');
+        if (this.exportProblems.length > 0) return { status: 'unproven', problems: this.exportProblems };
+        const taskId = `task-${request.requestId}`;
+        if (!isMounted) fileSystem.exports.push(taskId);
+        return {
+          status: 'proven',
+          proof: {
+            version: 1,
+            fileSystemId: request.fileSystemId,
+            provenAt: new Date(await this.now()).toISOString(),
+            taskId,
+            exportedPaths: ['/scratch'],
+            files: { total: 1, succeeded: 1, failed: 0 },
+            oldestQueuedSeconds: 0,
+            sample: null,
+          },
+        };
+      },
+      deleteLustre: async ({ epoch, clusterName, consent }: Parameters<Activities['deleteLustre']>[0]) => {
+        const fileSystemId = `fs-${epoch}`;
+        const fileSystem = this.lustre.get(fileSystemId);
+        if (!fileSystem) return;
+        if (this.stacks.has(clusterName)) throw new Error('a stack still mounts the file system');
+        if (consent.kind === 'exported' && !fileSystem.exports.includes(consent.taskId))
+          throw new Error(`${consent.taskId} exported nothing after the last node was gone`);
+        this.lustre.delete(fileSystemId);
+        this.effects.push(`deleteLustre ${consent.kind}`);
+      },
+    } satisfies Partial<Activities>;
+  }
+
+  private fileSystem(fileSystemId: string): FakeFileSystem {
+    const found = this.lustre.get(fileSystemId);
+    if (!found) throw new Error(`no file system ${fileSystemId}`);
+    return found;
   }
 
   private slurmActivities() {

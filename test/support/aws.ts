@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, vi } from 'vitest';
 import { createAwsClients } from '../../src/clients/aws.ts';
 import type { AwsClients } from '../../src/clients/aws.ts';
-import { EMULATED_REGION, startAwsEmulators } from '../../src/dev/aws-emulators.ts';
+import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
+import { startAwsEmulators } from '../../src/dev/aws-emulators.ts';
 import type { AwsEmulators } from '../../src/dev/aws-emulators.ts';
 import { readDevEnvironment } from '../../src/dev/environment.ts';
 

@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers';
 import { createLogActivities } from '../../src/activities/logs.ts';
 import { createAwsClients } from '../../src/clients/aws.ts';
 import { SlurmSsh } from '../../src/clients/slurm-ssh.ts';
-import { EMULATED_REGION } from '../../src/dev/aws-emulators.ts';
+import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
 import { activityContext, runActivity } from './activity.ts';
 import type { LogCopyOrder, LogCopyReport } from './log-copy.ts';
 

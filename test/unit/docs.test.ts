@@ -222,7 +222,10 @@ const iamPrefixes: Readonly<Record<string, string>> = {
 };
 
 /** Calls whose action has another name (Service Authorization Reference, Amazon S3). */
-const iamActions: Readonly<Record<string, string>> = { 's3:ListObjectsV2': 's3:ListBucket' };
+const iamActions: Readonly<Record<string, string>> = {
+  's3:ListObjectsV2': 's3:ListBucket',
+  's3:HeadObject': 's3:GetObject',
+};
 
 /** IAM actions of all commands and paginators that product code imports from the AWS SDK. */
 function callsToAws(): Set<string> {

@@ -29,6 +29,15 @@ const queueSchema = z.object({
 const configurationSchema = z.object({
   Image: z.object({ Os: z.string() }),
   Tags: tagsSchema,
+  SharedStorage: z
+    .array(
+      z.object({
+        MountDir: z.string(),
+        StorageType: z.string(),
+        FsxLustreSettings: z.object({ FileSystemId: z.string() }).optional(),
+      }),
+    )
+    .default([]),
   HeadNode: z.object({
     InstanceType: z.string(),
     Ssh: z.object({ KeyName: z.string() }),
@@ -74,6 +83,13 @@ export function customActions(
   const actions = configuration.HeadNode.CustomActions?.[stage];
   if (actions === undefined) return [];
   return 'Sequence' in actions ? actions.Sequence : [actions];
+}
+
+/** Existing Lustre file systems and where they are to be mounted. */
+export function lustreMounts({ SharedStorage }: ClusterConfiguration) {
+  return SharedStorage.flatMap(({ MountDir, FsxLustreSettings }) =>
+    FsxLustreSettings ? [{ fileSystemId: FsxLustreSettings.FileSystemId, target: MountDir }] : [],
+  );
 }
 
 /** Queues in the words of Slurm. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { DevAwsClients } from '../aws-clients.ts';
-import { EMULATED_REGION } from '../aws-emulators.ts';
+import { EMULATED_REGION } from '../emulated-account.ts';
 import type { HeadNodeSpec } from '../head-node/head-node-spec.ts';
 import { mergedTags, parseClusterConfiguration } from './cluster-configuration.ts';
 import { createClusterStack, deleteClusterStack, stackExists, stackTags } from './cluster-stack.ts';
@@ -25,6 +25,8 @@ export interface HeadNodePort {
 export interface ClustersOptions {
   readonly clients: DevAwsClients;
   readonly headNodes: HeadNodePort;
+  /** The folder of this machine that stands for a Lustre file system. */
+  readonly lustreDirectory: (fileSystemId: string) => string;
   readonly validate: ValidateConfiguration;
   readonly logger: Logger;
   /** Where the operator finds what went wrong; takes the place of the provider's log group in messages. */
@@ -133,7 +135,7 @@ export class Clusters {
   async #plan(
     request: ClusterRequest,
   ): Promise<{ spec: HeadNodeSpec; tags: { Key: string; Value: string }[]; instanceType: string }> {
-    const { clients, validate } = this.#options;
+    const { clients, validate, lustreDirectory } = this.#options;
     const { clusterName } = request;
     const tags = mergedTags(
       await stackTags(clients.cloudFormation, request.outerStackId),
@@ -145,7 +147,7 @@ export class Clusters {
       throw apiError('Invalid cluster configuration.', { configuration_validation_errors: findings });
     }
     const parsed = parseClusterConfiguration(configuration);
-    const spec = await planHeadNode(clients, clusterName, parsed);
+    const spec = await planHeadNode(clients, clusterName, parsed, lustreDirectory);
     return { spec, tags, instanceType: parsed.HeadNode.InstanceType };
   }
 

@@ -7,6 +7,7 @@ import {
   customActions,
   defaultUser,
   headNodeQueues,
+  lustreMounts,
   parseS3Url,
   scaledownIdleTimeMinutes,
 } from './cluster-configuration.ts';
@@ -16,12 +17,13 @@ import type { ClusterConfiguration, CustomActionReference } from './cluster-conf
  * What a head node needs, with all that a configuration only refers to looked up: the public key from EC2, the
  * custom actions' scripts from S3.
  *
- * @throws when the key pair or a script does not exist.
+ * @throws when the key pair, a script or a file system does not exist.
  */
 export async function planHeadNode(
   clients: Pick<DevAwsClients, 'ec2' | 's3'>,
   clusterName: string,
   configuration: ClusterConfiguration,
+  lustreDirectory: (fileSystemId: string) => string,
 ): Promise<HeadNodeSpec> {
   const fetchAll = async (stage: 'OnNodeStart' | 'OnNodeConfigured') =>
     Promise.all(customActions(configuration, stage).map(async (action) => fetchAction(clients, action)));
@@ -30,6 +32,11 @@ export async function planHeadNode(
     fetchAll('OnNodeStart'),
     fetchAll('OnNodeConfigured'),
   ]);
+  const binds = lustreMounts(configuration).map(({ fileSystemId, target }) => ({
+    source: lustreDirectory(fileSystemId),
+    target,
+    readOnly: false,
+  }));
   const scaledownIdleTime = scaledownIdleTimeMinutes(configuration);
   return {
     clusterName,
@@ -39,6 +46,7 @@ export async function planHeadNode(
     ...(scaledownIdleTime !== undefined && { scaledownIdleTimeMinutes: scaledownIdleTime }),
     onNodeStart,
     onNodeConfigured,
+    ...(binds.length > 0 && { binds }),
     customSlurmSettings: clusterSlurmSettings(configuration),
   };
 }

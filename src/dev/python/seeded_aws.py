@@ -18,6 +18,8 @@ import boto3  # noqa: E402
 import moto  # noqa: E402
 from moto.ec2.models import amis  # noqa: E402
 from moto.ec2.responses import instances  # noqa: E402
+from moto.core import DEFAULT_ACCOUNT_ID  # noqa: E402
+from moto.fsx.models import FileSystem, fsx_backends  # noqa: E402
 from pcluster.aws.ec2 import Ec2Client  # noqa: E402
 from pcluster.utils import get_installed_version  # noqa: E402
 
@@ -76,7 +78,9 @@ class SeededAws:
         }
         for path, value in walk(document):
             key = path[-1] if path else ""
-            if key in makers and value not in self.ids:
+            if path[-2:] == ("FsxLustreSettings", "FileSystemId") and value not in self.ids:
+                self.ids[value] = self._lustre()
+            elif key in makers and value not in self.ids:
                 self.ids[value] = makers[key]()
             elif key == "KeyName":
                 self._key_pair(value)
@@ -112,6 +116,40 @@ class SeededAws:
         )
         return file_system
 
+    def _lustre(self) -> str:
+        subnet, group = self._subnet(), self._lustre_security_group()
+        interface = self._client("ec2").create_network_interface(SubnetId=subnet, Groups=[group])
+        file_system = self._client("fsx").create_file_system(
+            FileSystemType="LUSTRE",
+            StorageCapacity=1200,
+            SubnetIds=[subnet],
+            SecurityGroupIds=[group],
+            LustreConfiguration={"DeploymentType": "PERSISTENT_2", "PerUnitStorageThroughput": 250},
+        )["FileSystem"]["FileSystemId"]
+        # AWS's ids have 17 digits, which ParallelCluster insists on; moto's have 8.
+        known = fsx_backends[DEFAULT_ACCOUNT_ID][self.region].file_systems
+        made = known.pop(file_system)
+        file_system = made.file_system_id = f"fs-{uuid.uuid4().hex[:17]}"
+        known[file_system] = made
+        NETWORK_OF_FILE_SYSTEMS[file_system] = {
+            "VpcId": self.vpc,
+            "NetworkInterfaceIds": [interface["NetworkInterface"]["NetworkInterfaceId"]],
+        }
+        return file_system
+
+    def _lustre_security_group(self) -> str:
+        """As `infra/` makes it: Lustre's ports and nothing else."""
+        ec2 = self._client("ec2")
+        group = ec2.create_security_group(GroupName=str(uuid.uuid4()), Description="-", VpcId=self.vpc)["GroupId"]
+        inside = {"IpRanges": [{"CidrIp": "10.0.0.0/16"}]}
+        ec2.authorize_security_group_ingress(
+            GroupId=group,
+            IpPermissions=[
+                {"IpProtocol": "tcp", "FromPort": first, "ToPort": last, **inside} for first, last in LUSTRE_PORTS
+            ],
+        )
+        return group
+
     def _secret(self) -> str:
         return self._client("secretsmanager").create_secret(Name=str(uuid.uuid4()), SecretString="-")["ARN"]
 
@@ -128,6 +166,20 @@ class SeededAws:
     def _object(self, bucket: str, key: str) -> None:
         self._bucket(bucket)
         self._client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
+
+
+#: FSx for Lustre guide, "File system access control with Amazon VPC".
+LUSTRE_PORTS = [(988, 988), (1018, 1023)]
+
+#: What FSx says of a file system's network and moto does not, by id.
+NETWORK_OF_FILE_SYSTEMS: dict[str, dict[str, Any]] = {}
+
+_describe_lustre = FileSystem.to_dict
+
+
+def _describe_with_network(file_system: FileSystem) -> dict[str, Any]:
+    network = NETWORK_OF_FILE_SYSTEMS.get(file_system.file_system_id, {})
+    return {**_describe_lustre(file_system), **network}
 
 
 def image(number: int, name: str, architecture: str, tags: dict[str, str]) -> dict[str, Any]:
@@ -170,6 +222,7 @@ def seeded_aws(document: Any, region: str) -> Iterator[SeededAws]:
     """AWS as the configuration wants it, for as long as the context lasts."""
     amis.AMIS[:] = [*OFFICIAL_IMAGES, CUSTOM_IMAGE]
     instances.InstanceResponse._validate_block_device_mapping = staticmethod(_accept_instance_store)
+    FileSystem.to_dict = _describe_with_network  # moto 5.2 leaves out where a file system is reached
     Ec2Client.describe_placement_group = lambda _self, _name: {}  # moto has no DescribePlacementGroups
     with moto.mock_aws():
         aws = SeededAws(region)

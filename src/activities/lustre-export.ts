@@ -1,0 +1,257 @@
+import { type CloudWatchClient, GetMetricDataCommand } from '@aws-sdk/client-cloudwatch';
+import type { DataRepositoryTask } from '@aws-sdk/client-fsx';
+import { HeadObjectCommand } from '@aws-sdk/client-s3';
+import { isNotFound, isTaskExecuting } from '../clients/aws-errors.ts';
+import { readObject } from '../clients/control-bucket.ts';
+import { parseExportReport } from '../clients/export-report.ts';
+import { type LustreFileSystems, withoutSlash } from '../clients/lustre-file-systems.ts';
+import type { SampledFile } from '../clients/slurm-gateway.ts';
+import {
+  type ExportEvidence,
+  type ExportTask,
+  type ExportVerdict,
+  judgeExport,
+  MAX_LISTED_FILES,
+} from '../domain/export-proof.ts';
+import { KnownFailure } from '../domain/failures.ts';
+import { type DataRepository, STORAGE_MOUNT_PATH } from '../domain/lustre.ts';
+import type { Heartbeat } from './heartbeat.ts';
+import type { LustreDeps } from './lustre-deps.ts';
+import { pause, pollUntil } from './poll.ts';
+import type { ExportRequest } from './port.ts';
+
+const ENDED: ReadonlySet<string | undefined> = new Set(['SUCCEEDED', 'FAILED', 'CANCELED']);
+/** Files that are looked for in S3 beside what FSx says. */
+const SAMPLE_FILES = 200;
+/** CloudWatch has a value a minute (FSx for Lustre guide, "Monitoring"). */
+const METRIC_PERIOD_SECONDS = 60;
+
+interface ExportOf extends ExportRequest {
+  readonly repositories: readonly DataRepository[];
+}
+
+/** Exports everything once, automatic export being off, and judges whether it is in S3 now. */
+export async function exportOnce(
+  deps: LustreDeps,
+  fileSystems: LustreFileSystems,
+  request: ExportOf,
+  heartbeat: Heartbeat,
+): Promise<ExportVerdict> {
+  const { fileSystemId, repositories } = request;
+  const exported = repositories.filter(({ isExported }) => isExported);
+  const [report] = exported;
+  if (!report) throw new Error('no path of the file system is exported');
+  const reportPath: `s3://${string}` = `${report.dataRepositoryPath}export-reports`;
+  const startedAt = Date.now();
+  const taskId = await startTask(
+    deps,
+    fileSystems,
+    {
+      fileSystemId,
+      requestToken: `export-${request.requestId}`.slice(0, 63),
+      paths: exported.map(({ fileSystemPath }) => fileSystemPath),
+      reportPath,
+    },
+    heartbeat,
+  );
+  const task = await untilEnded(deps, fileSystems, { fileSystemId, taskId }, heartbeat);
+  const [links, failedFiles, oldestQueuedSeconds, sample] = await Promise.all([
+    fileSystems.links(fileSystemId),
+    readReport(deps, `${reportPath}/task-${taskId.replace(/^task-/, '')}/failures.csv`),
+    untilQueueIsEmpty(deps, fileSystemId, startedAt, heartbeat),
+    compareSample(deps, request, exported, heartbeat),
+  ]);
+  return judgeExport({
+    fileSystemId,
+    at: new Date().toISOString(),
+    exportedPaths: exported.map(({ fileSystemPath }) => fileSystemPath),
+    links: exported.map(({ fileSystemPath }) => {
+      const link = links.find(({ FileSystemPath }) => withoutSlash(FileSystemPath) === fileSystemPath);
+      const message = link?.FailureDetails?.Message;
+      return {
+        path: fileSystemPath,
+        lifecycle: link?.Lifecycle ?? 'MISSING',
+        ...(message !== undefined && { message }),
+      };
+    }),
+    task,
+    failedFiles,
+    oldestQueuedSeconds,
+    sample,
+  });
+}
+
+/** One that began before ours may have missed what was written since: it is waited for, and ours follows. */
+async function startTask(
+  deps: LustreDeps,
+  fileSystems: LustreFileSystems,
+  task: Parameters<LustreFileSystems['startExport']>[0],
+  { signal, report }: Heartbeat,
+): Promise<string> {
+  const start = async (): Promise<string | undefined> => {
+    try {
+      return await fileSystems.startExport(task);
+    } catch (error) {
+      if (!isTaskExecuting(error)) throw error;
+      report({ fileSystemId: task.fileSystemId, task: 'waits for another task of the file system' });
+      return undefined;
+    }
+  };
+  return pollUntil(start, { intervalSeconds: deps.lustrePollSeconds, signal });
+}
+
+/** The ended task; undefined when it has written nothing for too long. */
+async function untilEnded(
+  deps: LustreDeps,
+  fileSystems: LustreFileSystems,
+  { fileSystemId, taskId }: { readonly fileSystemId: string; readonly taskId: string },
+  { signal, report }: Heartbeat,
+): Promise<ExportTask | undefined> {
+  let progress = '';
+  let movedAt = performance.now();
+  for (;;) {
+    const tasks = await fileSystems.tasks(fileSystemId);
+    const task = tasks.find(({ TaskId }) => TaskId === taskId);
+    const { Lifecycle, Status } = task ?? {};
+    report({ taskId, lifecycle: Lifecycle, ...Status });
+    if (task && ENDED.has(Lifecycle)) return endedTask(task);
+    const seen = JSON.stringify([Lifecycle, Status?.SucceededCount, Status?.FailedCount]);
+    if (seen !== progress) {
+      progress = seen;
+      movedAt = performance.now();
+    } else if (performance.now() - movedAt > deps.exportStallSeconds * 1000) {
+      return undefined;
+    }
+    await pause(deps.lustrePollSeconds, signal);
+  }
+}
+
+function endedTask({
+  TaskId = '',
+  Lifecycle = 'PENDING',
+  Status,
+  FailureDetails,
+}: DataRepositoryTask): ExportTask {
+  const failureMessage = FailureDetails?.Message;
+  return {
+    taskId: TaskId,
+    lifecycle: Lifecycle,
+    total: Status?.TotalCount ?? 0,
+    succeeded: Status?.SucceededCount ?? 0,
+    failed: Status?.FailedCount ?? 0,
+    ...(failureMessage !== undefined && { failureMessage }),
+  };
+}
+
+async function readReport({ s3 }: LustreDeps, uri: string): Promise<ExportEvidence['failedFiles']> {
+  const { bucket, key } = s3Location(uri);
+  return parseExportReport((await readObject({ s3, bucket }, key)) ?? '');
+}
+
+/**
+ * What automatic export still had to write before it was switched off may take a moment more. Answers the age of it that
+ * is left when that does not end in time.
+ */
+async function untilQueueIsEmpty(
+  deps: LustreDeps,
+  fileSystemId: string,
+  since: number,
+  { signal, report }: Heartbeat,
+): Promise<number | null> {
+  const deadline = performance.now() + deps.exportStallSeconds * 1000;
+  for (;;) {
+    const seconds = await oldestQueued(deps.cloudWatch, fileSystemId, since);
+    if (seconds === null || seconds === 0 || performance.now() > deadline) return seconds;
+    report({ fileSystemId, oldestQueuedSeconds: seconds });
+    await pause(deps.lustrePollSeconds, signal);
+  }
+}
+
+/** Of the latest minute that began after `since` (milliseconds since 1970); null if CloudWatch knows none: older ones are of before the export. */
+async function oldestQueued(
+  cloudWatch: CloudWatchClient,
+  fileSystemId: string,
+  since: number,
+): Promise<number | null> {
+  const periodMs = METRIC_PERIOD_SECONDS * 1000;
+  const begin = Math.ceil(since / periodMs) * periodMs;
+  const { MetricDataResults = [] } = await cloudWatch.send(
+    new GetMetricDataCommand({
+      StartTime: new Date(begin),
+      EndTime: new Date(Math.max(begin, Date.now()) + periodMs),
+      ScanBy: 'TimestampDescending',
+      MaxDatapoints: 100,
+      MetricDataQueries: [
+        {
+          Id: 'oldest',
+          MetricStat: {
+            Metric: {
+              Namespace: 'AWS/FSx',
+              MetricName: 'AgeOfOldestQueuedMessage',
+              Dimensions: [
+                { Name: 'FileSystemId', Value: fileSystemId },
+                { Name: 'Publisher', Value: 'AutoExport' },
+              ],
+            },
+            Period: METRIC_PERIOD_SECONDS,
+            Stat: 'Maximum',
+          },
+        },
+      ],
+    }),
+  );
+  return MetricDataResults[0]?.Values?.[0] ?? null;
+}
+
+/** Looks in S3 for files that the head node shows; null without a head node that can be asked. */
+async function compareSample(
+  deps: LustreDeps,
+  { epoch, access }: ExportRequest,
+  exported: readonly DataRepository[],
+  { signal }: Heartbeat,
+): Promise<ExportEvidence['sample']> {
+  if (!access) return null;
+  const folders = exported.map(({ fileSystemPath }) => STORAGE_MOUNT_PATH + fileSystemPath);
+  let files: readonly SampledFile[];
+  try {
+    files = await deps.files.sampleFiles({ epoch, access }, { folders, most: SAMPLE_FILES }, { signal });
+  } catch (error) {
+    // The sample is beside FSx's own report: a head node that is gone must not keep its data from being exported.
+    if (error instanceof KnownFailure) return null;
+    throw error;
+  }
+  const differing: { path: string; error: string }[] = [];
+  for (const file of files) {
+    const error = await differenceInS3(deps, file, exported);
+    if (error !== undefined) differing.push({ path: file.path, error });
+    if (differing.length > MAX_LISTED_FILES) break;
+  }
+  return { listed: files.length, compared: files.length, differing };
+}
+
+async function differenceInS3(
+  { s3 }: LustreDeps,
+  { path, sizeBytes }: SampledFile,
+  exported: readonly DataRepository[],
+): Promise<string | undefined> {
+  const inside = path.slice(STORAGE_MOUNT_PATH.length);
+  const repository = exported.find(({ fileSystemPath }) => inside.startsWith(`${fileSystemPath}/`));
+  if (!repository) return 'lies in no exported path';
+  const { bucket, key } = s3Location(
+    repository.dataRepositoryPath + inside.slice(repository.fileSystemPath.length + 1),
+  );
+  try {
+    const { ContentLength } = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
+    return ContentLength === sizeBytes
+      ? undefined
+      : `has ${sizeBytes} bytes, its object ${ContentLength ?? 'no size'}`;
+  } catch (error) {
+    if (isNotFound(error)) return 'has no object';
+    throw error;
+  }
+}
+
+function s3Location(uri: string): { readonly bucket: string; readonly key: string } {
+  const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.*)$/s.exec(uri) ?? [];
+  return { bucket, key };
+}

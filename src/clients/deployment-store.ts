@@ -1,0 +1,43 @@
+import type { Deployment } from '../domain/deployment.ts';
+import type { ExportVerdict } from '../domain/export-proof.ts';
+import type { Discard } from '../domain/lustre-export.ts';
+import { type ControlBucket, writeObject } from './control-bucket.ts';
+
+/** What is kept of a deployment for good, beside the logs: how its data was exported, and who gave any up. */
+export interface DeploymentStore {
+  /** Keeps what an export found; the last that proves something is `export-proof.json`. */
+  putExport(deployment: Deployment, found: ExportVerdict & { readonly requestId: string }): Promise<void>;
+  /** Keeps who let unexported data go, and why: before it goes. */
+  putDiscard(deployment: Deployment, discard: Discard): Promise<void>;
+}
+
+/** Key prefix of what is kept of a deployment. */
+export function deploymentFolder({
+  virtualLabId,
+  projectId,
+  epoch,
+}: Omit<Deployment, 'clusterName'>): string {
+  return `deployments/${virtualLabId}/${projectId}/${epoch}/`;
+}
+
+/** The store in the control bucket. */
+export function createS3DeploymentStore(control: ControlBucket): DeploymentStore {
+  return {
+    async putExport(deployment, { requestId, ...verdict }) {
+      const folder = deploymentFolder(deployment);
+      await writeObject(control, `${folder}exports/${requestId}.json`, JSON.stringify(verdict));
+      if (verdict.status === 'proven')
+        await writeObject(control, `${folder}export-proof.json`, JSON.stringify(verdict.proof));
+    },
+
+    async putDiscard(deployment, discard) {
+      const { clusterName, epoch } = deployment;
+      const record = { version: 1, clusterName, epoch, ...discard };
+      await writeObject(
+        control,
+        `${deploymentFolder(deployment)}discards/${discard.at}.json`,
+        JSON.stringify(record),
+      );
+    },
+  };
+}

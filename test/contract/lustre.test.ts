@@ -1,0 +1,333 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { CreateSubnetCommand, CreateVpcCommand } from '@aws-sdk/client-ec2';
+import { DescribeDataRepositoryAssociationsCommand } from '@aws-sdk/client-fsx';
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createLustreActivities } from '../../src/activities/lustre.ts';
+import type { SampledFile } from '../../src/clients/slurm-gateway.ts';
+import type { Deployment } from '../../src/domain/deployment.ts';
+import type { ExportVerdict } from '../../src/domain/export-proof.ts';
+import type { Discard } from '../../src/domain/lustre-export.ts';
+import { lustreSpecSchema, STORAGE_MOUNT_PATH } from '../../src/domain/lustre.ts';
+import type { Exchange } from '../../src/dev/fsx/service.ts';
+import { runActivity } from '../support/activity.ts';
+import { shapeProblems } from '../support/aws-shapes.ts';
+import { useEmulatedAws } from '../support/aws.ts';
+
+const aws = useEmulatedAws();
+const buckets = { scratch: 'scratch', projectPublic: 'project-public', projectPrivate: 'project-private' };
+const access = { address: '127.0.0.1', port: 22, user: 'sim', hostKey: 'k', privateKeySecretArn: 'arn:k' };
+const stored: { readonly what: string; readonly value: unknown }[] = [];
+let sample: SampledFile[] = [];
+let lease: { readonly subnetId: string; readonly availabilityZone: string };
+let lustre: ReturnType<typeof createLustreActivities>;
+
+beforeAll(async () => {
+  const { clients } = aws();
+  const { Vpc } = await clients.ec2.send(new CreateVpcCommand({ CidrBlock: '10.1.0.0/16' }));
+  const { Subnet } = await clients.ec2.send(
+    new CreateSubnetCommand({ VpcId: Vpc?.VpcId ?? '', CidrBlock: '10.1.0.0/24' }),
+  );
+  lease = { subnetId: Subnet?.SubnetId ?? '', availabilityZone: 'us-east-1a' };
+  for (const Bucket of Object.values(buckets)) await clients.s3.send(new CreateBucketCommand({ Bucket }));
+  lustre = createLustreActivities({
+    ...clients,
+    files: { sampleFiles: async () => sample },
+    deploymentStore: {
+      putExport: async (_, value: ExportVerdict) => void stored.push({ what: value.status, value }),
+      putDiscard: async (_, value: Discard) => void stored.push({ what: 'discard', value }),
+    },
+    lustre: { buckets, securityGroupIds: [] },
+    lustrePollSeconds: 0.05,
+    exportStallSeconds: 2,
+  });
+});
+
+beforeEach(() => {
+  stored.length = 0;
+  sample = [];
+  aws().emulators.fsx.faults.clear();
+});
+
+let count = 0;
+function freshDeployment(): Deployment {
+  count += 1;
+  return { virtualLabId: 'lab', projectId: `proj${count}`, clusterName: 'pcluster', epoch: `lustre${count}` };
+}
+
+interface Made extends Deployment {
+  readonly fileSystemId: string;
+}
+
+async function make(deployment: Deployment = freshDeployment()): Promise<Made> {
+  const request = { ...deployment, lease, lustre: lustreSpecSchema.parse({}) };
+  return { ...deployment, ...(await runActivity(lustre.ensureLustre, request)) };
+}
+
+const pathOf = ({ fileSystemId }: Made, path: string) =>
+  join(aws().emulators.fsx.directoryOf(fileSystemId), path);
+
+async function write(made: Made, path: string, content: string): Promise<void> {
+  await mkdir(join(pathOf(made, path), '..'), { recursive: true });
+  await writeFile(pathOf(made, path), content);
+}
+
+let requests = 0;
+async function exported(made: Made, withSample = false): Promise<ExportVerdict> {
+  requests += 1;
+  const request = { ...made, requestId: `request-${requests}`, ...(withSample && { access }) };
+  return runActivity(lustre.exportLustre, request);
+}
+
+const keysIn = async (bucket: string, { projectId }: Deployment) => {
+  const command = new ListObjectsV2Command({ Bucket: bucket, Prefix: `lab/${projectId}/` });
+  const { Contents = [] } = await aws().clients.s3.send(command);
+  return Contents.map(({ Key = '' }) => Key.replace(`lab/${projectId}/`, ''));
+};
+
+const discard = { kind: 'discard', by: 'Ada', reason: 'a test', at: '2026-11-26T00:00:00Z' } as const;
+
+const exchanges: Exchange[] = [];
+beforeAll(() => {
+  aws().emulators.fsx.onExchange = (exchange) => exchanges.push(exchange);
+});
+
+describe('a Lustre file system', () => {
+  test('is made once, with the three links of its tenant, however often it is asked for', async () => {
+    const made = await make();
+    expect(await make(made)).toEqual(made);
+    const { Associations } = await aws().clients.fsx.send(
+      new DescribeDataRepositoryAssociationsCommand({
+        Filters: [{ Name: 'file-system-id', Values: [made.fileSystemId] }],
+      }),
+    );
+    expect(
+      Associations?.map(({ FileSystemPath, DataRepositoryPath, S3, Lifecycle }) => [
+        FileSystemPath,
+        DataRepositoryPath,
+        (S3?.AutoExportPolicy?.Events ?? []).length,
+        Lifecycle,
+      ]),
+    ).toEqual([
+      ['/scratch', `s3://scratch/lab/${made.projectId}/`, 3, 'AVAILABLE'],
+      ['/project/public', 's3://project-public/', 0, 'AVAILABLE'],
+      ['/project/private', `s3://project-private/lab/${made.projectId}/`, 3, 'AVAILABLE'],
+    ]);
+    await runActivity(lustre.deleteLustre, { ...made, consent: { kind: 'never-mounted' } });
+  });
+
+  test('shows what is in the buckets: of all in public, of its own tenant elsewhere', async () => {
+    const deployment = freshDeployment();
+    const { s3 } = aws().clients;
+    const put = async (Bucket: string, Key: string) =>
+      s3.send(new PutObjectCommand({ Bucket, Key, Body: Key }));
+    await put('project-public', 'atlas/regions.txt');
+    await put('project-private', `lab/${deployment.projectId}/own.txt`);
+    await put('project-private', `lab/${deployment.projectId}0/of-another-tenant.txt`);
+    const made = await make(deployment);
+    expect(await readFile(pathOf(made, 'project/public/atlas/regions.txt'), 'utf8')).toBe(
+      'atlas/regions.txt',
+    );
+    expect(existsSync(pathOf(made, 'project/private/own.txt'))).toBe(true);
+    expect(existsSync(pathOf(made, 'project/private/of-another-tenant.txt'))).toBe(false);
+    await runActivity(lustre.deleteLustre, { ...made, consent: { kind: 'never-mounted' } });
+  });
+
+  test('that FSx cannot make fails with its reason, and goes', async () => {
+    const deployment = freshDeployment();
+    aws().emulators.fsx.faults.failNextFileSystem = 'no capacity in the zone';
+    await expect(make(deployment)).rejects.toMatchObject({
+      type: 'LustreCreateFailed',
+      message: expect.stringContaining('no capacity in the zone') as unknown,
+    });
+    await runActivity(lustre.deleteLustre, { ...deployment, consent: { kind: 'never-mounted' } });
+    const made = await make(deployment);
+    await runActivity(lustre.deleteLustre, { ...made, consent: { kind: 'never-mounted' } });
+  });
+});
+
+describe('an export', () => {
+  test('writes what automatic export has not written, and proves it', async () => {
+    const made = await make();
+    aws().emulators.fsx.faults.automaticExportStandsStill = true;
+    await write(made, 'scratch/results/one.dat', 'one');
+    await write(made, 'project/private/two.dat', 'two');
+    // Long enough that CloudWatch has heard of it.
+    await setTimeout(1000);
+    const verdict = await exported(made);
+    expect(verdict).toMatchObject({
+      status: 'proven',
+      proof: {
+        fileSystemId: made.fileSystemId,
+        files: { failed: 0 },
+        exportedPaths: ['/scratch', '/project/private'],
+      },
+    });
+    expect(await keysIn('scratch', made)).toEqual(['results/', 'results/one.dat']);
+    expect(await keysIn('project-private', made)).toEqual(['two.dat']);
+    expect(stored).toMatchObject([{ what: 'proven' }]);
+    const taskId = verdict.status === 'proven' ? verdict.proof.taskId : '';
+    await runActivity(lustre.deleteLustre, { ...made, consent: { kind: 'exported', taskId } });
+    const { Body } = await aws().clients.s3.send(
+      new GetObjectCommand({ Bucket: 'scratch', Key: `lab/${made.projectId}/results/one.dat` }),
+    );
+    expect(await Body?.transformToString()).toBe('one');
+  });
+
+  test('names files that cannot be exported, and once they are renamed proves the rest', async () => {
+    const made = await make();
+    const long = `scratch/${'d'.repeat(200)}/${'e'.repeat(200)}/${'f'.repeat(200)}/${'g'.repeat(200)}/${'h'.repeat(240)}`;
+    await write(made, long, 'x');
+    const verdict = await exported(made);
+    expect(verdict).toMatchObject({
+      status: 'unproven',
+      problems: [
+        { kind: 'files-not-exported', files: [{ path: long, error: 'PathSizeTooLong' }], fileCount: 1 },
+      ],
+    });
+    await rm(pathOf(made, long));
+    await write(made, 'scratch/short', 'x');
+    expect(await exported(made)).toMatchObject({ status: 'proven' });
+    await runActivity(lustre.deleteLustre, { ...made, consent: discard });
+  });
+
+  test.each([
+    [
+      'a task that fails',
+      'task-failed',
+      () => void (aws().emulators.fsx.faults.failNextTask = 'internal error'),
+    ],
+    ['a task that hangs', 'task-hangs', () => void (aws().emulators.fsx.faults.tasksHang = true)],
+    [
+      'files that S3 denies',
+      'files-not-exported',
+      () => void (aws().emulators.fsx.faults.deniedPaths = /denied/),
+    ],
+  ])('proves nothing after %s', async (_what, kind, plant) => {
+    const made = await make();
+    await write(made, 'scratch/denied', 'x');
+    aws().emulators.fsx.faults.automaticExportStandsStill = true;
+    plant();
+    expect(await exported(made)).toMatchObject({ status: 'unproven', problems: [{ kind }] });
+    aws().emulators.fsx.faults.clear();
+    await expect.poll(async () => (await exported(made)).status).toBe('proven');
+    await runActivity(lustre.deleteLustre, { ...made, consent: discard });
+  });
+
+  test('proves nothing over a link that does not work', async () => {
+    const made = await make();
+    aws().emulators.fsx.misconfigure(made.fileSystemId, '/scratch', 'The bucket policy denies access.');
+    await write(made, 'scratch/left-behind', 'x');
+    expect(await exported(made)).toMatchObject({
+      status: 'unproven',
+      problems: [
+        { kind: 'link-misconfigured', message: expect.stringContaining('denies access') as unknown },
+      ],
+    });
+    aws().emulators.fsx.mendLinks();
+    expect(await exported(made)).toMatchObject({ status: 'proven', proof: { files: { total: 1 } } });
+    await runActivity(lustre.deleteLustre, { ...made, consent: discard });
+  });
+
+  test('proves nothing when S3 lacks what the head node has', async () => {
+    const made = await make();
+    await write(made, 'scratch/there', 'four');
+    sample = [
+      { path: `${STORAGE_MOUNT_PATH}/scratch/there`, sizeBytes: 4 },
+      { path: `${STORAGE_MOUNT_PATH}/scratch/missing`, sizeBytes: 1 },
+    ];
+    expect(await exported(made, true)).toMatchObject({
+      status: 'unproven',
+      problems: [
+        { kind: 'sample-differs', files: [{ path: '/data/scratch/missing', error: 'has no object' }] },
+      ],
+    });
+    sample.pop();
+    expect(await exported(made, true)).toMatchObject({ proof: { sample: { listed: 1, compared: 1 } } });
+    await runActivity(lustre.deleteLustre, { ...made, consent: discard });
+  });
+
+  test('is the same one when it is asked for twice', async () => {
+    const made = await make();
+    await write(made, 'scratch/once', 'x');
+    const request = { ...made, requestId: 'the-same' };
+    const [first, second] = [
+      await runActivity(lustre.exportLustre, request),
+      await runActivity(lustre.exportLustre, request),
+    ];
+    expect(second).toMatchObject({ proof: { taskId: first.status === 'proven' ? first.proof.taskId : '-' } });
+    await runActivity(lustre.deleteLustre, { ...made, consent: discard });
+  });
+
+  test('is followed by automatic export again where the cluster is called back', async () => {
+    const made = await make();
+    await exported(made);
+    await write(made, 'scratch/later', 'x');
+    await runActivity(lustre.setAutomaticExport, { ...made, isOn: true });
+    await expect.poll(async () => keysIn('scratch', made), { timeout: 5000 }).toContain('later');
+    await runActivity(lustre.deleteLustre, { ...made, consent: discard });
+  });
+});
+
+describe('deleting a file system', () => {
+  test('is refused without a task of FSx that exported everything', async () => {
+    const made = await make();
+    await write(made, 'scratch/precious', 'x');
+    aws().emulators.fsx.faults.failNextTask = 'internal error';
+    const failed = await exported(made);
+    expect(failed.status).toBe('unproven');
+    for (const taskId of ['task-of-nobody', 'task-0123456789abcdef0']) {
+      const request = { ...made, consent: { kind: 'exported', taskId } as const };
+      await expect(runActivity(lustre.deleteLustre, request)).rejects.toMatchObject({
+        type: 'LustreNotExported',
+      });
+    }
+    expect(existsSync(pathOf(made, 'scratch/precious'))).toBe(true);
+    await runActivity(lustre.deleteLustre, { ...made, consent: discard });
+    expect(stored.at(-1)).toEqual({ what: 'discard', value: discard });
+  });
+
+  test('leaves those of other epochs alone, and does not miss one that is gone', async () => {
+    const [mine, other] = [await make(), await make()];
+    await runActivity(lustre.deleteLustre, { ...mine, consent: discard });
+    await runActivity(lustre.deleteLustre, { ...mine, consent: discard });
+    expect(existsSync(pathOf(other, 'scratch'))).toBe(true);
+    await runActivity(lustre.deleteLustre, { ...other, consent: discard });
+  });
+});
+
+describe('everything that was asked and answered above', () => {
+  test('has the shapes of AWS’s own model of FSx', async () => {
+    expect(new Set(exchanges.map(({ operation }) => operation))).toEqual(
+      new Set([
+        'CreateFileSystem',
+        'DescribeFileSystems',
+        'DeleteFileSystem',
+        'CreateDataRepositoryAssociation',
+        'UpdateDataRepositoryAssociation',
+        'DescribeDataRepositoryAssociations',
+        'CreateDataRepositoryTask',
+        'DescribeDataRepositoryTasks',
+      ]),
+    );
+    expect(await shapeProblems('fsx', exchanges)).toEqual([]);
+  });
+
+  test('would be found to differ', async () => {
+    const output = { FileSystem: { FileSystemId: 'fs-0123456789abcdef0', Lifecycle: 'MADE', Size: 1 } };
+    const input = { FileSystemType: 'LUSTRE', SubnetIds: ['subnet-0123456789abcdef0'], StorageCapacity: '1' };
+    expect(await shapeProblems('fsx', [{ operation: 'CreateFileSystem', input, output }])).toEqual([
+      "CreateFileSystem input.StorageCapacity: '1' is no integer",
+      expect.stringContaining("output.FileSystem.Lifecycle: 'MADE' is none of"),
+      'CreateFileSystem output.FileSystem.Size: FileSystem has no such member',
+    ]);
+  });
+});

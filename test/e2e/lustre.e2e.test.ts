@@ -1,0 +1,220 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { GetObjectCommand, paginateListObjectsV2, PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Tenant } from '../../src/domain/ids.ts';
+import { Platform } from '../support/platform.ts';
+import { atScale } from '../support/scale.ts';
+
+/*
+ * Clusters with Lustre are deleted at every stage, with files in it that nothing has exported yet: automatic export stands
+ * still in all of these tests. What was in the file system must be in S3 afterwards, byte for byte.
+ */
+/** The first and the last stage in `npm test`; the others take minutes more. */
+const everyStage = atScale(false, true);
+
+let platform: Platform;
+let count = 0;
+const buckets = () => ({
+  scratch: platform.product.env['SCRATCH_BUCKET'] ?? '',
+  projectPublic: platform.product.env['PROJECT_PUBLIC_BUCKET'] ?? '',
+  projectPrivate: platform.product.env['PROJECT_PRIVATE_BUCKET'] ?? '',
+});
+
+beforeAll(async () => {
+  platform = await Platform.start();
+});
+afterAll(async () => platform?.close());
+beforeEach(() => {
+  platform.stack.fsx.faults.clear();
+  platform.stack.fsx.faults.automaticExportStandsStill = true;
+});
+
+const freshTenant = (): Tenant => ({ virtualLabId: 'lustre', projectId: `project${++count}` });
+
+const sha256 = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
+
+/** Checksums of the files below a folder of the file system, by path. */
+async function checksums(fileSystemId: string, path: string): Promise<Map<string, string>> {
+  const folder = join(platform.stack.fsx.directoryOf(fileSystemId), path);
+  const found = new Map<string, string>();
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = join(entry.parentPath, entry.name);
+    found.set(relative(folder, file), sha256(await readFile(file)));
+  }
+  return found;
+}
+
+/** Checksums of a tenant's objects, by their key below its prefix. */
+async function objectChecksums(
+  bucket: string,
+  { virtualLabId, projectId }: Tenant,
+): Promise<Map<string, string>> {
+  const { s3 } = platform.stack.aws;
+  const Prefix = `${virtualLabId}/${projectId}/`;
+  const found = new Map<string, string>();
+  for await (const { Contents = [] } of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix })) {
+    for (const { Key = '' } of Contents) {
+      const name = Key.slice(Prefix.length);
+      if (name.endsWith('/') || name.startsWith('export-reports/')) continue;
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }));
+      found.set(name, sha256((await Body?.transformToByteArray()) ?? new Uint8Array()));
+    }
+  }
+  return found;
+}
+
+/** A cluster with Lustre whose jobs have written some files. */
+async function clusterWithFiles(tenant: Tenant, idleTimeoutSeconds = 3600): Promise<string> {
+  await platform.ensure(tenant, { tier: 'debug', idleTimeoutSeconds, lustre: {} });
+  const { lustre } = await platform.until(tenant, ['ready']);
+  const writes = [
+    'mkdir -p /data/scratch/out/deep && cd /data/scratch/out',
+    'for i in $(seq 20); do head -c $((i * 1000)) /dev/urandom >"deep/$i.dat"; done',
+    'printf "%s" "with a space, ümlaut and =" >"a name, =1.txt"',
+    'echo result >/data/project/private/result.txt',
+    'head -c 3000000 /dev/urandom >large.bin',
+  ].join('\n');
+  const id = await platform.submit(tenant, `files-${tenant.projectId}`, {
+    jobs: [{ key: 'writes', script: `#!/bin/bash\nset -e\n${writes}\n` }],
+  });
+  const { jobsByState } = await platform.untilCampaign(tenant, id);
+  expect(jobsByState).toEqual({ succeeded: 1 });
+  return lustre?.fileSystemId ?? '';
+}
+
+async function expectAllInS3(tenant: Tenant, before: Awaited<ReturnType<typeof snapshotOf>>): Promise<void> {
+  expect(before.scratch.size).toBeGreaterThan(20);
+  expect(await objectChecksums(buckets().scratch, tenant)).toEqual(before.scratch);
+  expect(await objectChecksums(buckets().projectPrivate, tenant)).toEqual(before.projectPrivate);
+  expect(await platform.leftovers()).toEqual([]);
+}
+
+async function snapshotOf(fileSystemId: string) {
+  return {
+    scratch: await checksums(fileSystemId, 'scratch'),
+    projectPrivate: await checksums(fileSystemId, 'project/private'),
+  };
+}
+
+const teardown = async (tenant: Tenant) => platform.request('DELETE', platform.path(tenant));
+
+const retry = async (tenant: Tenant) => {
+  const body = { choice: 'retry', by: 'operator@example.org', reason: 'mended' };
+  const answer = await platform.request('POST', `${platform.path(tenant)}/resolution`, { body });
+  expect(answer.status).toBe(200);
+};
+
+describe('a cluster with Lustre', () => {
+  it('shows jobs what is in S3, and is gone with everything in S3 when it was idle', async () => {
+    const tenant = freshTenant();
+    const { s3 } = platform.stack.aws;
+    const put = async (Bucket: string, Key: string, Body: string) =>
+      s3.send(new PutObjectCommand({ Bucket, Key, Body }));
+    await put(buckets().projectPublic, 'atlas.txt', 'of all');
+    await put(buckets().projectPrivate, `lustre/${tenant.projectId}/input.txt`, 'own');
+    const fileSystemId = await clusterWithFiles(tenant, 15);
+    const id = await platform.submit(tenant, 'reads', {
+      jobs: [
+        {
+          key: 'reads',
+          script:
+            '#!/bin/bash\ncat /data/project/public/atlas.txt /data/project/private/input.txt\ntouch /data/project/public/mine && exit 9\ntouch /data/other && exit 9\ntrue\n',
+        },
+      ],
+    });
+    expect((await platform.untilCampaign(tenant, id)).jobsByState).toEqual({ succeeded: 1 });
+    const before = await snapshotOf(fileSystemId);
+    const gone = await platform.until(tenant, ['deleted']);
+    expect(gone.failure).toBeUndefined();
+    await expectAllInS3(tenant, before);
+  });
+
+  it.runIf(everyStage)('loses nothing when it is deleted while a job writes', async () => {
+    const tenant = freshTenant();
+    const fileSystemId = await clusterWithFiles(tenant);
+    await platform.submit(tenant, 'busy', {
+      jobs: [
+        {
+          key: 'writes-on',
+          script:
+            '#!/bin/bash\nfor i in $(seq 100000); do echo "$i" >>/data/scratch/growing.txt; sleep 0.05; done\n',
+        },
+      ],
+    });
+    await expect
+      .poll(async () => (await checksums(fileSystemId, 'scratch')).has('growing.txt'), { timeout: 30_000 })
+      .toBe(true);
+    await teardown(tenant);
+    await platform.until(tenant, ['deleting']);
+    const before = await snapshotOf(fileSystemId);
+    await platform.until(tenant, ['deleted']);
+    await expectAllInS3(tenant, before);
+  });
+
+  it.runIf(everyStage)(
+    'loses nothing when its stack cannot be deleted at first, and somebody writes meanwhile',
+    async () => {
+      const tenant = freshTenant();
+      const fileSystemId = await clusterWithFiles(tenant);
+      platform.stack.faults.failNext('Delete', 'the interface is in use');
+      await teardown(tenant);
+      await platform.until(tenant, ['blocked']);
+      const late = join(platform.stack.fsx.directoryOf(fileSystemId), 'scratch/out/late.txt');
+      await writeFile(late, 'written after the first export');
+      const before = await snapshotOf(fileSystemId);
+      await retry(tenant);
+      await platform.until(tenant, ['deleted']);
+      await expectAllInS3(tenant, before);
+    },
+  );
+
+  it.runIf(everyStage)('loses nothing when the worker dies while everything is exported', async () => {
+    const tenant = freshTenant();
+    const fileSystemId = await clusterWithFiles(tenant);
+    const before = await snapshotOf(fileSystemId);
+    platform.stack.fsx.faults.tasksHang = true;
+    await teardown(tenant);
+    await platform.until(tenant, ['exporting']);
+    platform.kill('worker');
+    platform.stack.fsx.faults.tasksHang = false;
+    await platform.restart('worker');
+    await platform.until(tenant, ['deleted']);
+    await expectAllInS3(tenant, before);
+  });
+
+  it('stays, blocked, with a name that S3 cannot have, until that is mended on the cluster', async () => {
+    const tenant = freshTenant();
+    const fileSystemId = await clusterWithFiles(tenant);
+    const part = 'x'.repeat(200);
+    const folder = [part, part, part, part, part].join('/');
+    const id = await platform.submit(tenant, 'too-long', {
+      jobs: [
+        {
+          key: 'names',
+          script: `#!/bin/bash\nmkdir -p /data/scratch/${folder} && cd /data/scratch/${part}\necho kept >"$(find . -type d | tail -1)/${part}"\n`,
+        },
+      ],
+    });
+    await platform.untilCampaign(tenant, id);
+    await teardown(tenant);
+    const blocked = await platform.until(tenant, ['blocked']);
+    expect(blocked).toMatchObject({
+      failure: { type: 'LustreNotExported', message: expect.stringContaining('PathSizeTooLong') as unknown },
+      choices: ['retry', 'abandon', 'discard'],
+    });
+    // The stack is still there, so that somebody can log in and rename it.
+    const mended = await platform.onHeadNode(tenant, [
+      'bash',
+      '-c',
+      `mv /data/scratch/${part}/${part}/${part} /data/scratch/short && find /data/scratch/short -type f | wc -l`,
+    ]);
+    expect(mended.trim()).toBe('1');
+    const before = await snapshotOf(fileSystemId);
+    await retry(tenant);
+    await platform.until(tenant, ['deleted']);
+    await expectAllInS3(tenant, before);
+  });
+});
