@@ -9,6 +9,7 @@ import { JOB_USER } from '../domain/pcluster-config.ts';
 import { createCampaignEndActivities, isRunningIn } from './campaign-end.ts';
 import { createCampaignPlanActivities } from './campaign-plan.ts';
 import { translateFailures } from './failure.ts';
+import { createHomeActivities, type HomeDeps } from './home.ts';
 import { createJobListingActivities } from './job-listing.ts';
 import { createKeyActivities } from './keys.ts';
 import type { KeyDeps } from './keys.ts';
@@ -35,6 +36,7 @@ export interface ActivityDeps
     Pick<StackDeps, 'controlBucket' | 'providerArn' | 'settings' | 'stackPollSeconds'>,
     Pick<LogDeps, 'logRetentionDays' | 'logLimits' | 'logFollowSeconds'>,
     Pick<KeyDeps, 'halfMadeGraceSeconds' | 'keyReaders'>,
+    Pick<HomeDeps, 'efsFileSystemId'>,
     Pick<LustreDeps, 'deploymentStore' | 'lustre' | 'lustrePollSeconds' | 'exportStallSeconds'>,
     Pick<ReadinessDeps, 'sshPort'> {
   readonly aws: AwsClients;
@@ -56,7 +58,7 @@ export interface ActivityDeps
 
 /** All activities, as a worker registers them: known failures leave them as `ApplicationFailure`s. */
 export function createActivities(deps: ActivityDeps): Activities {
-  const { ec2, secretsManager, cloudFormation, cloudWatch, fsx, logs, s3 } = deps.aws;
+  const { ec2, secretsManager, cloudFormation, cloudWatch, efs, fsx, logs, s3 } = deps.aws;
   const { gateway, ssh, campaignStore, usageStore, readKeycloakJwks } = deps;
   return translateFailures<Activities>({
     ...createNetworkActivities({ ec2, cloudFormation, subnetPool: deps.subnetPool }),
@@ -66,6 +68,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createTrustedKeysActivities({ control: ssh, readKeycloakJwks }),
     ...createLogActivities({ ...deps, gateway: ssh, logs }),
     ...createStackActivities({ ...deps, cloudFormation, s3, secretsManager }),
+    ...createHomeActivities({ ...deps, efs }),
     ...createLustreActivities({ ...deps, fsx, cloudWatch, s3, files: ssh }),
     ...createReadinessActivities({ gateway, files: ssh, sshPort: deps.sshPort, jobUser: JOB_USER }),
     ...createSlurmActivities({ gateway, control: ssh, campaignStore }),

@@ -8,6 +8,7 @@ import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { CampaignOutcome, JobView, LogLocation } from '../domain/campaign-view.ts';
 import type { ExportVerdict } from '../domain/export-proof.ts';
+import type { EfsHome } from '../domain/home.ts';
 import type { JobListingReference } from '../domain/job-listing.ts';
 import type {
   CreatedStack,
@@ -35,6 +36,8 @@ export interface StackRequest extends Deployment {
   readonly jobUserPublicKey: string;
   /** Keys whose tokens Slurm's REST API is to accept, where the spec asks for it. */
   readonly trusted?: readonly SlurmJwk[];
+  /** Mounted at `/home`, where homes are on EFS. */
+  readonly home?: EfsHome;
   /** The file system that the nodes are to mount, where the spec asks for one. */
   readonly lustre?: LustreFileSystem;
 }
@@ -234,6 +237,12 @@ export interface Activities {
   createStack(request: StackRequest): Promise<CreatedStack>;
   /** Deletes the epoch's outer stack and waits until stack and cluster are gone; an absent or foreign one is left alone. Heartbeats. StackDeleteFailed. */
   deleteStack(deployment: Deployment): Promise<void>;
+
+  // home.ts
+  /** Makes the deployment's access point to its tenant's homes; undefined where homes are not on EFS. Heartbeats. HomeNotAvailable. */
+  ensureHome(deployment: Deployment): Promise<EfsHome | undefined>;
+  /** Deletes the epoch's access points; what lies behind them stays. Absent ones are fine. */
+  deleteHome(request: Deployment & { readonly home?: EfsHome }): Promise<void>;
 
   // lustre.ts
   /** Makes the deployment's file system and its links with S3, or goes on where an attempt stopped. Heartbeats. LustreCreateFailed, LustreLinkFailed. */

@@ -92,7 +92,7 @@ async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): P
     uploadScript(deps.s3, deps.controlBucket, 'create-job-user'),
     uploadScript(deps.s3, deps.controlBucket, 'job-environment'),
   ]);
-  const { spec, lease, adminKeyName, jobUserPublicKey, trusted, lustre, ...deployment } = request;
+  const { spec, lease, adminKeyName, jobUserPublicKey, trusted, home, lustre, ...deployment } = request;
   const slurmApi = await slurmApiOf(deps, spec, trusted);
   const { slurmDatabase } = deps.settings;
   const account =
@@ -110,6 +110,7 @@ async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): P
     adminKeyName,
     jobUserPublicKey,
     ...(slurmApi && { slurmApi }),
+    ...(home && { home }),
     ...(lustre && {
       lustre: { ...lustre, scriptUri: await uploadScript(deps.s3, deps.controlBucket, 'storage-folders') },
     }),

@@ -76,6 +76,11 @@ export function isPolicyRefused(error: unknown): error is Error {
   return name === 'MalformedPolicyDocumentException' || name === 'PublicPolicyException';
 }
 
+/** Whether EFS says that there is no such access point. */
+export function isAccessPointNotFound(error: unknown): boolean {
+  return nameOf(error) === 'AccessPointNotFound';
+}
+
 /** Whether FSx says that there is no such file system. */
 export function isFileSystemNotFound(error: unknown): boolean {
   return nameOf(error) === 'FileSystemNotFound';

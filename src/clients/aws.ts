@@ -2,6 +2,7 @@ import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { EC2Client } from '@aws-sdk/client-ec2';
+import { EFSClient } from '@aws-sdk/client-efs';
 import { FSxClient } from '@aws-sdk/client-fsx';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -19,6 +20,7 @@ export interface AwsClients {
   readonly secretsManager: SecretsManagerClient;
   readonly cloudFormation: CloudFormationClient;
   readonly cloudWatch: CloudWatchClient;
+  readonly efs: EFSClient;
   readonly fsx: FSxClient;
   readonly logs: CloudWatchLogsClient;
   readonly s3: S3Client;
@@ -51,6 +53,7 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
   const secretsManager = new SecretsManagerClient(common);
   const cloudFormation = new CloudFormationClient(common);
   const cloudWatch = new CloudWatchClient(common);
+  const efs = new EFSClient(common);
   const fsx = new FSxClient(common);
   const logs = new CloudWatchLogsClient(common);
   const s3 = new S3Client({ ...common, forcePathStyle });
@@ -58,6 +61,7 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
   nameDeniedCalls(secretsManager.middlewareStack, 'secretsmanager');
   nameDeniedCalls(cloudFormation.middlewareStack, 'cloudformation');
   nameDeniedCalls(cloudWatch.middlewareStack, 'cloudwatch');
+  nameDeniedCalls(efs.middlewareStack, 'elasticfilesystem');
   nameDeniedCalls(fsx.middlewareStack, 'fsx');
   nameDeniedCalls(logs.middlewareStack, 'logs');
   nameDeniedCalls(s3.middlewareStack, 's3');
@@ -66,11 +70,13 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
     secretsManager,
     cloudFormation,
     cloudWatch,
+    efs,
     fsx,
     logs,
     s3,
     destroy() {
-      for (const client of [ec2, secretsManager, cloudFormation, cloudWatch, fsx, logs, s3]) client.destroy();
+      for (const client of [ec2, secretsManager, cloudFormation, cloudWatch, efs, fsx, logs, s3])
+        client.destroy();
     },
   };
 }

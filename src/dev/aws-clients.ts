@@ -1,6 +1,7 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { EC2Client } from '@aws-sdk/client-ec2';
+import { EFSClient } from '@aws-sdk/client-efs';
 import { FSxClient } from '@aws-sdk/client-fsx';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -10,6 +11,7 @@ import type { AwsEnvironment } from './aws-emulators.ts';
 export interface DevAwsClients {
   readonly cloudFormation: CloudFormationClient;
   readonly ec2: EC2Client;
+  readonly efs: EFSClient;
   readonly fsx: FSxClient;
   readonly logs: CloudWatchLogsClient;
   readonly s3: S3Client;
@@ -25,6 +27,7 @@ export function createDevAwsClients(env: AwsEnvironment): DevAwsClients {
   return {
     cloudFormation: new CloudFormationClient({ ...common, endpoint: env.AWS_ENDPOINT_URL_CLOUDFORMATION }),
     ec2: new EC2Client({ ...common, endpoint: env.AWS_ENDPOINT_URL }),
+    efs: new EFSClient({ ...common, endpoint: env.AWS_ENDPOINT_URL }),
     fsx: new FSxClient({ ...common, endpoint: env.AWS_ENDPOINT_URL_FSX }),
     logs: new CloudWatchLogsClient({ ...common, endpoint: env.AWS_ENDPOINT_URL }),
     s3: new S3Client({ ...common, endpoint: env.AWS_ENDPOINT_URL }),

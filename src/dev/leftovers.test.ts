@@ -6,6 +6,7 @@ const foundation: AccountSurvey = {
   keyPairs: [],
   secrets: [],
   fileSystems: [],
+  accessPoints: [],
   leases: [],
 };
 
@@ -20,11 +21,12 @@ describe('findLeftovers', () => {
       'keyPairs',
       'secrets',
       'fileSystems',
+      'accessPoints',
       'leases',
     ]);
   });
 
-  it.each(['stacks', 'keyPairs', 'secrets', 'fileSystems', 'leases'] as const)(
+  it.each(['stacks', 'keyPairs', 'secrets', 'fileSystems', 'accessPoints', 'leases'] as const)(
     'names what was left of the %s',
     (kind) => {
       const now = { ...foundation, [kind]: [...foundation[kind], 'forgotten'] };

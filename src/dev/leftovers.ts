@@ -1,6 +1,7 @@
 import { paginateDescribeStacks } from '@aws-sdk/client-cloudformation';
 import { paginateDescribeLogGroups } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeKeyPairsCommand } from '@aws-sdk/client-ec2';
+import { paginateDescribeAccessPoints } from '@aws-sdk/client-efs';
 import { paginateDescribeFileSystems } from '@aws-sdk/client-fsx';
 import { paginateListSecrets } from '@aws-sdk/client-secrets-manager';
 import { WorkflowNotFoundError } from '@temporalio/client';
@@ -16,6 +17,7 @@ export const leftoverKinds = {
   keyPairs: 'EC2 key pairs',
   secrets: 'secrets, also those scheduled for deletion',
   fileSystems: 'Lustre file systems',
+  accessPoints: 'access points of EFS',
   leases: 'subnet leases',
   processes: 'processes',
   mounts: 'mounts',
@@ -27,7 +29,9 @@ export type LeftoverKind = keyof typeof leftoverKinds;
 /** Names of what exists, by kind. */
 export type Survey<Kind extends LeftoverKind = LeftoverKind> = Readonly<Record<Kind, readonly string[]>>;
 
-export type AccountSurvey = Survey<'stacks' | 'keyPairs' | 'secrets' | 'fileSystems' | 'leases'>;
+export type AccountSurvey = Survey<
+  'stacks' | 'keyPairs' | 'secrets' | 'fileSystems' | 'accessPoints' | 'leases'
+>;
 
 /** What one kind has come to. */
 export interface Finding {
@@ -56,17 +60,18 @@ function kindsOf<Kind extends LeftoverKind>(survey: Survey<Kind>): Kind[] {
 
 /** Looks into the account itself, past the product: what the product believes is not asked. */
 export async function surveyAccount(
-  aws: Pick<DevAwsClients, 'cloudFormation' | 'ec2' | 'fsx' | 'secretsManager'>,
+  aws: Pick<DevAwsClients, 'cloudFormation' | 'ec2' | 'efs' | 'fsx' | 'secretsManager'>,
   listLeases: () => Promise<readonly string[]>,
 ): Promise<AccountSurvey> {
-  const [stacks, keyPairs, secrets, fileSystems, leases] = await Promise.all([
+  const [stacks, keyPairs, secrets, fileSystems, accessPoints, leases] = await Promise.all([
     stackNames(aws),
     keyPairNames(aws),
     secretNames(aws),
     fileSystemIds(aws),
+    accessPointIds(aws),
     listLeases(),
   ]);
-  return { stacks, keyPairs, secrets, fileSystems, leases };
+  return { stacks, keyPairs, secrets, fileSystems, accessPoints, leases };
 }
 
 /** Stacks whose deletion is complete are only history. */
@@ -88,6 +93,13 @@ async function fileSystemIds({ fsx }: Pick<DevAwsClients, 'fsx'>): Promise<strin
   const ids: string[] = [];
   for await (const { FileSystems = [] } of paginateDescribeFileSystems({ client: fsx }, {}))
     ids.push(...FileSystems.map(({ FileSystemId }) => String(FileSystemId)));
+  return ids;
+}
+
+async function accessPointIds({ efs }: Pick<DevAwsClients, 'efs'>): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { AccessPoints = [] } of paginateDescribeAccessPoints({ client: efs }, {}))
+    ids.push(...AccessPoints.map(({ AccessPointId }) => String(AccessPointId)));
   return ids;
 }
 

@@ -8,6 +8,7 @@ import {
   DescribeVpcsCommand,
 } from '@aws-sdk/client-ec2';
 import type { EC2Client, Filter, Tag } from '@aws-sdk/client-ec2';
+import { CreateFileSystemCommand, type EFSClient } from '@aws-sdk/client-efs';
 import {
   BucketAlreadyOwnedByYou,
   CreateBucketCommand,
@@ -41,6 +42,8 @@ export interface SeededAws {
   readonly subnetIds: readonly string[];
   readonly controlBucket: string;
   readonly storageBuckets: StorageBuckets;
+  /** Of the homes of all tenants. */
+  readonly efsFileSystemId: string;
   /** Lets Lustre in from the network. */
   readonly lustreSecurityGroupId: string;
   /** ServiceToken of the ParallelCluster custom resource. */
@@ -68,6 +71,7 @@ export async function seedAws(options: SeedOptions): Promise<SeededAws> {
     ...network,
     controlBucket,
     storageBuckets: { scratch, projectPublic, projectPrivate },
+    efsFileSystemId: await seedHomes(clients.efs, poolTag.value),
     lustreSecurityGroupId: await seedLustreSecurityGroup(clients.ec2, network.vpcId),
     providerArn,
   };
@@ -123,6 +127,14 @@ async function createSubnet(ec2: EC2Client, vpcId: string, poolTag: Tag, index: 
 
 function subnetCidr(index: number): string {
   return VPC_CIDR.replace('.0.0/16', `.${index}.0/24`);
+}
+
+async function seedHomes(efs: EFSClient, poolName: string): Promise<string> {
+  // A repeated token answers the file system that it made before.
+  const { FileSystemId } = await efs.send(
+    new CreateFileSystemCommand({ CreationToken: `homes-${poolName}`, Encrypted: true }),
+  );
+  return present(FileSystemId, 'CreateFileSystem');
 }
 
 /** Lustre's ports (FSx for Lustre guide, "File system access control with Amazon VPC"). */

@@ -233,7 +233,10 @@ async function serveProvider(
   const clusters = new Clusters({
     clients: createDevAwsClients(env),
     headNodes,
-    lustreDirectory: (fileSystemId) => fsx.directoryOf(fileSystemId),
+    storage: {
+      lustreDirectory: (fileSystemId) => fsx.directoryOf(fileSystemId),
+      efsDirectory: join(context.directory, 'state', 'efs'),
+    },
     validate: pclusterSchemaValidation(venv),
     logger: provider.logger,
     logFile: providerLogFile(context),
@@ -276,6 +279,7 @@ function productEnvironment(environment: DevEnvironment, parts: Parts): Record<s
     VPC_ID: seeded.vpcId,
     SUBNET_POOL,
     CONTROL_BUCKET: seeded.controlBucket,
+    EFS_FILE_SYSTEM_ID: seeded.efsFileSystemId,
     SCRATCH_BUCKET: seeded.storageBuckets.scratch,
     PROJECT_PUBLIC_BUCKET: seeded.storageBuckets.projectPublic,
     PROJECT_PRIVATE_BUCKET: seeded.storageBuckets.projectPrivate,

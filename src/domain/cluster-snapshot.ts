@@ -4,6 +4,7 @@ import { ADMIN_USER } from './deployment.ts';
 import type { CreatedStack, KeyPair, SigningKey, SubnetLease } from './deployment.ts';
 import type { Failure } from './failures.ts';
 import type { CampaignContentReference } from './job.ts';
+import type { EfsHome } from './home.ts';
 import type { Discard, LustreExport } from './lustre-export.ts';
 import type { LustreFileSystem } from './lustre.ts';
 import type { Resolution } from './lifetime.ts';
@@ -52,6 +53,8 @@ export interface Resources {
   /** Only where the spec asks for Slurm's REST API. */
   signingKey?: SigningKey | 'requested';
   stack?: CreatedStack | 'requested';
+  /** Only where homes are on EFS. */
+  home?: EfsHome | 'requested';
   /** Only where the spec asks for Lustre. Lives outside the stack. */
   lustre?: LustreFileSystem | 'requested';
 }

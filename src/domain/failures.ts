@@ -98,6 +98,12 @@ export const failures = {
     title: 'CloudFormation could not delete the cluster',
     nextStep: 'Remove what the stack events name, then resolve the block with `retry`.',
   },
+  HomeNotAvailable: {
+    retryable: false,
+    httpStatus: 502,
+    title: 'EFS could not make the access point of the homes',
+    nextStep: 'Look at the access point named in the message; then create the cluster again.',
+  },
   LustreNotConfigured: {
     retryable: false,
     httpStatus: 422,

@@ -4,6 +4,7 @@ import { utf8ToBytes } from '@noble/hashes/utils.js';
 import type { ClusterSpec } from './cluster-spec.ts';
 import type { SlurmApiTrust } from './slurm-api-spec.ts';
 import type { Deployment } from './deployment.ts';
+import type { EfsHome } from './home.ts';
 import type {
   ClusterConfiguration,
   CustomAction,
@@ -63,12 +64,6 @@ export interface SlurmDatabase {
   readonly userName: string;
   /** Secrets Manager ARN with its suffix; the head node reads the secret, this service never does. */
   readonly passwordSecretArn: string;
-}
-
-/** A tenant's own access point to an EFS file system. There is no way to mount the root, which all tenants share. */
-export interface EfsHome {
-  readonly fileSystemId: string;
-  readonly accessPointId: string;
 }
 
 export interface ClusterConfigurationInput {

@@ -56,6 +56,7 @@ export interface WorkerConfig extends CommonConfig {
   readonly logLimits: LogLimits;
   readonly logFollowSeconds: number;
   readonly stackPollSeconds: number;
+  readonly efsFileSystemId: string | undefined;
   readonly lustre: LustreSettings | undefined;
   readonly lustrePollSeconds: number;
   readonly exportStallSeconds: number;
@@ -129,6 +130,7 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
     logLimits: { headBytes: read.LOG_HEAD_BYTES, tailBytes: read.LOG_TAIL_BYTES },
     logFollowSeconds: read.LOG_FOLLOW_SECONDS,
     stackPollSeconds: read.STACK_POLL_SECONDS,
+    efsFileSystemId: read.EFS_FILE_SYSTEM_ID,
     lustre: lustreSettings(storageBuckets(read), read.LUSTRE_SECURITY_GROUP_IDS, read.LUSTRE_KMS_KEY_ID),
     lustrePollSeconds: read.LUSTRE_POLL_SECONDS,
     exportStallSeconds: read.EXPORT_STALL_SECONDS,

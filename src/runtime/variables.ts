@@ -207,6 +207,10 @@ export const workerVariables = {
     list(/^sg-[0-9a-f]+$/, 'security group ids'),
     'Security groups of all nodes beside ParallelCluster’s own, separated by commas.',
   ),
+  EFS_FILE_SYSTEM_ID: optional(
+    z.string().regex(/^fs-[0-9a-f]+$/, 'is not a file system id'),
+    'Id of the EFS file system of all homes, a folder for each tenant; without it a home is the head node’s own disk.',
+  ),
   LUSTRE_SECURITY_GROUP_IDS: optional(
     list(/^sg-[0-9a-f]+$/, 'security group ids'),
     'Security groups of Lustre file systems, which let Lustre in from the nodes, separated by commas. Needed with SCRATCH_BUCKET.',

@@ -74,6 +74,7 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
       logRetentionDays: config.logRetentionDays,
       logLimits: config.logLimits,
       logFollowSeconds: config.logFollowSeconds,
+      efsFileSystemId: config.efsFileSystemId,
       lustre: config.lustre,
       lustrePollSeconds: config.lustrePollSeconds,
       exportStallSeconds: config.exportStallSeconds,

@@ -25,6 +25,8 @@ export const activities: Proxies = {
   followJobLogs: bounded('followJobLogs'),
   createStack: bounded('createStack'),
   deleteStack: bounded('deleteStack'),
+  ensureHome: bounded('ensureHome'),
+  deleteHome: bounded('deleteHome'),
   ensureLustre: bounded('ensureLustre'),
   setAutomaticExport: bounded('setAutomaticExport'),
   exportLustre: bounded('exportLustre'),

@@ -1,4 +1,4 @@
-import { CancellationScope, ContinueAsNew, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, ContinueAsNew, isCancellation, patched } from '@temporalio/workflow';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import type { KeyRole } from '../domain/deployment.ts';
 import { trustedKeys } from '../domain/slurm-keys.ts';
@@ -9,6 +9,7 @@ import { activities } from './activities.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
 import { failureFrom } from './failure.ts';
 import { makeLustre } from './lustre-steps.ts';
+import { HOMES_ON_EFS } from './patches.ts';
 
 /**
  * A waiting cluster asks again this often in case the pool's signal was lost; less than the pool's
@@ -52,6 +53,7 @@ async function provisionSteps(entity: ClusterEntity, record: DeploymentRecord): 
     await makeKeyPair(entity, record, 'job-user');
     await makeSlurmKeys(entity, record);
     await createLogGroup(entity, record);
+    await makeHome(entity, record);
     await makeLustre(entity, record);
     await createStack(entity, record);
     entity.enter('waiting-ready', 'The stack is complete; waiting until Slurm answers and runs a job.');
@@ -112,6 +114,15 @@ async function makeSlurmKeys(entity: ClusterEntity, record: DeploymentRecord): P
   record.slurmKeys = { own, keycloak: await activities.readKeycloakKeys(), keycloakAskedAt };
 }
 
+async function makeHome(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  const { resources } = record;
+  if (typeof resources.home === 'object' || !patched(HOMES_ON_EFS)) return;
+  resources.home = 'requested';
+  const home = await activities.ensureHome(entity.deployment(record));
+  if (home) resources.home = home;
+  else delete resources.home;
+}
+
 async function createLogGroup(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
   if (record.logGroupName) return;
   const { logGroupName } = await activities.ensureLogGroup(entity.deployment(record));
@@ -120,7 +131,7 @@ async function createLogGroup(entity: ClusterEntity, record: DeploymentRecord): 
 
 async function createStack(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
   const { resources, spec, slurmKeys } = record;
-  const { lease, adminKey, jobUserKey, lustre } = resources;
+  const { lease, adminKey, jobUserKey, home, lustre } = resources;
   if (typeof resources.stack === 'object') return;
   if (typeof lease !== 'object' || typeof adminKey !== 'object' || typeof jobUserKey !== 'object') return;
   resources.stack = 'requested';
@@ -134,6 +145,7 @@ async function createStack(entity: ClusterEntity, record: DeploymentRecord): Pro
     adminKeyName: adminKey.keyName,
     jobUserPublicKey: jobUserKey.publicKey,
     ...(slurmKeys && { trusted: trustedKeys(slurmKeys) }),
+    ...(typeof home === 'object' && { home }),
     ...(typeof lustre === 'object' && { lustre }),
   });
 }

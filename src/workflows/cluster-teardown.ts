@@ -86,6 +86,11 @@ async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Pr
     entity.say('The stack is gone; subnet and keys follow.');
   }
   await releaseLustre(entity, record);
+  if (resources.home) {
+    const { home } = resources;
+    await activities.deleteHome({ ...deployment, ...(typeof home === 'object' && { home }) });
+    delete resources.home;
+  }
   if (resources.lease) {
     await activities.releaseSubnet(deployment);
     delete resources.lease;

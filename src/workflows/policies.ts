@@ -142,6 +142,21 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     heartbeat: '20 s',
     retry: { initialSeconds: 5, maximumSeconds: 300 },
   },
+  ensureHome: {
+    summary: 'Make the access point of the homes',
+    why: 'EFS takes seconds.',
+    startToClose: '5 min',
+    scheduleToClose: '15 min',
+    heartbeat: '20 s',
+    retry: QUICK_AWS,
+  },
+  deleteHome: {
+    summary: 'Delete the access point of the homes',
+    why: 'Part of a teardown: tried for a day before an operator is asked.',
+    startToClose: '60 s',
+    scheduleToClose: '1 d',
+    retry: { initialSeconds: 1, maximumSeconds: 300 },
+  },
   ensureLustre: {
     summary: 'Make the Lustre file system and its links with S3',
     why: 'FSx takes some minutes for the file system, and for each link as long as S3 has objects to list: an hour for millions.',

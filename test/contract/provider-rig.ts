@@ -87,7 +87,10 @@ export class ProviderRig {
     const clusters = new Clusters({
       clients,
       headNodes,
-      lustreDirectory: (fileSystemId) => emulators.fsx.directoryOf(fileSystemId),
+      storage: {
+        lustreDirectory: (fileSystemId) => emulators.fsx.directoryOf(fileSystemId),
+        efsDirectory: join(directory, 'efs'),
+      },
       validate,
       logger,
       logFile: 'provider.log',

@@ -75,6 +75,7 @@ async function clusterWithFiles(tenant: Tenant, idleTimeoutSeconds = 3600): Prom
     'for i in $(seq 20); do head -c $((i * 1000)) /dev/urandom >"deep/$i.dat"; done',
     'printf "%s" "with a space, ümlaut and =" >"a name, =1.txt"',
     'echo result >/data/project/private/result.txt',
+    'echo kept >~/kept.txt',
     'head -c 3000000 /dev/urandom >large.bin',
   ].join('\n');
   const id = await platform.submit(tenant, `files-${tenant.projectId}`, {
@@ -100,6 +101,17 @@ async function snapshotOf(fileSystemId: string) {
 }
 
 const teardown = async (tenant: Tenant) => platform.request('DELETE', platform.path(tenant));
+
+/** What a job of a new cluster without Lustre finds in its home. */
+async function catKept(tenant: Tenant): Promise<string> {
+  const id = await platform.submit(tenant, 'kept', {
+    cluster: { tier: 'debug', idleTimeoutSeconds: 3600 },
+    jobs: [{ key: 'cat', script: '#!/bin/bash\ncat ~/kept.txt 2>/dev/null || echo nothing\n' }],
+  });
+  await platform.untilCampaign(tenant, id);
+  const { body } = await platform.log(tenant, id, 'cat', 'stdout');
+  return body;
+}
 
 const retry = async (tenant: Tenant) => {
   const body = { choice: 'retry', by: 'operator@example.org', reason: 'mended' };
@@ -130,6 +142,11 @@ describe('a cluster with Lustre', () => {
     const gone = await platform.until(tenant, ['deleted']);
     expect(gone.failure).toBeUndefined();
     await expectAllInS3(tenant, before);
+    // The next cluster of the tenant finds its home, another tenant's does not.
+    await Promise.all([
+      expect(catKept(tenant)).resolves.toBe('kept\n'),
+      expect(catKept(freshTenant())).resolves.toBe('nothing\n'),
+    ]);
   });
 
   it.runIf(everyStage)('loses nothing when it is deleted while a job writes', async () => {

@@ -83,6 +83,9 @@ export class FakeWorld {
   /** Records of usage, in order: when, whether it was the last, and whether the stack was still there. */
   readonly usageRecords: { readonly atMs: number; readonly isLast: boolean; readonly hasStack: boolean }[] =
     [];
+  /** Whether homes are on EFS. */
+  hasEfs = false;
+  readonly accessPoints = new Set<string>();
   /** Lustre file systems by id. */
   readonly lustre = new Map<string, FakeFileSystem>();
   /** What keeps exports from being proofs. */
@@ -154,6 +157,7 @@ export class FakeWorld {
     return [
       ...[...this.stacks.keys()].map((name) => `stack ${name}`),
       ...[...this.lustre.keys()].map((id) => `file system ${id}`),
+      ...[...this.accessPoints].map((id) => `access point ${id}`),
       ...[...this.keyPairs].map((name) => `key ${name}`),
     ];
   }
@@ -302,6 +306,16 @@ export class FakeWorld {
 
   private lustreActivities() {
     return {
+      ensureHome: async ({ epoch }: Deployment) => {
+        if (!this.hasEfs) return undefined;
+        this.accessPoints.add(`fsap-${epoch}`);
+        this.effects.push('ensureHome');
+        return { fileSystemId: 'fs-homes', accessPointId: `fsap-${epoch}` };
+      },
+      deleteHome: async ({ epoch, clusterName }: Deployment) => {
+        if (this.stacks.has(clusterName)) throw new Error('a stack still mounts the homes');
+        if (this.accessPoints.delete(`fsap-${epoch}`)) this.effects.push('deleteHome');
+      },
       ensureLustre: async ({ epoch }: Parameters<Activities['ensureLustre']>[0]) => {
         const fileSystemId = `fs-${epoch}`;
         this.lustre.set(fileSystemId, { isAutomatic: true, exports: [] });

@@ -226,6 +226,7 @@ export class Platform {
       ...survey.stacks.map((name) => `stack ${name}`),
       ...survey.keyPairs.map((name) => `key pair ${name}`),
       ...survey.secrets.map((name) => `secret ${name}`),
+      ...survey.accessPoints.map((name) => `access point ${name}`),
       ...survey.fileSystems.map((name) => `file system ${name}`),
       ...survey.leases.map((name) => `lease ${name}`),
     ];

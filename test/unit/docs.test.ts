@@ -217,6 +217,7 @@ const iamPrefixes: Readonly<Record<string, string>> = {
   cloudformation: 'cloudformation',
   'cloudwatch-logs': 'logs',
   ec2: 'ec2',
+  efs: 'elasticfilesystem',
   s3: 's3',
   'secrets-manager': 'secretsmanager',
 };

@@ -77,6 +77,26 @@ describe('a cluster with Lustre', () => {
   });
 });
 
+describe('homes on EFS', () => {
+  it('are there before the stack, and only the way to them goes after it', async () => {
+    await run({ recordAs: 'homes-on-efs' }, async (rig) => {
+      const tenant = rig.tenant('homes');
+      rig.world.hasEfs = true;
+      await rig.ensure(tenant, rig.spec());
+      await rig.until(tenant, 'deleted');
+      expect(rig.world.effects.filter((effect) => /home|stack|subnet/i.test(effect))).toEqual([
+        'leaseSubnet',
+        'ensureHome',
+        'createStack',
+        'deleteStack',
+        'deleteHome',
+        'releaseSubnet',
+      ]);
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+});
+
 describe('data that cannot be exported', () => {
   it('keeps the cluster with its nodes, says what it is, and goes on when it is mended', async () => {
     await run({ recordAs: 'lustre-blocked' }, async (rig) => {

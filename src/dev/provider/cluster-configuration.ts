@@ -35,6 +35,7 @@ const configurationSchema = z.object({
         MountDir: z.string(),
         StorageType: z.string(),
         FsxLustreSettings: z.object({ FileSystemId: z.string() }).optional(),
+        EfsSettings: z.object({ FileSystemId: z.string(), AccessPointId: z.string() }).optional(),
       }),
     )
     .default([]),
@@ -89,6 +90,13 @@ export function customActions(
 export function lustreMounts({ SharedStorage }: ClusterConfiguration) {
   return SharedStorage.flatMap(({ MountDir, FsxLustreSettings }) =>
     FsxLustreSettings ? [{ fileSystemId: FsxLustreSettings.FileSystemId, target: MountDir }] : [],
+  );
+}
+
+/** Access points of EFS and where they are to be mounted. */
+export function efsMounts({ SharedStorage }: ClusterConfiguration) {
+  return SharedStorage.flatMap(({ MountDir, EfsSettings }) =>
+    EfsSettings ? [{ accessPointId: EfsSettings.AccessPointId, target: MountDir }] : [],
   );
 }
 

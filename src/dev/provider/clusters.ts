@@ -6,7 +6,7 @@ import { EMULATED_REGION } from '../emulated-account.ts';
 import type { HeadNodeSpec } from '../head-node/head-node-spec.ts';
 import { mergedTags, parseClusterConfiguration } from './cluster-configuration.ts';
 import { createClusterStack, deleteClusterStack, stackExists, stackTags } from './cluster-stack.ts';
-import { planHeadNode } from './head-node-plan.ts';
+import { planHeadNode, type StorageFolders } from './head-node-plan.ts';
 import { flatten } from './response.ts';
 import type { ValidateConfiguration } from './schema-validation.ts';
 
@@ -25,8 +25,7 @@ export interface HeadNodePort {
 export interface ClustersOptions {
   readonly clients: DevAwsClients;
   readonly headNodes: HeadNodePort;
-  /** The folder of this machine that stands for a Lustre file system. */
-  readonly lustreDirectory: (fileSystemId: string) => string;
+  readonly storage: StorageFolders;
   readonly validate: ValidateConfiguration;
   readonly logger: Logger;
   /** Where the operator finds what went wrong; takes the place of the provider's log group in messages. */
@@ -135,7 +134,7 @@ export class Clusters {
   async #plan(
     request: ClusterRequest,
   ): Promise<{ spec: HeadNodeSpec; tags: { Key: string; Value: string }[]; instanceType: string }> {
-    const { clients, validate, lustreDirectory } = this.#options;
+    const { clients, validate, storage } = this.#options;
     const { clusterName } = request;
     const tags = mergedTags(
       await stackTags(clients.cloudFormation, request.outerStackId),
@@ -147,7 +146,7 @@ export class Clusters {
       throw apiError('Invalid cluster configuration.', { configuration_validation_errors: findings });
     }
     const parsed = parseClusterConfiguration(configuration);
-    const spec = await planHeadNode(clients, clusterName, parsed, lustreDirectory);
+    const spec = await planHeadNode(clients, clusterName, parsed, storage);
     return { spec, tags, instanceType: parsed.HeadNode.InstanceType };
   }
 

@@ -1,17 +1,28 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { DescribeKeyPairsCommand } from '@aws-sdk/client-ec2';
+import { DescribeAccessPointsCommand } from '@aws-sdk/client-efs';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { DevAwsClients } from '../aws-clients.ts';
-import type { HeadNodeSpec } from '../head-node/head-node-spec.ts';
+import type { BindMount, HeadNodeSpec } from '../head-node/head-node-spec.ts';
 import {
   clusterSlurmSettings,
   customActions,
   defaultUser,
+  efsMounts,
   headNodeQueues,
   lustreMounts,
   parseS3Url,
   scaledownIdleTimeMinutes,
 } from './cluster-configuration.ts';
 import type { ClusterConfiguration, CustomActionReference } from './cluster-configuration.ts';
+
+/** Folders of this machine that stand for shared file systems. */
+export interface StorageFolders {
+  readonly lustreDirectory: (fileSystemId: string) => string;
+  /** Of EFS, of all tenants. */
+  readonly efsDirectory: string;
+}
 
 /**
  * What a head node needs, with all that a configuration only refers to looked up: the public key from EC2, the
@@ -20,23 +31,25 @@ import type { ClusterConfiguration, CustomActionReference } from './cluster-conf
  * @throws when the key pair, a script or a file system does not exist.
  */
 export async function planHeadNode(
-  clients: Pick<DevAwsClients, 'ec2' | 's3'>,
+  clients: Pick<DevAwsClients, 'ec2' | 'efs' | 's3'>,
   clusterName: string,
   configuration: ClusterConfiguration,
-  lustreDirectory: (fileSystemId: string) => string,
+  storage: StorageFolders,
 ): Promise<HeadNodeSpec> {
   const fetchAll = async (stage: 'OnNodeStart' | 'OnNodeConfigured') =>
     Promise.all(customActions(configuration, stage).map(async (action) => fetchAction(clients, action)));
-  const [adminPublicKey, onNodeStart, onNodeConfigured] = await Promise.all([
+  const [adminPublicKey, onNodeStart, onNodeConfigured, homes] = await Promise.all([
     publicKey(clients, configuration.HeadNode.Ssh.KeyName),
     fetchAll('OnNodeStart'),
     fetchAll('OnNodeConfigured'),
+    Promise.all(efsMounts(configuration).map(async (mount) => efsBind(clients, mount, storage))),
   ]);
-  const binds = lustreMounts(configuration).map(({ fileSystemId, target }) => ({
-    source: lustreDirectory(fileSystemId),
+  const lustre = lustreMounts(configuration).map(({ fileSystemId, target }) => ({
+    source: storage.lustreDirectory(fileSystemId),
     target,
     readOnly: false,
   }));
+  const binds = [...homes, ...lustre];
   const scaledownIdleTime = scaledownIdleTimeMinutes(configuration);
   return {
     clusterName,
@@ -49,6 +62,22 @@ export async function planHeadNode(
     ...(binds.length > 0 && { binds }),
     customSlurmSettings: clusterSlurmSettings(configuration),
   };
+}
+
+/** What EFS does at the first mount through an access point: it makes the root folder as that says. */
+async function efsBind(
+  { efs }: Pick<DevAwsClients, 'efs'>,
+  { accessPointId, target }: { readonly accessPointId: string; readonly target: string },
+  { efsDirectory }: StorageFolders,
+): Promise<BindMount> {
+  const { AccessPoints = [] } = await efs.send(
+    new DescribeAccessPointsCommand({ AccessPointId: accessPointId }),
+  );
+  const path = AccessPoints[0]?.RootDirectory?.Path;
+  if (path === undefined) throw new Error(`the access point ${accessPointId} has no root directory`);
+  const source = join(efsDirectory, path);
+  await mkdir(source, { recursive: true, mode: 0o755 });
+  return { source, target, readOnly: false };
 }
 
 async function publicKey({ ec2 }: Pick<DevAwsClients, 'ec2'>, keyName: string): Promise<string> {

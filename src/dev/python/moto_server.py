@@ -1,4 +1,4 @@
-"""moto's server with what ParallelCluster needs of EC2 added.
+"""moto's server with what ParallelCluster needs of EC2 and EFS added.
 
 usage: moto_server.py -H 127.0.0.1 -p PORT
 """
@@ -6,6 +6,8 @@ usage: moto_server.py -H 127.0.0.1 -p PORT
 import sys
 
 from moto.ec2.responses import instances
+from moto.efs import models as efs
+from moto.moto_api._internal import mock_random
 from moto.server import main
 
 
@@ -23,5 +25,17 @@ def validate_block_device_mapping(mapping: dict) -> None:
 if not hasattr(instances.InstanceResponse, "_validate_block_device_mapping"):
     sys.exit("this version of moto is not the one that this launcher was written for")
 instances.InstanceResponse._validate_block_device_mapping = staticmethod(validate_block_device_mapping)
+
+class AwsIds:
+    """Ids of AWS's length: 17 digits, which ParallelCluster's schema insists on for access points; moto's have 8."""
+
+    @staticmethod
+    def get_random_hex(length: int = 8) -> str:
+        return mock_random.get_random_hex(17 if length == 8 else length)
+
+
+if not hasattr(efs, "mock_random"):
+    sys.exit("this version of moto is not the one that this launcher was written for")
+efs.mock_random = AwsIds
 
 main(sys.argv[1:])

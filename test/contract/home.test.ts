@@ -1,0 +1,55 @@
+import { CreateFileSystemCommand, DescribeAccessPointsCommand } from '@aws-sdk/client-efs';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createHomeActivities } from '../../src/activities/home.ts';
+import type { Deployment } from '../../src/domain/deployment.ts';
+import { runActivity } from '../support/activity.ts';
+import { useEmulatedAws } from '../support/aws.ts';
+
+const aws = useEmulatedAws();
+let efsFileSystemId: string;
+let homes: ReturnType<typeof createHomeActivities>;
+
+beforeAll(async () => {
+  const { efs } = aws().clients;
+  const { FileSystemId = '' } = await efs.send(new CreateFileSystemCommand({ CreationToken: 'homes' }));
+  efsFileSystemId = FileSystemId;
+  homes = createHomeActivities({ efs, efsFileSystemId, stackPollSeconds: 0.05 });
+});
+
+let count = 0;
+function freshDeployment(projectId: string): Deployment {
+  count += 1;
+  return { virtualLabId: 'lab', projectId, clusterName: 'pcluster', epoch: `home${count}` };
+}
+
+async function rootOf(accessPointId: string): Promise<string | undefined> {
+  const command = new DescribeAccessPointsCommand({ FileSystemId: efsFileSystemId });
+  const { AccessPoints = [] } = await aws().clients.efs.send(command);
+  return AccessPoints.find(({ AccessPointId }) => AccessPointId === accessPointId)?.RootDirectory?.Path;
+}
+
+describe('the home of a deployment', () => {
+  test('is its tenant’s own folder, the same in every deployment, by an access point of its own', async () => {
+    const [first, next, other] = [freshDeployment('a'), freshDeployment('a'), freshDeployment('b')];
+    const made = [];
+    for (const deployment of [first, next, other]) {
+      const home = await runActivity(homes.ensureHome, deployment);
+      expect(await runActivity(homes.ensureHome, deployment)).toEqual(home);
+      made.push(home?.accessPointId ?? '');
+    }
+    expect(new Set(made).size).toBe(3);
+    expect(await Promise.all(made.map(rootOf))).toEqual(['/homes/lab/a', '/homes/lab/a', '/homes/lab/b']);
+    await runActivity(homes.deleteHome, first);
+    await runActivity(homes.deleteHome, first);
+    expect(await Promise.all(made.map(rootOf))).toEqual([undefined, '/homes/lab/a', '/homes/lab/b']);
+  });
+
+  test('is the head node’s own disk where the installation has no EFS', async () => {
+    const without = createHomeActivities({
+      efs: aws().clients.efs,
+      efsFileSystemId: undefined,
+      stackPollSeconds: 1,
+    });
+    expect(await runActivity(without.ensureHome, freshDeployment('c'))).toBeUndefined();
+  });
+});
