@@ -83,6 +83,23 @@ describe('the ParallelCluster configuration', () => {
     expect(groups).toEqual([['sg-1'], ['sg-1'], ['sg-1']]);
   });
 
+  test('puts the security groups of head nodes on no other node', () => {
+    const { HeadNode, Scheduling } = configurationOf(
+      { queues: [oneQueue] },
+      { settings: { additionalSecurityGroupIds: ['sg-1'], headNodeSecurityGroupIds: ['sg-2'] } },
+    );
+    expect(HeadNode.Networking.AdditionalSecurityGroups).toEqual(['sg-1', 'sg-2']);
+    expect(Scheduling.SlurmQueues[0]?.Networking.AdditionalSecurityGroups).toEqual(['sg-1']);
+  });
+
+  test('bounds the roles of a cluster only where the installation has a boundary', () => {
+    const permissionsBoundaryArn = 'arn:aws:iam::123456789012:policy/boundary';
+    expect(configurationOf({ tier: 'debug' })).not.toHaveProperty('Iam');
+    expect(configurationOf({ tier: 'debug' }, { settings: { permissionsBoundaryArn } }).Iam).toEqual({
+      PermissionsBoundary: permissionsBoundaryArn,
+    });
+  });
+
   test('names image, home and log retention only as the installation set them', () => {
     const plain = configurationOf({ tier: 'debug' });
     expect(plain.Image).toEqual({ Os: 'alinux2023' });

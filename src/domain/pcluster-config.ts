@@ -49,6 +49,10 @@ export interface DeploymentSettings {
   readonly sshAllowedCidr: string;
   /** On all nodes, beside the security groups that ParallelCluster makes for itself. */
   readonly additionalSecurityGroupIds?: readonly string[];
+  /** On head nodes only, beside those: what reaches Slurm's API, SSH and the accounting database. */
+  readonly headNodeSecurityGroupIds?: readonly string[];
+  /** IAM policy that bounds every role that ParallelCluster makes for a cluster. */
+  readonly permissionsBoundaryArn?: string;
   /** An image made from ParallelCluster's own; that one itself if none is given. */
   readonly customAmi?: string;
   /** The shared MariaDB of Slurm's accounting. Without it nobody learns how a job ended that has left the queue. */
@@ -107,9 +111,18 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
     Region: settings.region,
     Image: { Os: 'alinux2023', ...(settings.customAmi && { CustomAmi: settings.customAmi }) },
     Imds: { ImdsSupport: 'v2.0' },
+    ...(settings.permissionsBoundaryArn && {
+      Iam: { PermissionsBoundary: settings.permissionsBoundaryArn },
+    }),
     HeadNode: {
       InstanceType: headNodeInstanceType(spec),
-      Networking: { SubnetId: subnetId, ...shared.securityGroups },
+      Networking: {
+        SubnetId: subnetId,
+        ...additionalSecurityGroups([
+          ...(settings.additionalSecurityGroupIds ?? []),
+          ...(settings.headNodeSecurityGroupIds ?? []),
+        ]),
+      },
       // ParallelCluster's default lets the whole VPC in, and with it the clusters of other tenants.
       Ssh: { KeyName: input.adminKeyName, AllowedIps: settings.sshAllowedCidr },
       ...headNodeSetUp(shared.setUp, input),
@@ -186,8 +199,17 @@ function headNodeInstanceType({ queues }: ClusterSpec): string {
   return smallest?.instanceType ?? LARGEST_HEAD_NODE;
 }
 
+interface AdditionalSecurityGroups {
+  readonly AdditionalSecurityGroups?: readonly string[];
+}
+
+/** ParallelCluster refuses an empty list. */
+function additionalSecurityGroups(ids: readonly string[]): AdditionalSecurityGroups {
+  return ids.length > 0 ? { AdditionalSecurityGroups: ids } : {};
+}
+
 interface SharedByAllNodes {
-  readonly securityGroups: { readonly AdditionalSecurityGroups?: readonly string[] };
+  readonly securityGroups: AdditionalSecurityGroups;
   readonly setUp: NodeSetUp;
 }
 
@@ -199,8 +221,7 @@ interface NodeSetUp {
 function sharedByAllNodes({ settings, jobUserPublicKey }: ClusterConfigurationInput): SharedByAllNodes {
   const { jobUserScriptUri, additionalSecurityGroupIds = [] } = settings;
   return {
-    securityGroups:
-      additionalSecurityGroupIds.length > 0 ? { AdditionalSecurityGroups: additionalSecurityGroupIds } : {},
+    securityGroups: additionalSecurityGroups(additionalSecurityGroupIds),
     setUp: {
       CustomActions: {
         OnNodeConfigured: {

@@ -6,6 +6,7 @@ export interface ClusterConfiguration {
   readonly Region: string;
   readonly Image: { readonly Os: 'alinux2023'; readonly CustomAmi?: string };
   readonly Imds: { readonly ImdsSupport: 'v2.0' };
+  readonly Iam?: { readonly PermissionsBoundary: string };
   readonly HeadNode: HeadNode;
   readonly Scheduling: {
     readonly Scheduler: 'slurm';

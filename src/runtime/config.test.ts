@@ -109,6 +109,8 @@ describe('readWorkerConfig', () => {
     const config = readWorkerConfig({
       ...workerEnvironment,
       ADDITIONAL_SECURITY_GROUP_IDS: 'sg-0a, sg-0b',
+      HEAD_NODE_SECURITY_GROUP_IDS: 'sg-0d',
+      PERMISSIONS_BOUNDARY_ARN: 'arn:aws:iam::123456789012:policy/boundary',
       CUSTOM_AMI: 'ami-0c',
       LOG_RETENTION_DAYS: '30',
     });
@@ -122,6 +124,8 @@ describe('readWorkerConfig', () => {
         region: 'us-east-1',
         sshAllowedCidr: '10.0.0.0/16',
         additionalSecurityGroupIds: ['sg-0a', 'sg-0b'],
+        headNodeSecurityGroupIds: ['sg-0d'],
+        permissionsBoundaryArn: 'arn:aws:iam::123456789012:policy/boundary',
         customAmi: 'ami-0c',
         logRetentionDays: 30,
       },
@@ -180,6 +184,8 @@ describe('readWorkerConfig', () => {
     ['VPC_ID', 'my-vpc'],
     ['SSH_ALLOWED_CIDR', '10.0.0.0'],
     ['ADDITIONAL_SECURITY_GROUP_IDS', 'sg-0a,,sg-0b'],
+    ['HEAD_NODE_SECURITY_GROUP_IDS', 'default'],
+    ['PERMISSIONS_BOUNDARY_ARN', 'arn:aws:iam::123456789012:role/boundary'],
     ['CUSTOM_AMI', 'latest'],
     ['LOG_RETENTION_DAYS', '42'],
     ['LOG_RETENTION_DAYS', '0'],

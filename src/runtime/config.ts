@@ -117,6 +117,10 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
       ...(read.ADDITIONAL_SECURITY_GROUP_IDS && {
         additionalSecurityGroupIds: read.ADDITIONAL_SECURITY_GROUP_IDS,
       }),
+      ...(read.HEAD_NODE_SECURITY_GROUP_IDS && {
+        headNodeSecurityGroupIds: read.HEAD_NODE_SECURITY_GROUP_IDS,
+      }),
+      ...(read.PERMISSIONS_BOUNDARY_ARN && { permissionsBoundaryArn: read.PERMISSIONS_BOUNDARY_ARN }),
       ...(read.CUSTOM_AMI && { customAmi: read.CUSTOM_AMI }),
       ...slurmDatabase(
         read.SLURM_DATABASE_URI,

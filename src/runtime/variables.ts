@@ -229,6 +229,14 @@ export const workerVariables = {
     10,
     'After which an export from Lustre that writes nothing counts as hung',
   ),
+  HEAD_NODE_SECURITY_GROUP_IDS: optional(
+    list(/^sg-[0-9a-f]+$/, 'security group ids'),
+    'Security groups of head nodes only, beside those of all nodes, separated by commas.',
+  ),
+  PERMISSIONS_BOUNDARY_ARN: optional(
+    z.string().regex(/^arn:[a-z-]+:iam::\d{12}:policy\/[\w+=,.@/-]+$/, 'is not the ARN of an IAM policy'),
+    'ARN of the IAM policy that bounds all roles of a cluster; the provider of `infra/` makes no role without it.',
+  ),
   CUSTOM_AMI: optional(
     z.string().regex(/^ami-[0-9a-f]+$/, 'is not an AMI id'),
     'AMI made from ParallelCluster’s; that one itself if it is not set.',

@@ -82,6 +82,8 @@ const explicit = {
             passwordSecretArn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:slurm-a1b2c3',
           },
           additionalSecurityGroupIds: ['sg-0123456789abcdef0', 'sg-0fedcba9876543210'],
+          headNodeSecurityGroupIds: ['sg-00000000000000001'],
+          permissionsBoundaryArn: 'arn:aws:iam::123456789012:policy/hpc-foundation-boundary',
           logRetentionDays: 365,
         },
       },

@@ -6,6 +6,7 @@ without a network; ids that moto insists on choosing by itself are put in the pl
 
 import contextlib
 import functools
+import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -75,6 +76,7 @@ class SeededAws:
             "CustomAmi": self._custom_image,
             "FileSystemId": self._efs,
             "PasswordSecretArn": self._secret,
+            "PermissionsBoundary": self._policy,
         }
         for path, value in walk(document):
             key = path[-1] if path else ""
@@ -152,6 +154,12 @@ class SeededAws:
 
     def _secret(self) -> str:
         return self._client("secretsmanager").create_secret(Name=str(uuid.uuid4()), SecretString="-")["ARN"]
+
+    def _policy(self) -> str:
+        anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": anything})
+        iam = self._client("iam")
+        return iam.create_policy(PolicyName=str(uuid.uuid4()), PolicyDocument=document)["Policy"]["Arn"]
 
     def _key_pair(self, name: str) -> None:
         with contextlib.suppress(self._client("ec2").exceptions.ClientError):
