@@ -35,12 +35,12 @@ export interface Stacks {
   create(stack: NewStack): Promise<string>;
   /** Begins the deletion. */
   delete(stackId: string): Promise<void>;
-  /** What failed first in the latest creation or deletion of a stack, in the words of its events. */
-  firstFailure(stackId: string, operation: 'CREATE' | 'DELETE'): Promise<string | undefined>;
+  /** What failed first in the latest creation, update or deletion of a stack, in the words of its events. */
+  firstFailure(stackId: string, operation: 'CREATE' | 'UPDATE' | 'DELETE'): Promise<string | undefined>;
 }
 
 /** What CloudFormation gives as the reason of resources that failed only because another one had. */
-const CONSEQUENCE = /^Resource (?:creation|deletion) cancelled/i;
+const CONSEQUENCE = /^Resource (?:creation|update|deletion) cancelled/i;
 
 export function createStacks(cloudFormation: CloudFormationClient): Stacks {
   return {
@@ -94,7 +94,9 @@ export function createStacks(cloudFormation: CloudFormationClient): Stacks {
           const isOfStack = event.PhysicalResourceId === event.StackId;
           if (isOfStack && event.ResourceStatus === `${operation}_IN_PROGRESS`)
             return inWords(resource ?? wholeStack);
-          if (event.ResourceStatus !== `${operation}_FAILED` || !event.ResourceStatusReason) continue;
+          // An update creates and deletes as well.
+          const failed = operation === 'UPDATE' ? '_FAILED' : `${operation}_FAILED`;
+          if (!event.ResourceStatus?.endsWith(failed) || !event.ResourceStatusReason) continue;
           if (isOfStack) wholeStack = event;
           else if (!CONSEQUENCE.test(event.ResourceStatusReason)) resource = event;
         }

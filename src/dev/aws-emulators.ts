@@ -24,6 +24,8 @@ export interface AwsEmulatorsOptions {
   /** For their temporary files; removed by whoever made it. */
   readonly temporaryDirectory: string;
   readonly onProgress: (detail: string) => void;
+  /** Completes moto's CloudFormation as far as the templates of `infra/` need it. It answers at `AWS_ENDPOINT_URL`. */
+  readonly completeMotoCloudFormation?: boolean;
   /** Gives the start up. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -106,7 +108,11 @@ async function startMoto(options: AwsEmulatorsOptions, port: number): Promise<Ma
   return startManagedProcess({
     name: 'moto',
     command: join(venv, 'bin', 'python'),
-    args: [MOTO_LAUNCHER, '-H', '127.0.0.1', '-p', String(port)],
+    args: [
+      MOTO_LAUNCHER,
+      ...(options.completeMotoCloudFormation ? ['--cloudformation'] : []),
+      ...['-H', '127.0.0.1', '-p', String(port)],
+    ],
     env: { ...options.environment.inherited, TMPDIR: options.temporaryDirectory },
     logDirectory: options.logDirectory,
     isHealthy: async () => answers(`http://127.0.0.1:${port}/moto-api/data.json`),

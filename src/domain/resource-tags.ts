@@ -20,16 +20,17 @@ export const tagKeys = {
   billing: 'SBO_Billing',
 } as const;
 
-const BILLING = 'hpc:parallelcluster';
-
 export type ResourceTags = Readonly<Record<string, string>>;
+
+/** On everything that costs money, also what all tenants share. */
+export const billingTags: ResourceTags = { [tagKeys.billing]: 'hpc:parallelcluster' };
 
 /** Tags of what belongs to a tenant and outlives its deployments. */
 export function tenantTags({ virtualLabId, projectId }: Tenant): ResourceTags {
   return {
     [tagKeys.virtualLab]: virtualLabId,
     [tagKeys.project]: projectId,
-    [tagKeys.billing]: BILLING,
+    ...billingTags,
   };
 }
 

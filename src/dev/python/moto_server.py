@@ -1,6 +1,8 @@
 """moto's server with what ParallelCluster needs of EC2 and EFS added.
 
-usage: moto_server.py -H 127.0.0.1 -p PORT
+usage: moto_server.py [--cloudformation] -H 127.0.0.1 -p PORT
+
+With --cloudformation moto's CloudFormation is completed, too (moto_cloudformation.py).
 """
 
 import sys
@@ -26,6 +28,7 @@ if not hasattr(instances.InstanceResponse, "_validate_block_device_mapping"):
     sys.exit("this version of moto is not the one that this launcher was written for")
 instances.InstanceResponse._validate_block_device_mapping = staticmethod(validate_block_device_mapping)
 
+
 class AwsIds:
     """Ids of AWS's length: 17 digits, which ParallelCluster's schema insists on for access points; moto's have 8."""
 
@@ -37,5 +40,9 @@ class AwsIds:
 if not hasattr(efs, "mock_random"):
     sys.exit("this version of moto is not the one that this launcher was written for")
 efs.mock_random = AwsIds
+
+if "--cloudformation" in sys.argv:
+    sys.argv.remove("--cloudformation")
+    import moto_cloudformation  # noqa: F401  patches moto
 
 main(sys.argv[1:])
