@@ -14,6 +14,7 @@ import { tagKeys } from '../../src/domain/resource-tags.ts';
 import * as messages from '../../src/workflows/messages.ts';
 import { activityBounds } from '../../src/workflows/policies.ts';
 import { searchAttributes } from '../../src/workflows/search-attributes.ts';
+import { callsToAws } from '../support/aws-calls.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -209,40 +210,10 @@ describe('docs/technical-description.md', () => {
       purpose.startsWith('implied') ? [] : codes(actions),
     );
 
-    expect(listed.toSorted()).toEqual([...callsToAws()].toSorted());
+    const called = new Set(callsToAws().map(({ action }) => action));
+    expect(listed.toSorted()).toEqual([...called].toSorted());
   });
 });
-
-const iamPrefixes: Readonly<Record<string, string>> = {
-  cloudformation: 'cloudformation',
-  'cloudwatch-logs': 'logs',
-  ec2: 'ec2',
-  efs: 'elasticfilesystem',
-  s3: 's3',
-  'secrets-manager': 'secretsmanager',
-};
-
-/** Calls whose action has another name (Service Authorization Reference, Amazon S3). */
-const iamActions: Readonly<Record<string, string>> = {
-  's3:ListObjectsV2': 's3:ListBucket',
-  's3:HeadObject': 's3:GetObject',
-};
-
-/** IAM actions of all commands and paginators that product code imports from the AWS SDK. */
-function callsToAws(): Set<string> {
-  const actions = new Set<string>();
-  for (const path of [...filesBelow('src/clients', '.ts'), ...filesBelow('src/activities', '.ts')]) {
-    if (path.endsWith('.test.ts')) continue;
-    const imports = read(path).matchAll(/import (?!type)\{([^}]+)\} from '@aws-sdk\/client-([\w-]+)'/g);
-    for (const [, names = '', client = ''] of imports) {
-      for (const [, command, paged] of names.matchAll(/\b(?:(\w+)Command|paginate(\w+))\b/g)) {
-        const action = `${iamPrefixes[client] ?? client}:${command ?? paged}`;
-        actions.add(iamActions[action] ?? action);
-      }
-    }
-  }
-  return actions;
-}
 
 describe('docs/adr', () => {
   it('gives a reason for every dependency and for nothing else', () => {

@@ -5,6 +5,7 @@
 - Defaults of parameters that are lists.
 - Outputs of stacks that a change set made, and of nested ones.
 - Egress rules of security groups, which replace the one that allows everything.
+- Route tables of subnets, where EC2 tells them; policies of keys.
 - Security groups, parameter group, protection and managed password of a database.
 """
 
@@ -19,7 +20,8 @@ from cfnlint.template.template import Template
 from cfnlint.template.transforms._language_extensions import language_extension
 from moto.cloudformation import models, parsing
 from moto.core.common_models import CloudFormationModel
-from moto.ec2.models import ec2_backends, security_groups
+from moto.ec2.models import ec2_backends, security_groups, subnets
+from moto.kms import models as kms
 from moto.rds import models as rds
 
 for owner, name in (
@@ -30,6 +32,8 @@ for owner, name in (
     (models.CloudFormationBackend, "create_change_set"),
     (models.CloudFormationBackend, "execute_change_set"),
     (security_groups.SecurityGroup, "create_from_cloudformation_json"),
+    (subnets.SubnetRouteTableAssociation, "create_from_cloudformation_json"),
+    (kms.Key, "create_from_cloudformation_json"),
     (rds.DBInstance, "create_from_cloudformation_json"),
     (rds.DBInstance, "get_cfn_attribute"),
     (rds, "MasterUserSecret"),
@@ -151,6 +155,36 @@ def create_security_group_with_egress(
 
 
 security_groups.SecurityGroup.create_from_cloudformation_json = classmethod(create_security_group_with_egress)
+
+
+create_association = subnets.SubnetRouteTableAssociation.create_from_cloudformation_json.__func__
+
+
+def create_association_that_is_seen(
+    cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
+) -> Any:
+    association = create_association(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs)
+    ec2_backends[account_id][region_name].associate_route_table(
+        route_table_id=association.route_table_id, subnet_id=association.subnet_id
+    )
+    return association
+
+
+subnets.SubnetRouteTableAssociation.create_from_cloudformation_json = classmethod(create_association_that_is_seen)
+
+create_key = kms.Key.create_from_cloudformation_json.__func__
+
+
+def create_key_with_policy(
+    cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
+) -> Any:
+    properties = cloudformation_json["Properties"]
+    # moto reads the policy as JSON whenever somebody uses the key.
+    properties["KeyPolicy"] = json.dumps(properties["KeyPolicy"])
+    return create_key(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs)
+
+
+kms.Key.create_from_cloudformation_json = classmethod(create_key_with_policy)
 
 
 def get_nested_output(self: Any, attribute_name: str) -> Any:
