@@ -35,5 +35,4 @@ export const unreachedByNodes: Readonly<Record<string, string>> = {
   iam: 'PassRole is checked by EC2 and called by nobody',
   'resource-groups': 'checked by EC2 when it starts instances in a group of capacity reservations',
   route53: 'only with managed DNS, which the configuration disables',
-  lambda: 'called when images are built, which clusters do not',
 };
