@@ -16,7 +16,6 @@ import type { Values } from './templates.ts';
 /** A database takes ten minutes, a replacement of one with its snapshot longer. */
 const STACK_DEADLINE_SECONDS = 2 * 3600;
 const CHANGE_SET_DEADLINE_SECONDS = 600;
-const CHANGE_SET = 'infra-deploy';
 /** The only way in which CloudFormation tells that there is nothing to do. */
 const NO_CHANGES = /didn't contain changes|No updates are to be performed/i;
 
@@ -44,15 +43,16 @@ export async function deployStack(
   const { stackName, planOnly } = deployment;
   const stacks = createStacks(client);
   const existing = await stacks.find(stackName);
-  // A change set for a new stack leaves it in review until that is executed.
+  // A change set for a new stack leaves it in review until it is executed, as an interrupted run did.
   const isNew = existing === undefined || existing.status === 'REVIEW_IN_PROGRESS';
   if (!isNew) refuseUnfit(stackName, existing.status);
   const changeSet = await createChangeSet(client, deployment, isNew ? 'CREATE' : 'UPDATE');
-  if (changeSet === undefined || planOnly) {
-    await client.send(new DeleteChangeSetCommand({ StackName: stackName, ChangeSetName: CHANGE_SET }));
+  if (changeSet.isEmpty || planOnly) {
+    await client.send(new DeleteChangeSetCommand({ ChangeSetName: changeSet.id }));
+    if (isNew) await stacks.delete(stackName);
     return isNew ? undefined : existing.outputs;
   }
-  await client.send(new ExecuteChangeSetCommand({ ChangeSetName: changeSet }));
+  await client.send(new ExecuteChangeSetCommand({ ChangeSetName: changeSet.id }));
   const wait = isNew ? waitUntilStackCreateComplete : waitUntilStackUpdateComplete;
   try {
     await wait({ client, maxWaitTime: STACK_DEADLINE_SECONDS }, { StackName: stackName });
@@ -77,16 +77,17 @@ function refuseUnfit(stackName: string, status: string): void {
   }
 }
 
-/** The change set's ARN; undefined if there is nothing to change. */
 async function createChangeSet(
   client: CloudFormationClient,
   { stackName, template, parameters, tags, onChange }: StackDeployment,
   ChangeSetType: 'CREATE' | 'UPDATE',
-): Promise<string | undefined> {
-  const { Id = CHANGE_SET } = await client.send(
+): Promise<{ id: string; isEmpty: boolean }> {
+  // One that an interrupted run has left keeps its name.
+  const ChangeSetName = `infra-deploy-${Date.now()}`;
+  const { Id: id = ChangeSetName } = await client.send(
     new CreateChangeSetCommand({
       StackName: stackName,
-      ChangeSetName: CHANGE_SET,
+      ChangeSetName,
       ChangeSetType,
       TemplateBody: template,
       Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({
@@ -101,17 +102,17 @@ async function createChangeSet(
   try {
     await waitUntilChangeSetCreateComplete(
       { client, maxWaitTime: CHANGE_SET_DEADLINE_SECONDS },
-      { StackName: stackName, ChangeSetName: Id },
+      { StackName: stackName, ChangeSetName: id },
     );
   } catch (error) {
-    const { StatusReason = '' } = await client.send(new DescribeChangeSetCommand({ ChangeSetName: Id }));
-    if (NO_CHANGES.test(StatusReason)) return undefined;
+    const { StatusReason = '' } = await client.send(new DescribeChangeSetCommand({ ChangeSetName: id }));
+    if (NO_CHANGES.test(StatusReason)) return { id, isEmpty: true };
     throw new FoundationError(`${stackName} cannot be changed so: ${StatusReason}`, { cause: error });
   }
-  for await (const { Changes = [] } of paginateDescribeChangeSet({ client }, { ChangeSetName: Id })) {
+  for await (const { Changes = [] } of paginateDescribeChangeSet({ client }, { ChangeSetName: id })) {
     for (const { ResourceChange } of Changes) if (ResourceChange) onChange(inWords(ResourceChange));
   }
-  return Id;
+  return { id, isEmpty: false };
 }
 
 function inWords({ Action, Replacement, LogicalResourceId, ResourceType }: ResourceChange): string {
