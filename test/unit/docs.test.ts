@@ -15,28 +15,13 @@ import * as messages from '../../src/workflows/messages.ts';
 import { activityBounds } from '../../src/workflows/policies.ts';
 import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { callsToAws } from '../support/aws-calls.ts';
+import { cellsAfter } from '../support/markdown-table.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const technical = read('docs/technical-description.md');
 const operations = read('docs/operations.md');
-
-/** The rows of the table whose first line is this, as cells without surrounding blanks. */
-function tableAfter(text: string, header: string): string[][] {
-  const [, rest = expect.unreachable(`no table begins with ${header}`)] = text.split(`\n${header}\n`);
-  const rows: string[][] = [];
-  for (const line of rest.split('\n').slice(1)) {
-    if (!line.startsWith('|')) break;
-    rows.push(
-      line
-        .split(/(?<!\\)\|/)
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
-  }
-  return rows;
-}
 
 const code = (text: string): string => `\`${text}\``;
 /** Everything in backquotes. */
@@ -60,7 +45,7 @@ describe('CHANGELOG.md', () => {
 });
 
 describe('the states of a job in docs/technical-description.md', () => {
-  const rows = tableAfter(technical, '| Slurm says | here | again | seen |');
+  const rows = cellsAfter(technical, '| Slurm says | here | again | seen |');
 
   it('are all that Slurm has', () => {
     expect(rows.map(([state]) => state)).toEqual(slurmBaseStates.map(code));
@@ -81,7 +66,7 @@ function factOf(state: SlurmJobFact['state']): SlurmJobFact {
 
 describe('docs/operations.md', () => {
   it('has every type of failure with its status and next step, as the code has them', () => {
-    const rows = tableAfter(operations, '| type | again | HTTP | what happened | next step |');
+    const rows = cellsAfter(operations, '| type | again | HTTP | what happened | next step |');
 
     expect(rows).toEqual(
       Object.entries(failures).map(([type, { retryable, httpStatus, title, nextStep }]) => [
@@ -95,13 +80,13 @@ describe('docs/operations.md', () => {
   });
 
   it('says what to do in every state of a cluster', () => {
-    const rows = tableAfter(operations, '| state | what happens | what to do |');
+    const rows = cellsAfter(operations, '| state | what happens | what to do |');
 
     expect(rows.map(([state]) => state)).toEqual(clusterStates.map(code));
   });
 
   it('searches only for search attributes and states that exist', () => {
-    const queries = tableAfter(operations, '| looking for | query |').map(([, query = '']) => query);
+    const queries = cellsAfter(operations, '| looking for | query |').map(([, query = '']) => query);
     const attributes = Object.values(searchAttributes).map(({ name }) => name);
     const names = queries.flatMap((query) => query.match(/\b[A-Z][a-z]+[A-Z]\w+\b/g) ?? []);
     const values = queries.flatMap((query) =>
@@ -161,7 +146,7 @@ describe('docs/technical-description.md', () => {
   });
 
   it('lists every message of the workflows, by kind', () => {
-    const rows = tableAfter(technical, '| workflow | message | kind | from | does |');
+    const rows = cellsAfter(technical, '| workflow | message | kind | from | does |');
     const listed = rows.map(([, name, kind]) => `${kind} ${name}`);
 
     expect(listed.toSorted()).toEqual(
@@ -172,7 +157,7 @@ describe('docs/technical-description.md', () => {
   });
 
   it('has the bounds of every activity', () => {
-    const rows = tableAfter(
+    const rows = cellsAfter(
       technical,
       '| activity | one attempt | all attempts | heartbeat | pauses between attempts |',
     );
@@ -191,7 +176,7 @@ describe('docs/technical-description.md', () => {
   });
 
   it('has every search attribute with its type', () => {
-    const rows = tableAfter(technical, '| search attribute | type | on | holds |');
+    const rows = cellsAfter(technical, '| search attribute | type | on | holds |');
 
     expect(rows.map(([name, type = '']) => [name, type.toUpperCase()])).toEqual(
       Object.values(searchAttributes).map(({ name, type }) => [code(name), type]),
@@ -199,13 +184,13 @@ describe('docs/technical-description.md', () => {
   });
 
   it('has every tag', () => {
-    expect(tableAfter(technical, '| tag ⚙ | on |').map(([tag]) => tag)).toEqual(
+    expect(cellsAfter(technical, '| tag ⚙ | on |').map(([tag]) => tag)).toEqual(
       Object.values(tagKeys).map(code),
     );
   });
 
   it('asks for the permission of every call to AWS, and marks what no call of ours needs as implied', () => {
-    const rows = tableAfter(technical, '| process | action | resource | for |');
+    const rows = cellsAfter(technical, '| process | action | resource | for |');
     const listed = rows.flatMap(([, actions = '', , purpose = '']) =>
       purpose.startsWith('implied') ? [] : codes(actions),
     );
@@ -224,7 +209,7 @@ describe('docs/adr', () => {
         devDependencies: z.record(z.string(), z.string()),
       })
       .parse(JSON.parse(read('package.json')));
-    const named = (header: string) => tableAfter(text, header).map(([name]) => name);
+    const named = (header: string) => cellsAfter(text, header).map(([name]) => name);
 
     expect(named('| at run time | why this one |')).toEqual(Object.keys(dependencies).map(code));
     expect(named('| for development | why this one |')).toEqual(Object.keys(devDependencies).map(code));
@@ -232,7 +217,7 @@ describe('docs/adr', () => {
 
   it('is indexed in full, under the titles of its pages', () => {
     const pages = readdirSync(join(root, 'docs/adr')).filter((name) => /^\d{4}-/.test(name));
-    const rows = tableAfter(read('docs/adr/README.md'), '| # | decision |');
+    const rows = cellsAfter(read('docs/adr/README.md'), '| # | decision |');
 
     expect(rows).toEqual(
       pages.map((name) => {
@@ -245,7 +230,10 @@ describe('docs/adr', () => {
   });
 });
 
-const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...filesBelow('docs', '.md')];
+const documents = [
+  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'infra/README.md'],
+  ...filesBelow('docs', '.md'),
+];
 
 describe.each(documents)('%s', (document) => {
   const text = read(document);
