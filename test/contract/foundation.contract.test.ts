@@ -62,7 +62,9 @@ afterAll(async () => {
 });
 
 function output(name: string): string {
-  return foundation.outputs[name] ?? expect.unreachable(`no stack has the output ${name}`);
+  const { [name]: value } = foundation.outputs;
+  if (value === undefined) throw new Error(`no stack has the output ${name}`);
+  return value;
 }
 
 function ofType(type: string): InventoryLine[] {

@@ -97,10 +97,8 @@ describe('the boundary of clusters', () => {
     ]);
     expect(keys.map(({ Resource }) => Resource)).toEqual([['DataKeyArn']]);
     expect(control).toEqual([expect.stringMatching(/\$\{ControlBucket\}\/assets\/\*$/)]);
-    for (const { Sid, Action, Effect, Resource } of boundary) {
-      const isWide = Effect === 'Allow' && Resource.includes('*');
-      if (isWide) expect(Action.join(' '), Sid).not.toMatch(/\b(s3|iam|kms|secretsmanager|dynamodb):/);
-    }
+    const wide = boundary.filter(({ Effect, Resource }) => Effect === 'Allow' && Resource.includes('*'));
+    expect(actionsOf(wide).join(' ')).not.toMatch(/\b(s3|iam|kms|secretsmanager|dynamodb):/);
   });
 });
 
@@ -136,10 +134,10 @@ describe('the parameters', () => {
   });
 
   it('come from the file, else from an earlier stack, else from the template', () => {
-    const template = templates.find(({ name }) => name === 'endpoints') ?? expect.unreachable();
+    const [template] = templates.filter(({ name }) => name === 'endpoints');
     const outputs = { VpcId: 'vpc-1', RouteTableId: 'rtb-1', SubnetPool: 'other' };
 
-    expect(parametersOf(template, { RouteTableId: 'rtb-2' }, outputs)).toEqual({
+    expect(template && parametersOf(template, { RouteTableId: 'rtb-2' }, outputs)).toEqual({
       VpcId: 'vpc-1',
       RouteTableId: 'rtb-2',
     });
@@ -163,7 +161,7 @@ describe('the parameters', () => {
 
 function inWords(value: unknown): string {
   if (value === undefined) return '–';
-  return value === '' ? 'empty' : `\`${String(value)}\``;
+  return value === '' ? 'empty' : `\`${z.coerce.string().parse(value)}\``;
 }
 
 describe('the lines of .env', () => {
