@@ -8,7 +8,7 @@ export const variableOutputs = {
   PCLUSTER_PROVIDER_ARN: 'ProviderArn',
   VPC_ID: 'VpcId',
   SUBNET_POOL: 'SubnetPool',
-  SSH_ALLOWED_CIDR: 'ServiceCidr',
+  SSH_ALLOWED_CIDR: 'SshAllowedCidr',
   ADDITIONAL_SECURITY_GROUP_IDS: 'NodeSecurityGroupId',
   HEAD_NODE_SECURITY_GROUP_IDS: 'HeadNodeSecurityGroupId',
   PERMISSIONS_BOUNDARY_ARN: 'ClusterBoundaryArn',

@@ -99,6 +99,8 @@ describe('the foundation in the emulator', () => {
 
     expect(vpcId).toBe(output('VpcId'));
     expect(controlBucket.kmsKeyId).toBe(output('ControlKeyArn'));
+    // Nobody has the address of the network itself: security groups say who may log in.
+    expect(settings.sshAllowedCidr).toBe('10.83.0.0/32');
     expect(settings.permissionsBoundaryArn).toMatch(/:policy\/[\w-]+$/);
     expect(settings.slurmDatabase?.passwordSecretArn).toMatch(/:secret:slurm-database\/\{database\}$/);
     expect(keyReaders?.workflowServiceRoleArn).toBe(foundation.parameters['WorkflowServiceRoleArn']);
@@ -295,6 +297,17 @@ describe('the storage', () => {
         ],
       }),
     ]);
+  });
+});
+
+describe('the policies', () => {
+  it('are within the 6,144 characters that IAM takes', () => {
+    const sizes = ofType('AWS::IAM::ManagedPolicy').map(
+      ({ id, found }) => [id, JSON.stringify(found).length] as const,
+    );
+
+    expect(sizes.filter(([, size]) => size > 6144)).toEqual([]);
+    expect(Math.max(...sizes.map(([, size]) => size))).toBeGreaterThan(3000);
   });
 });
 

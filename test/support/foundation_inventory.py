@@ -102,7 +102,9 @@ DESCRIBE: dict[str, Describe] = {
         for each in client("rds").describe_db_parameter_groups()["DBParameterGroups"]
         if each["Description"] == resource["properties"]["Description"]
     ],
-    "AWS::IAM::ManagedPolicy": lambda name, _: client("iam").get_policy(PolicyArn=name)["Policy"],
+    "AWS::IAM::ManagedPolicy": lambda name, _: client("iam").get_policy_version(PolicyArn=name, VersionId="v1")[
+        "PolicyVersion"
+    ]["Document"],
     "AWS::IAM::Role": lambda name, _: client("iam").get_role(RoleName=name)["Role"],
     "AWS::CloudFormation::Stack": lambda name, _: client("cloudformation").describe_stacks(StackName=name)["Stacks"],
     "AWS::SNS::Topic": lambda name, _: client("sns").get_topic_attributes(TopicArn=name)["Attributes"],
@@ -121,12 +123,12 @@ def inventory(stack: str, template: str, parameters: dict[str, str]) -> list[dic
     physical_ids.update({name: value for name, value in parameters.items() if name not in physical_ids})
     lines = []
     for name, resource in resources.items():
-        kind, properties = resource["Type"], resource["Properties"]
+        kind, properties = resource["Type"], resource.get("Properties", {})
         known = kind in get_model_map()
         found = None
-        if known and name in physical_ids:
+        if kind in DESCRIBE and name in physical_ids:
             about = {"properties": properties, "physical_ids": physical_ids}
-            # Empty is as bad as absent. What this table lacks is an error, not a pass.
+            # Empty is as bad as absent, and so is what the table lacks.
             found = DESCRIBE[kind](physical_ids[name], about) or None
         lines.append(
             {"stack": stack, "id": name, "type": kind, "properties": properties, "known": known, "found": found}

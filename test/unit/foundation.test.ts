@@ -95,10 +95,14 @@ describe('the boundary of clusters', () => {
     expect(secrets.flatMap(({ Resource }) => Resource)).toEqual([
       expect.stringMatching(/:secret:\$\{DatabaseSecretPrefix\}\/\*$/),
     ]);
-    expect(keys.map(({ Resource }) => Resource)).toEqual([['DataKeyArn']]);
+    expect(keys.map(({ Sid, Resource }) => [Sid, ...Resource])).toEqual([
+      ['EncryptedData', 'DataKeyArn'],
+      // Only through EC2 and Secrets Manager, of which the latter is limited above.
+      ['EncryptedByOtherServices', '*'],
+    ]);
     expect(control).toEqual([expect.stringMatching(/\$\{ControlBucket\}\/assets\/\*$/)]);
     const wide = boundary.filter(({ Effect, Resource }) => Effect === 'Allow' && Resource.includes('*'));
-    expect(actionsOf(wide).join(' ')).not.toMatch(/\b(s3|iam|kms|secretsmanager|dynamodb):/);
+    expect(actionsOf(wide).join(' ')).not.toMatch(/\b(s3|iam|secretsmanager|dynamodb):/);
   });
 });
 
