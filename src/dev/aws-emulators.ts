@@ -113,7 +113,11 @@ async function startMoto(options: AwsEmulatorsOptions, port: number): Promise<Ma
       ...(options.completeMotoCloudFormation ? ['--cloudformation'] : []),
       ...['-H', '127.0.0.1', '-p', String(port)],
     ],
-    env: { ...options.environment.inherited, TMPDIR: options.temporaryDirectory },
+    env: {
+      ...options.environment.inherited,
+      PYTHONDONTWRITEBYTECODE: '1',
+      TMPDIR: options.temporaryDirectory,
+    },
     logDirectory: options.logDirectory,
     isHealthy: async () => answers(`http://127.0.0.1:${port}/moto-api/data.json`),
     deadlineSeconds: START_DEADLINE_SECONDS,

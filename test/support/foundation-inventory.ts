@@ -37,7 +37,7 @@ export async function takeInventory(foundation: DeployedFoundation): Promise<Inv
   const venv = await ensureVenv({ ...readDevEnvironment(), name: 'moto', onProgress: () => {} });
   const { stdout } = await execa(join(venv, 'bin', 'python'), [PROGRAM], {
     input: JSON.stringify(stacks),
-    env: { ...env, AWS_DEFAULT_REGION: env['AWS_REGION'] },
+    env: { ...env, PYTHONDONTWRITEBYTECODE: '1', AWS_DEFAULT_REGION: env['AWS_REGION'] },
   });
   return lines.parse(JSON.parse(stdout));
 }

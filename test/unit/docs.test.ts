@@ -231,7 +231,10 @@ describe('docs/adr', () => {
 });
 
 const documents = [
-  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'infra/README.md'],
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'infra/README.md',
   ...filesBelow('docs', '.md'),
 ];
 
