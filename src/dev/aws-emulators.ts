@@ -111,7 +111,10 @@ async function startMoto(options: AwsEmulatorsOptions, port: number): Promise<Ma
     args: [
       MOTO_LAUNCHER,
       ...(options.completeMotoCloudFormation ? ['--cloudformation'] : []),
-      ...['-H', '127.0.0.1', '-p', String(port)],
+      '-H',
+      '127.0.0.1',
+      '-p',
+      String(port),
     ],
     env: {
       ...options.environment.inherited,
