@@ -13,7 +13,7 @@ import {
 import type { Route, SecurityGroupRule, VpcEndpoint } from '@aws-sdk/client-ec2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { environmentLines } from '../../infra/environment-lines.ts';
-import { EMULATED_REGION } from '../../src/dev/aws-emulators.ts';
+import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
 import { SLURM_API_PORT } from '../../src/domain/slurm-api.ts';
 import { tagKeys } from '../../src/domain/resource-tags.ts';
 import { readWorkerConfig } from '../../src/runtime/config.ts';
@@ -95,10 +95,19 @@ describe('the foundation in the emulator', () => {
         return name === undefined ? [] : [[name, value]];
       }),
     );
-    const { settings, vpcId, keyReaders, controlBucket } = readWorkerConfig(env);
+    const { settings, vpcId, keyReaders, controlBucket, lustre } = readWorkerConfig(env);
 
     expect(vpcId).toBe(output('VpcId'));
     expect(controlBucket.kmsKeyId).toBe(output('ControlKeyArn'));
+    expect(lustre).toEqual({
+      buckets: {
+        scratch: output('ScratchBucket'),
+        projectPublic: output('PublicAssetsBucket'),
+        projectPrivate: output('PrivateAssetsBucket'),
+      },
+      securityGroupIds: [output('LustreSecurityGroupId')],
+      kmsKeyId: output('DataKeyArn'),
+    });
     // Nobody has the address of the network itself: security groups say who may log in.
     expect(settings.sshAllowedCidr).toBe('10.83.0.0/32');
     expect(settings.permissionsBoundaryArn).toMatch(/:policy\/[\w-]+$/);

@@ -3,11 +3,9 @@ import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
+/** Where the name of the client is not that of its actions. */
 const iamPrefixes: Readonly<Record<string, string>> = {
-  cloudformation: 'cloudformation',
   'cloudwatch-logs': 'logs',
-  ec2: 'ec2',
-  s3: 's3',
   'secrets-manager': 'secretsmanager',
 };
 

@@ -11,8 +11,9 @@ import {
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { deployFoundation } from '../../infra/foundation.ts';
 import type { Values } from '../../infra/templates.ts';
-import { EMULATED_REGION, startAwsEmulators } from '../../src/dev/aws-emulators.ts';
+import { startAwsEmulators } from '../../src/dev/aws-emulators.ts';
 import type { AwsEmulators } from '../../src/dev/aws-emulators.ts';
+import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
 import { readDevEnvironment } from '../../src/dev/environment.ts';
 
 const PARALLELCLUSTER_TEMPLATES = join(import.meta.dirname, '..', 'fixtures', 'parallelcluster-templates');

@@ -24,8 +24,10 @@ export const requiredEndpoints = {
 /** Services of the AWS SDK as product code imports them, and their endpoints. */
 export const endpointOfClient: Readonly<Record<string, keyof typeof requiredEndpoints>> = {
   cloudformation: 'cloudformation',
+  cloudwatch: 'monitoring',
   'cloudwatch-logs': 'logs',
   ec2: 'ec2',
+  fsx: 'fsx',
   s3: 's3',
   'secrets-manager': 'secretsmanager',
 };

@@ -28,7 +28,18 @@ const codes = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map((
 const AHEAD_OF_THE_CODE: Readonly<Record<string, string>> = {};
 
 /** Actions that AWS offers on all resources only (Service Authorization Reference), or that look at all of them. */
-const ON_EVERYTHING = ['cloudformation:DescribeStacks', 'ec2:DescribeKeyPairs', 'ec2:DescribeSubnets'];
+const ON_EVERYTHING = [
+  'cloudformation:DescribeStacks',
+  'cloudwatch:GetMetricData',
+  'ec2:DescribeKeyPairs',
+  'ec2:DescribeSecurityGroups',
+  'ec2:DescribeSubnets',
+  'ec2:DescribeVpcs',
+  'ec2:GetSecurityGroupsForVpc',
+  'fsx:DescribeDataRepositoryAssociations',
+  'fsx:DescribeDataRepositoryTasks',
+  'fsx:DescribeFileSystems',
+];
 
 let templates: Template[];
 beforeAll(async () => {
