@@ -13,6 +13,7 @@ export const variableOutputs = {
   SUBNET_POOL: 'SubnetPool',
   SSH_ALLOWED_CIDR: 'SshAllowedCidr',
   ADDITIONAL_SECURITY_GROUP_IDS: 'NodeSecurityGroupId',
+  EFS_FILE_SYSTEM_ID: 'HomeFileSystemId',
   LUSTRE_SECURITY_GROUP_IDS: 'LustreSecurityGroupId',
   LUSTRE_KMS_KEY_ID: 'DataKeyArn',
   HEAD_NODE_SECURITY_GROUP_IDS: 'HeadNodeSecurityGroupId',

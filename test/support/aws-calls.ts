@@ -6,6 +6,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 /** Where the name of the client is not that of its actions. */
 const iamPrefixes: Readonly<Record<string, string>> = {
   'cloudwatch-logs': 'logs',
+  efs: 'elasticfilesystem',
   'secrets-manager': 'secretsmanager',
 };
 

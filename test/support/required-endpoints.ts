@@ -27,6 +27,7 @@ export const endpointOfClient: Readonly<Record<string, keyof typeof requiredEndp
   cloudwatch: 'monitoring',
   'cloudwatch-logs': 'logs',
   ec2: 'ec2',
+  efs: 'elasticfilesystem',
   fsx: 'fsx',
   s3: 's3',
   'secrets-manager': 'secretsmanager',
