@@ -27,6 +27,7 @@ import { createSlurmActivities } from './slurm.ts';
 import { createStackActivities } from './stack.ts';
 import type { StackDeps } from './stack.ts';
 import { createSubnetLeaseActivities } from './subnet-lease.ts';
+import { createSweepActivities } from './sweep.ts';
 import { createTrustedKeysActivities } from './trusted-keys.ts';
 import { createUsageActivities } from './usage.ts';
 
@@ -75,6 +76,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createCampaignPlanActivities(deps),
     ...createCampaignEndActivities({ isRunning: isRunningIn(deps.temporal), campaignStore }),
     ...createManifestActivities({ ...deps, logs }),
+    ...createSweepActivities({ ...deps, ...deps.aws }),
     ...createUsageActivities({ gateway: ssh, usageStore }),
     ...createJobListingActivities(deps),
   });

@@ -19,6 +19,7 @@ import type {
   SubnetLease,
 } from '../domain/deployment.ts';
 import type { LustreFileSystem, LustreSpec } from '../domain/lustre.ts';
+import type { Findings } from '../domain/orphans.ts';
 import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
 import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { SlurmJwk } from '../domain/slurm-jwt.ts';
@@ -307,6 +308,10 @@ export interface Activities {
   // campaign-end.ts
   /** How a campaign of the tenant ended. CampaignRunning while it has not. */
   readCampaignEnd(request: Tenant & { readonly campaignId: string }): Promise<CampaignOutcome>;
+
+  // sweep.ts
+  /** Everything in the account with the tag of an epoch, sorted by whether a workflow looks after it. Changes nothing. Heartbeats. */
+  surveyOrphans(): Promise<Findings>;
 
   // manifest.ts
   /** Writes some of a campaign's jobs beside its content. `part` counts from 0, in the order of the whole. */

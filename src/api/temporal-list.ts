@@ -29,6 +29,8 @@ export async function listClusters(
 ): Promise<Page<ClusterView>> {
   const conditions = [
     "WorkflowType = 'cluster'",
+    // Not what gives back the leavings of one.
+    "WorkflowId STARTS_WITH 'cluster/'",
     "ExecutionStatus != 'ContinuedAsNew'",
     // The state is one of a closed list: there is nothing in it to escape.
     state ? `ClusterState = '${state}'` : 'ClusterState IS NOT NULL',

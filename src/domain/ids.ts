@@ -44,6 +44,15 @@ export function clusterWorkflowId({ virtualLabId, projectId }: Tenant): string {
   return `cluster/${virtualLabId}/${projectId}`;
 }
 
+/** Workflow id of what gives back a deployment that its entity left behind. */
+export function reaperWorkflowId({
+  virtualLabId,
+  projectId,
+  epoch,
+}: Tenant & { readonly epoch: string }): string {
+  return `orphan/${virtualLabId}/${projectId}/${epoch}`;
+}
+
 /** Workflow id of one campaign. */
 export function campaignWorkflowId(tenant: Tenant, campaignId: string): string {
   return `campaign/${tenant.virtualLabId}/${tenant.projectId}/${campaignId}`;

@@ -56,6 +56,7 @@ export interface WorkerConfig extends CommonConfig {
   readonly logLimits: LogLimits;
   readonly logFollowSeconds: number;
   readonly stackPollSeconds: number;
+  readonly sweepSeconds: number;
   readonly efsFileSystemId: string | undefined;
   readonly lustre: LustreSettings | undefined;
   readonly lustrePollSeconds: number;
@@ -134,6 +135,7 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
     logLimits: { headBytes: read.LOG_HEAD_BYTES, tailBytes: read.LOG_TAIL_BYTES },
     logFollowSeconds: read.LOG_FOLLOW_SECONDS,
     stackPollSeconds: read.STACK_POLL_SECONDS,
+    sweepSeconds: read.SWEEP_SECONDS,
     efsFileSystemId: read.EFS_FILE_SYSTEM_ID,
     lustre: lustreSettings(storageBuckets(read), read.LUSTRE_SECURITY_GROUP_IDS, read.LUSTRE_KMS_KEY_ID),
     lustrePollSeconds: read.LUSTRE_POLL_SECONDS,

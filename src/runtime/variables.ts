@@ -269,5 +269,6 @@ export const workerVariables = {
   LOG_HEAD_BYTES: bytes('67108864', 'How much of the beginning of each output of a job is kept'),
   LOG_TAIL_BYTES: bytes('67108864', 'How much of the end of each output of a job is kept'),
   LOG_FOLLOW_SECONDS: seconds('10', 1, 'Between two copies of what running jobs have written'),
+  SWEEP_SECONDS: seconds('1800', 60, 'Between two looks for what no workflow looks after'),
   STACK_POLL_SECONDS: seconds('15', 1, 'Between two looks at a stack that is being made or deleted'),
 };

@@ -15,6 +15,7 @@ import { createS3JobListingStore } from '../clients/job-listing-store.ts';
 import { createS3UsageStore } from '../clients/usage-store.ts';
 import type { WorkerConfig } from './config.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
+import { ensureSweepSchedule } from './sweep-schedule.ts';
 import { temporalLogger } from './temporal-logger.ts';
 
 const WORKFLOWS_PATH = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
@@ -40,6 +41,8 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
   const credentials = { address, tls, ...(apiKey && { apiKey: apiKey.reveal() }) };
   const connection = await Connection.connect(credentials);
   await registerSearchAttributes(connection, namespace);
+  const client = new Client({ connection, namespace });
+  await ensureSweepSchedule(client, { taskQueue, everySeconds: config.sweepSeconds });
   const native = await NativeConnection.connect(credentials);
   const aws = createAwsClients(config.aws);
   const loadKey = async (secretArn: string) => readPrivateKey(aws.secretsManager, secretArn);
@@ -62,7 +65,7 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
       usageStore: createS3UsageStore({ s3: aws.s3, ...config.controlBucket }),
       jobListingStore: createS3JobListingStore({ s3: aws.s3, ...config.controlBucket }),
       deploymentStore: createS3DeploymentStore({ s3: aws.s3, ...config.controlBucket }),
-      temporal: new Client({ connection, namespace }),
+      temporal: client,
       taskQueue,
       vpcId: config.vpcId,
       subnetPool: config.subnetPool,

@@ -43,5 +43,6 @@ export const activities: Proxies = {
   loadCampaign: bounded('loadCampaign'),
   readCampaignEnd: bounded('readCampaignEnd'),
   writeManifestPart: bounded('writeManifestPart'),
+  surveyOrphans: bounded('surveyOrphans'),
   writeManifest: bounded('writeManifest'),
 };

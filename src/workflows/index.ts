@@ -1,3 +1,4 @@
 export { campaign } from './campaign.workflow.ts';
 export { cluster } from './cluster.workflow.ts';
+export { reconcile } from './reconcile.workflow.ts';
 export { subnetPool } from './subnet-pool.workflow.ts';

@@ -281,6 +281,14 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     scheduleToClose: '1 d',
     retry: QUICK_AWS,
   },
+  surveyOrphans: {
+    summary: 'Look for what no workflow looks after',
+    why: 'Five lists, all of their pages, and a look at each deployment’s workflow. The next sweep comes anyway.',
+    startToClose: '10 min',
+    scheduleToClose: '20 min',
+    heartbeat: '20 s',
+    retry: QUICK_AWS,
+  },
   writeManifest: {
     summary: 'Write the manifest of the campaign',
     why: 'One S3 object and its copy in the log group; the campaign is not over without it.',

@@ -18,6 +18,7 @@ import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
 import type { CampaignDependency, Dependency } from '../../src/domain/dependencies.ts';
 import { type JobArray, parseIndexes, taskKey } from '../../src/domain/job-array.ts';
 import type { ControlOutcome } from '../../src/domain/job-control.ts';
+import type { Findings } from '../../src/domain/orphans.ts';
 import { type FailureType, failures } from '../../src/domain/failures.ts';
 import type { SlurmJwk } from '../../src/domain/slurm-jwt.ts';
 import { FakeSlurm } from './fake-slurm.ts';
@@ -83,6 +84,8 @@ export class FakeWorld {
   /** Records of usage, in order: when, whether it was the last, and whether the stack was still there. */
   readonly usageRecords: { readonly atMs: number; readonly isLast: boolean; readonly hasStack: boolean }[] =
     [];
+  /** What a sweep finds. */
+  findings: Findings = { orphans: [], lookAlikes: [], attended: 0 };
   /** Whether homes are on EFS. */
   hasEfs = false;
   readonly accessPoints = new Set<string>();
@@ -306,6 +309,7 @@ export class FakeWorld {
 
   private lustreActivities() {
     return {
+      surveyOrphans: async () => this.findings,
       ensureHome: async ({ epoch }: Deployment) => {
         if (!this.hasEfs) return undefined;
         this.accessPoints.add(`fsap-${epoch}`);

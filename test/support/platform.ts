@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DescribeSubnetsCommand } from '@aws-sdk/client-ec2';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { UsageReportView } from '../../src/api/usage-schemas.ts';
@@ -15,6 +17,7 @@ import { type SlurmNodePool, startHeadNodePool } from '../../src/dev/head-node-p
 import type { ManagedProcess } from '../../src/dev/managed-process.ts';
 import { type Product, startProduct } from '../../src/dev/product.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
+import type { reconcile, ReconcileReport } from '../../src/workflows/reconcile.workflow.ts';
 import { replayServer } from './replay-server.ts';
 
 export interface Answer<T> {
@@ -210,6 +213,25 @@ export class Platform {
     const { code, stdout, stderr } = await this.headNodes.exec(clusterName, argv);
     if (code !== 0) throw new Error(`${argv.join(' ')} ended with ${code}: ${stderr}`);
     return stdout;
+  }
+
+  /** Sweeps at once, as the schedule does, and answers the report. */
+  async sweep(): Promise<ReconcileReport> {
+    const options = {
+      taskQueue: 'parallelcluster-provisioner',
+      workflowId: `sweep-${randomUUID()}`,
+    };
+    return this.temporal.workflow.execute<typeof reconcile>('reconcile', options);
+  }
+
+  async terminate(workflowId: string): Promise<void> {
+    await this.temporal.workflow.getHandle(workflowId).terminate('a test');
+  }
+
+  /** A subnet of the pool. */
+  async anySubnet(): Promise<string> {
+    const { Subnets = [] } = await this.stack.aws.ec2.send(new DescribeSubnetsCommand({}));
+    return Subnets[0]?.SubnetId ?? '';
   }
 
   processOf(part: Part): ManagedProcess {

@@ -213,6 +213,18 @@ export class WorkflowRig {
     });
   }
 
+  /** Runs a workflow without input to its end. */
+  async runWorkflow<Result>(workflowType: string, workflowId: string): Promise<Result> {
+    this.workflowIds.add(workflowId);
+    return this.client.workflow.execute(workflowType, { workflowId, taskQueue: this.taskQueue });
+  }
+
+  /** Waits until a workflow that another one started has ended. */
+  async workflowResult(workflowId: string): Promise<void> {
+    this.workflowIds.add(workflowId);
+    await this.client.workflow.getHandle(workflowId).result();
+  }
+
   /** The pool of the rig's VPC, which begins with the first request unless it was started before. */
   pool(): WorkflowHandle {
     return this.client.workflow.getHandle(subnetPoolWorkflowId(this.vpcId));

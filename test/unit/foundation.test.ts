@@ -39,6 +39,7 @@ const ON_EVERYTHING = [
   'fsx:DescribeDataRepositoryAssociations',
   'fsx:DescribeDataRepositoryTasks',
   'fsx:DescribeFileSystems',
+  'secretsmanager:ListSecrets',
 ];
 
 let templates: Template[];

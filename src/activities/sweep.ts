@@ -1,0 +1,114 @@
+import { type CloudFormationClient, paginateDescribeStacks } from '@aws-sdk/client-cloudformation';
+import { DescribeKeyPairsCommand, type EC2Client } from '@aws-sdk/client-ec2';
+import { type EFSClient, paginateDescribeAccessPoints } from '@aws-sdk/client-efs';
+import { type FSxClient, paginateDescribeFileSystems } from '@aws-sdk/client-fsx';
+import { paginateListSecrets, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { CLUSTER_VIEW_MEMO } from '../domain/cluster-view.ts';
+import type { Deployment } from '../domain/deployment.ts';
+import { clusterWorkflowId, reaperWorkflowId } from '../domain/ids.ts';
+import { deploymentsOf, findOrphans, type TaggedResource } from '../domain/orphans.ts';
+import { tagKeys } from '../domain/resource-tags.ts';
+import { withHeartbeat } from './heartbeat.ts';
+import type { Activities } from './port.ts';
+
+export interface SweepDeps {
+  readonly cloudFormation: CloudFormationClient;
+  readonly ec2: EC2Client;
+  readonly efs: EFSClient;
+  readonly fsx: FSxClient;
+  /** Whose access points are looked at. */
+  readonly efsFileSystemId: string | undefined;
+  readonly secretsManager: SecretsManagerClient;
+  readonly temporal: Client;
+}
+
+type TagList =
+  readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[] | undefined;
+
+/** Looks at everything in the account that carries the tag of an epoch, and at the workflows that could look after it. */
+export function createSweepActivities(deps: SweepDeps): Pick<Activities, 'surveyOrphans'> {
+  return {
+    async surveyOrphans() {
+      return withHeartbeat(async ({ report }) => {
+        const lists = [stacks, fileSystems, accessPoints, keyPairs, secrets];
+        const resources: TaggedResource[] = [];
+        for (const list of lists) {
+          for await (const resource of list(deps)) if (resource.tags[tagKeys.epoch]) resources.push(resource);
+          report({ resources: resources.length });
+        }
+        const attended = new Set<string>();
+        for (const deployment of deploymentsOf(resources))
+          if (await isAttended(deps.temporal, deployment)) attended.add(keyOf(deployment));
+        return findOrphans(resources, (deployment) => attended.has(keyOf(deployment)), Date.now() / 1000);
+      });
+    },
+  };
+}
+
+const keyOf = ({ virtualLabId, projectId, epoch }: Deployment) => `${virtualLabId}/${projectId}/${epoch}`;
+
+/** Whether a workflow looks after a deployment. An answer of Temporal that is missing is thrown, never taken for no. */
+async function isAttended(temporal: Client, deployment: Deployment): Promise<boolean> {
+  const reaper = await runningEpoch(temporal, reaperWorkflowId(deployment));
+  if (reaper !== undefined) return true;
+  return (await runningEpoch(temporal, clusterWorkflowId(deployment))) === deployment.epoch;
+}
+
+/** The epoch of a workflow that runs, empty if its view has none; undefined if no such workflow runs. */
+async function runningEpoch(temporal: Client, workflowId: string): Promise<string | undefined> {
+  try {
+    const { status, memo } = await temporal.workflow.getHandle(workflowId).describe();
+    if (status.name !== 'RUNNING') return undefined;
+    const view: unknown = memo?.[CLUSTER_VIEW_MEMO];
+    const epoch = typeof view === 'object' && view !== null && 'epoch' in view ? view.epoch : '';
+    return typeof epoch === 'string' ? epoch : '';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+async function* stacks({ cloudFormation }: SweepDeps): AsyncGenerator<TaggedResource> {
+  for await (const { Stacks = [] } of paginateDescribeStacks({ client: cloudFormation }, {})) {
+    for (const { StackId = '', StackName = '', StackStatus, Tags, ParentId } of Stacks) {
+      if (StackStatus === 'DELETE_COMPLETE' || ParentId !== undefined) continue;
+      yield { kind: 'stack', id: StackId, name: StackName, tags: tagsOf(Tags) };
+    }
+  }
+}
+
+async function* fileSystems({ fsx }: SweepDeps): AsyncGenerator<TaggedResource> {
+  for await (const { FileSystems = [] } of paginateDescribeFileSystems({ client: fsx }, {})) {
+    for (const { FileSystemId = '', FileSystemType, Tags } of FileSystems)
+      if (FileSystemType === 'LUSTRE')
+        yield { kind: 'lustre', id: FileSystemId, name: FileSystemId, tags: tagsOf(Tags) };
+  }
+}
+
+async function* accessPoints({ efs, efsFileSystemId }: SweepDeps): AsyncGenerator<TaggedResource> {
+  if (efsFileSystemId === undefined) return;
+  const pages = paginateDescribeAccessPoints({ client: efs }, { FileSystemId: efsFileSystemId });
+  for await (const { AccessPoints = [] } of pages) {
+    for (const { AccessPointId = '', Tags } of AccessPoints)
+      yield { kind: 'access-point', id: AccessPointId, name: AccessPointId, tags: tagsOf(Tags) };
+  }
+}
+
+async function* keyPairs({ ec2 }: SweepDeps): AsyncGenerator<TaggedResource> {
+  // The one list of EC2 that has no pages.
+  const { KeyPairs = [] } = await ec2.send(new DescribeKeyPairsCommand({}));
+  for (const { KeyPairId = '', KeyName = '', Tags } of KeyPairs)
+    yield { kind: 'key-pair', id: KeyPairId, name: KeyName, tags: tagsOf(Tags) };
+}
+
+async function* secrets({ secretsManager }: SweepDeps): AsyncGenerator<TaggedResource> {
+  const pages = paginateListSecrets({ client: secretsManager }, { IncludePlannedDeletion: false });
+  for await (const { SecretList = [] } of pages)
+    for (const { ARN = '', Name = '', Tags } of SecretList)
+      yield { kind: 'secret', id: ARN, name: Name, tags: tagsOf(Tags) };
+}
+
+function tagsOf(tags: TagList): Record<string, string> {
+  return Object.fromEntries((tags ?? []).map(({ Key = '', Value = '' }) => [Key, Value]));
+}

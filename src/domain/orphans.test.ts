@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { clusterName, keyPairName, keySecretName } from './cluster-name.ts';
+import type { Deployment } from './deployment.ts';
+import { newEpochId } from './ids.ts';
+import { findOrphans, type ResourceKind, type TaggedResource } from './orphans.ts';
+import { deploymentTags } from './resource-tags.ts';
+
+const NOW_SECONDS = Date.UTC(2026, 10, 26) / 1000;
+const tenant = { virtualLabId: 'lab', projectId: 'proj' };
+const deploymentAt = (secondsAgo: number): Deployment => ({
+  ...tenant,
+  clusterName: clusterName(tenant),
+  epoch: newEpochId((NOW_SECONDS - secondsAgo) * 1000, '0123456789abcdef'),
+});
+const old = deploymentAt(3600);
+
+const resource = (
+  kind: ResourceKind,
+  name: string,
+  deployment = old,
+  tags: Record<string, string> = {},
+): TaggedResource => ({
+  kind,
+  id: `${kind}/${name}`,
+  name,
+  tags: { ...deploymentTags(deployment), ...tags },
+});
+
+const find = (resources: readonly TaggedResource[], isAttended = false) =>
+  findOrphans(resources, () => isAttended, NOW_SECONDS);
+
+describe('what a sweep takes for an orphan', () => {
+  it('is all that is left of an epoch that no workflow looks after, in one', () => {
+    const resources = [
+      resource('stack', 'provisioner-pcluster-lab-proj'),
+      resource('stack', 'pcluster-lab-proj'),
+      resource('key-pair', keyPairName(old, 'admin')),
+      resource('secret', keySecretName(old, 'slurm-api')),
+      resource('lustre', 'fs-1'),
+      resource('access-point', 'fsap-1'),
+    ];
+    const { orphans, lookAlikes } = find(resources);
+    expect(orphans).toEqual([{ ...old, resources: resources.map(({ kind, id }) => ({ kind, id })) }]);
+    expect(lookAlikes).toEqual([]);
+  });
+
+  it('is nothing that a workflow looks after', () => {
+    expect(find([resource('lustre', 'fs-1')], true)).toEqual({ orphans: [], lookAlikes: [], attended: 1 });
+  });
+
+  it.each([0, 299])('is no deployment that began %d s ago', (secondsAgo) => {
+    expect(find([resource('lustre', 'fs-1', deploymentAt(secondsAgo))]).orphans).toEqual([]);
+  });
+
+  it('is one epoch of a tenant, and not the other that is looked after', () => {
+    const next = deploymentAt(1800);
+    const { orphans, attended } = findOrphans(
+      [resource('lustre', 'fs-1'), resource('lustre', 'fs-2', next)],
+      ({ epoch }) => epoch === next.epoch,
+      NOW_SECONDS,
+    );
+    expect(orphans.map(({ epoch }) => epoch)).toEqual([old.epoch]);
+    expect(attended).toBe(1);
+  });
+});
+
+describe('what only looks like one', () => {
+  const lookAlikes: readonly [string, TaggedResource][] = [
+    ['a stack of another name', resource('stack', 'pcluster-lab-proj-copy')],
+    ['a key pair of another name', resource('key-pair', `${keyPairName(old, 'admin')}2`)],
+    ['a secret of another epoch', resource('secret', keySecretName(deploymentAt(7200), 'admin'))],
+    ['a cluster of another tenant', resource('lustre', 'fs-1', old, { 'obp:costcenter:project': 'other' })],
+    ['an epoch that is none of ours', resource('lustre', 'fs-1', { ...old, epoch: 'yesterday' })],
+    [
+      'a resource without a tenant',
+      { kind: 'lustre', id: 'a', name: 'a', tags: { 'parallelcluster-provisioner:epoch': old.epoch } },
+    ],
+  ];
+
+  it.each(lookAlikes)('is reported and left alone: %s', (_what, each) => {
+    const { orphans, lookAlikes: found } = find([each]);
+    expect(orphans).toEqual([]);
+    expect(found).toMatchObject([{ kind: each.kind, id: each.id }]);
+  });
+});

@@ -1,0 +1,117 @@
+import { clusterName, keyPairName, keySecretName, outerStackName } from './cluster-name.ts';
+import type { Deployment, SecretRole } from './deployment.ts';
+import { epochStartSeconds } from './ids.ts';
+import { tagKeys } from './resource-tags.ts';
+
+/** What a deployment can leave behind that costs money or opens a door. */
+export const resourceKinds = ['stack', 'lustre', 'access-point', 'key-pair', 'secret'] as const;
+export type ResourceKind = (typeof resourceKinds)[number];
+
+/** Something in AWS with the tag of an epoch, whoever put the tag there. */
+export interface TaggedResource {
+  readonly kind: ResourceKind;
+  readonly id: string;
+  /** The name by which we would have made it; ids where the service has no names. */
+  readonly name: string;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** All that is left of one deployment that no workflow looks after. */
+export interface Orphan extends Deployment {
+  readonly resources: readonly { readonly kind: ResourceKind; readonly id: string }[];
+}
+
+/** Something with our tags that we cannot have made as it is: it is reported, and never touched. */
+export interface LookAlike {
+  readonly kind: ResourceKind;
+  readonly id: string;
+  readonly because: string;
+}
+
+export interface Findings {
+  /** Deployments that no workflow looks after, the oldest first. */
+  readonly orphans: readonly Orphan[];
+  readonly lookAlikes: readonly LookAlike[];
+  /** Resources of deployments that a workflow looks after. */
+  readonly attended: number;
+}
+
+/** A deployment that began this recently may not be in the view of its entity yet. */
+const YOUNG_SECONDS = 300;
+
+const secretRoles: readonly SecretRole[] = ['admin', 'job-user', 'slurm-api'];
+
+/**
+ * Sorts what carries our tags. `isAttended` says whether a workflow looks after a deployment; where that is not known it
+ * must say so. `nowSeconds`: since 1970.
+ */
+export function findOrphans(
+  resources: readonly TaggedResource[],
+  isAttended: (deployment: Deployment) => boolean,
+  nowSeconds: number,
+): Findings {
+  const orphans = new Map<string, Orphan>();
+  const lookAlikes: LookAlike[] = [];
+  let attended = 0;
+  for (const resource of resources) {
+    const { kind, id } = resource;
+    const deployment = deploymentOf(resource.tags);
+    const because = deployment ? problemWith(deployment, resource) : 'It lacks tags that we would have set.';
+    if (because !== undefined || !deployment) {
+      lookAlikes.push({ kind, id, because: because ?? '' });
+      continue;
+    }
+    if (nowSeconds - epochStartSeconds(deployment.epoch) < YOUNG_SECONDS || isAttended(deployment)) {
+      attended += 1;
+      continue;
+    }
+    const known = orphans.get(deployment.epoch) ?? { ...deployment, resources: [] };
+    orphans.set(deployment.epoch, { ...known, resources: [...known.resources, { kind, id }] });
+  }
+  return {
+    orphans: [...orphans.values()].toSorted((a, b) => (a.epoch < b.epoch ? -1 : 1)),
+    lookAlikes,
+    attended,
+  };
+}
+
+/** The deployments that resources say that they belong to, each once. */
+export function deploymentsOf(resources: readonly TaggedResource[]): Deployment[] {
+  const found = new Map<string, Deployment>();
+  for (const { tags } of resources) {
+    const deployment = deploymentOf(tags);
+    if (deployment)
+      found.set(`${deployment.virtualLabId}/${deployment.projectId}/${deployment.epoch}`, deployment);
+  }
+  return [...found.values()];
+}
+
+function deploymentOf(tags: TaggedResource['tags']): Deployment | undefined {
+  const {
+    [tagKeys.virtualLab]: virtualLabId,
+    [tagKeys.project]: projectId,
+    [tagKeys.cluster]: cluster,
+    [tagKeys.epoch]: epoch,
+  } = tags;
+  if (!virtualLabId || !projectId || !cluster || !epoch) return undefined;
+  return { virtualLabId, projectId, clusterName: cluster, epoch };
+}
+
+/** Why we cannot have made it; undefined when we can. */
+function problemWith(deployment: Deployment, { kind, name }: TaggedResource): string | undefined {
+  if (!/^[0-9a-z]{14}$/.test(deployment.epoch)) return 'Its epoch is none of ours.';
+  if (deployment.clusterName !== clusterName(deployment)) return 'Its cluster is not that of its tenant.';
+  const names = namesOf(deployment)[kind];
+  return names === undefined || names.includes(name) ? undefined : `We would have named it otherwise.`;
+}
+
+/** The names of what a deployment makes; undefined for what has ids only. */
+function namesOf(deployment: Deployment): Readonly<Record<ResourceKind, readonly string[] | undefined>> {
+  return {
+    stack: [deployment.clusterName, outerStackName(deployment.clusterName)],
+    lustre: undefined,
+    'access-point': undefined,
+    'key-pair': [keyPairName(deployment, 'admin'), keyPairName(deployment, 'job-user')],
+    secret: secretRoles.map((role) => keySecretName(deployment, role)),
+  };
+}

@@ -1,0 +1,172 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { CreateStackCommand, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { CreateKeyPairCommand, DescribeKeyPairsCommand } from '@aws-sdk/client-ec2';
+import { CreateAccessPointCommand } from '@aws-sdk/client-efs';
+import { CreateDataRepositoryAssociationCommand, CreateFileSystemCommand } from '@aws-sdk/client-fsx';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clusterName, keyPairName, keySecretName, outerStackName } from '../../src/domain/cluster-name.ts';
+import type { Deployment } from '../../src/domain/deployment.ts';
+import { clusterWorkflowId, newEpochId, type Tenant } from '../../src/domain/ids.ts';
+import { dataRepositories } from '../../src/domain/lustre.ts';
+import { deploymentTags, keyTags, toTagList } from '../../src/domain/resource-tags.ts';
+import { eventually, Platform } from '../support/platform.ts';
+
+/* What no workflow looks after goes; what only looks like it, and what somebody looks after, stays. */
+let platform: Platform;
+beforeAll(async () => {
+  platform = await Platform.start();
+});
+afterAll(async () => platform?.close());
+
+/** Older than what a sweep leaves alone because it may be too young. */
+const longAgo = () => Date.now() - 3_600_000;
+
+function deploymentOf(tenant: Tenant, random = '0123456789abcdef'): Deployment {
+  return { ...tenant, clusterName: clusterName(tenant), epoch: newEpochId(longAgo(), random) };
+}
+
+const template = JSON.stringify({
+  Resources: { Nothing: { Type: 'AWS::CloudFormation::WaitConditionHandle' } },
+});
+
+async function plantStack(name: string, tags: Readonly<Record<string, string>>): Promise<void> {
+  const { cloudFormation } = platform.stack.aws;
+  await cloudFormation.send(
+    new CreateStackCommand({ StackName: name, TemplateBody: template, Tags: toTagList(tags) }),
+  );
+}
+
+async function plantKeyPair(name: string, tags: Readonly<Record<string, string>>): Promise<void> {
+  await platform.stack.aws.ec2.send(
+    new CreateKeyPairCommand({
+      KeyName: name,
+      KeyType: 'ed25519',
+      TagSpecifications: [{ ResourceType: 'key-pair', Tags: toTagList(tags) }],
+    }),
+  );
+}
+
+async function plantSecret(name: string, tags: Readonly<Record<string, string>>): Promise<void> {
+  await platform.stack.aws.secretsManager.send(
+    new CreateSecretCommand({ Name: name, SecretString: 'x', Tags: toTagList(tags) }),
+  );
+}
+
+/** One of each kind. */
+async function plantAll(deployment: Deployment): Promise<void> {
+  const tags = deploymentTags(deployment);
+  await plantStack(outerStackName(deployment.clusterName), tags);
+  for (const role of ['admin', 'job-user'] as const) {
+    await plantKeyPair(keyPairName(deployment, role), keyTags(deployment, role));
+    await plantSecret(keySecretName(deployment, role), keyTags(deployment, role));
+  }
+  await plantSecret(keySecretName(deployment, 'slurm-api'), keyTags(deployment, 'slurm-api'));
+  const { efs } = platform.stack.aws;
+  await efs.send(
+    new CreateAccessPointCommand({
+      ClientToken: deployment.epoch,
+      FileSystemId: platform.product.env['EFS_FILE_SYSTEM_ID'] ?? '',
+      Tags: toTagList(tags),
+    }),
+  );
+  await plantLustre(deployment);
+}
+
+/** With files that nothing has exported. */
+async function plantLustre(deployment: Deployment): Promise<void> {
+  const { fsx } = platform.stack.aws;
+  const { env } = platform.product;
+  const { FileSystem } = await fsx.send(
+    new CreateFileSystemCommand({
+      FileSystemType: 'LUSTRE',
+      StorageCapacity: 1200,
+      StorageType: 'SSD',
+      SubnetIds: [await platform.anySubnet()],
+      LustreConfiguration: { DeploymentType: 'PERSISTENT_2', PerUnitStorageThroughput: 250 },
+      Tags: toTagList(deploymentTags(deployment)),
+    }),
+  );
+  const FileSystemId = FileSystem?.FileSystemId ?? '';
+  const links = dataRepositories(deployment, {
+    scratch: env['SCRATCH_BUCKET'] ?? '',
+    projectPublic: env['PROJECT_PUBLIC_BUCKET'] ?? '',
+    projectPrivate: env['PROJECT_PRIVATE_BUCKET'] ?? '',
+  });
+  for (const { fileSystemPath, dataRepositoryPath } of links) {
+    const command = new CreateDataRepositoryAssociationCommand({
+      FileSystemId,
+      FileSystemPath: fileSystemPath,
+      DataRepositoryPath: dataRepositoryPath,
+    });
+    // One after the other, and only when the file system is there.
+    await eventually(
+      async () =>
+        fsx.send(command).then(
+          () => true,
+          () => false,
+        ),
+      (isMade) => isMade,
+      10,
+    );
+  }
+  const file = join(platform.stack.fsx.directoryOf(FileSystemId), 'scratch', 'left-behind.txt');
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, 'still here');
+}
+
+describe('a sweep', () => {
+  it('gives back what was left behind, of every kind, and leaves look-alikes and the living alone', async () => {
+    const living: Tenant = { virtualLabId: 'sweep', projectId: 'living' };
+    await platform.ensure(living, { tier: 'debug', idleTimeoutSeconds: 3600 });
+    await platform.until(living, ['ready']);
+    const before = await platform.leftovers();
+
+    const orphan = deploymentOf({ virtualLabId: 'sweep', projectId: 'orphan' });
+    await plantAll(orphan);
+    const olderOfLiving = deploymentOf(living);
+    await plantKeyPair(keyPairName(olderOfLiving, 'admin'), keyTags(olderOfLiving, 'admin'));
+    const tags = deploymentTags(orphan);
+    const lookAlikes = ['pcluster-sweep-orphan-copy', 'somebody-elses'];
+    await plantStack('pcluster-sweep-orphan-copy', tags);
+    await plantKeyPair('somebody-elses', { 'parallelcluster-provisioner:epoch': orphan.epoch });
+    await plantStack('untagged', {});
+
+    const { orphans, lookAlikes: reported, reapers } = await platform.sweep();
+    expect(
+      Object.fromEntries(orphans.map(({ projectId, resources }) => [projectId, resources.length])),
+    ).toEqual({
+      living: 1,
+      orphan: 8,
+    });
+    expect(reported.map(({ because }) => because).toSorted()).toEqual([
+      'It lacks tags that we would have set.',
+      'We would have named it otherwise.',
+    ]);
+    expect(reapers).toHaveLength(2);
+    await eventually(
+      async () => platform.leftovers(),
+      (left) => left.length === before.length + lookAlikes.length + 1,
+      60,
+    );
+    const { cloudFormation, ec2, s3 } = platform.stack.aws;
+    const Bucket = platform.product.env['SCRATCH_BUCKET'];
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: 'sweep/orphan/left-behind.txt' }));
+    expect(await Body?.transformToString()).toBe('still here');
+    await cloudFormation.send(new DescribeStacksCommand({ StackName: 'pcluster-sweep-orphan-copy' }));
+    await cloudFormation.send(new DescribeStacksCommand({ StackName: 'untagged' }));
+    await ec2.send(new DescribeKeyPairsCommand({ KeyNames: ['somebody-elses'] }));
+    expect((await platform.cluster(living)).state).toBe('ready');
+    expect(await platform.sweep()).toMatchObject({ orphans: [], reapers: [] });
+  });
+
+  it('leaves a deployment alone that is too young to be in the view of its entity', async () => {
+    const tenant: Tenant = { virtualLabId: 'sweep', projectId: 'terminated' };
+    await platform.ensure(tenant, { tier: 'debug', idleTimeoutSeconds: 3600 });
+    await platform.until(tenant, ['ready']);
+    await platform.terminate(clusterWorkflowId(tenant));
+    expect(await platform.sweep()).toMatchObject({ orphans: [] });
+  });
+});
