@@ -4,6 +4,7 @@ import { utf8ToBytes } from '@noble/hashes/utils.js';
 import type { ClusterSpec } from './cluster-spec.ts';
 import type { SlurmApiTrust } from './slurm-api-spec.ts';
 import type { Deployment } from './deployment.ts';
+import { headNodeInstanceType } from './head-node.ts';
 import type { EfsHome } from './home.ts';
 import type {
   ClusterConfiguration,
@@ -25,15 +26,6 @@ export const JOB_USER = 'sim';
 /** One number on all nodes and in all epochs, because files in shared storage are owned by numbers. */
 const JOB_USER_ID = 2000;
 
-/**
- * Head nodes in the order of their memory. For the compute nodes that they manage ParallelCluster wants 0.6 GiB of memory and 1 GiB more for
- * every 25 nodes, but never more than 16 (`HeadNodeMemorySizeValidator`, aws-parallelcluster 3.16).
- */
-const headNodes = [
-  { instanceType: 't3.medium', memoryGibibytes: 4 },
-  { instanceType: 't3.large', memoryGibibytes: 8 },
-] as const;
-const LARGEST_HEAD_NODE = 't3.xlarge';
 /** Where `assets/job-environment.sh` installs itself, below the folder that ParallelCluster exports to all nodes. */
 const JOB_ENVIRONMENT_PROGRAM = '/opt/slurm/etc/parallelcluster-provisioner/job-environment';
 const DEFAULT_LOG_RETENTION_DAYS: LogRetentionDays = 90;
@@ -115,7 +107,7 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
       Iam: { PermissionsBoundary: settings.permissionsBoundaryArn },
     }),
     HeadNode: {
-      InstanceType: headNodeInstanceType(spec),
+      InstanceType: headNodeInstanceType(spec.queues),
       Networking: {
         SubnetId: subnetId,
         ...additionalSecurityGroups([
@@ -188,15 +180,6 @@ function renderDatabase({ uri, userName, passwordSecretArn }: SlurmDatabase, clu
     PasswordSecretArn: passwordSecretArn,
     DatabaseName: slurmDatabaseName(clusterName),
   };
-}
-
-function headNodeInstanceType({ queues }: ClusterSpec): string {
-  const nodes = queues
-    .flatMap(({ computeResources }) => computeResources)
-    .reduce((sum, { maxCount }) => sum + maxCount, 0);
-  const requiredGibibytes = nodes / 25 + 0.6;
-  const smallest = headNodes.find(({ memoryGibibytes }) => memoryGibibytes >= requiredGibibytes);
-  return smallest?.instanceType ?? LARGEST_HEAD_NODE;
 }
 
 interface AdditionalSecurityGroups {

@@ -1,0 +1,58 @@
+/*
+ * Writes src/domain/instance-types.json: what EC2 says of the instance types that have a price or are in a tier. Without
+ * credentials of an AWS account, from the emulator, which carries a copy of AWS's own answers.
+ *
+ *   npm run instance-types:update             from the emulator
+ *   npm run instance-types:update -- --aws    from EC2, by the SDK's own environment
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EC2Client } from '@aws-sdk/client-ec2';
+import { readInstanceTypes } from '../src/clients/instance-types.ts';
+import { startAwsEmulators } from '../src/dev/aws-emulators.ts';
+import { readDevEnvironment } from '../src/dev/environment.ts';
+import { plannedInstanceTypes } from '../src/domain/planned-instance-types.ts';
+
+const file = new URL('../src/domain/instance-types.json', import.meta.url);
+
+async function fromEmulator(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'instance-types-'));
+  const emulators = await startAwsEmulators({
+    environment: readDevEnvironment(),
+    logDirectory: folder,
+    temporaryDirectory: join(folder, 'tmp'),
+    onProgress: (detail) => process.stderr.write(`${detail}\n`),
+  });
+  try {
+    Object.assign(process.env, emulators.env);
+    await write();
+  } finally {
+    await emulators.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function write(): Promise<void> {
+  const ec2 = new EC2Client({});
+  try {
+    const types = await readInstanceTypes(ec2, plannedInstanceTypes());
+    const lines = Object.entries(types).map(
+      ([name, type]) => `  ${JSON.stringify(name)}: ${onOneLine(type)}`,
+    );
+    await writeFile(file, `{\n${lines.join(',\n')}\n}\n`);
+    process.stdout.write(`${lines.length} instance types\n`);
+  } finally {
+    ec2.destroy();
+  }
+}
+
+/** One line a type, as prettier leaves it: a change can be read. */
+function onOneLine(type: object): string {
+  const fields = Object.entries(type).map(
+    ([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`,
+  );
+  return `{ ${fields.join(', ')} }`;
+}
+
+await (process.argv.includes('--aws') ? write() : fromEmulator());

@@ -1,0 +1,144 @@
+import type { ClusterSpec } from './cluster-spec.ts';
+import { headNodeInstanceType } from './head-node.ts';
+import {
+  efsUsdPerMonth,
+  type EndpointShare,
+  endpointsUsdPerHour,
+  HOURS_PER_MONTH,
+  lustreUsdPerMonth,
+  nodeUsdPerHour,
+  type PriceTable,
+  type RegionPrices,
+  roundUsd,
+} from './prices.ts';
+import type { ComputeResource } from './queue.ts';
+
+/** What a cluster costs per hour, part by part, in US dollars. */
+export interface HourlyCost {
+  readonly headNode: number;
+  readonly nodes: number;
+  readonly lustre: number;
+  readonly efs: number;
+  /** Its part of the VPC's interface endpoints. */
+  readonly endpoints: number;
+}
+
+/** What a specification costs, said before anything is made. In US dollars, without taxes and data transfer. */
+export interface ClusterEstimate {
+  readonly region: string;
+  /** Day of the prices of EC2. */
+  readonly pricesAsOf?: string;
+  /** While no job runs: head node, nodes of `minCount`, storage. Absent where a price is missing. */
+  readonly idleUsdPerHour?: number;
+  /** While all nodes of all queues run. Absent where a price is missing. */
+  readonly fullUsdPerHour?: number;
+  /** Of the Lustre file system and EFS, which is counted whether or not jobs run. */
+  readonly storageUsdPerMonth?: number;
+  /** Spot nodes are counted like on-demand ones, above which their price never rises. */
+  readonly isUpperBound?: true;
+  /** What has no price in this Region. */
+  readonly unpriced?: readonly string[];
+}
+
+/**
+ * As if this were the only cluster. The endpoints are those that a VPC without a way to the Internet needs: CloudFormation,
+ * CloudWatch logs and monitoring, EC2, Auto Scaling, EFS, FSx, KMS, Secrets Manager, SSM with its two for messages, STS.
+ */
+export const UNSHARED_ENDPOINTS: EndpointShare = {
+  interfaceEndpoints: 13,
+  availabilityZones: 1,
+  clusters: 1,
+};
+
+export interface EstimateOptions {
+  /** Kept on EFS, in GiB. */
+  readonly efsGibibytes?: number;
+  readonly share?: EndpointShare;
+}
+
+/** What a cluster of this specification costs per hour, idle and full, and its storage per month. */
+export function estimateOf(
+  spec: Pick<ClusterSpec, 'queues' | 'lustre'>,
+  table: PriceTable,
+  region: string,
+  { efsGibibytes = 0, share = UNSHARED_ENDPOINTS }: EstimateOptions = {},
+): ClusterEstimate {
+  const prices = pricesIn(table, region);
+  if (!prices) return { region, unpriced: [`everything in ${region}`] };
+  const { asOf } = prices.ec2OnDemandLinux;
+  const storage = storageUsdPerMonth(spec, prices, efsGibibytes);
+  /** Only what is up needs a price. */
+  const usdWith = (countOf: (resource: ComputeResource) => number): number | undefined =>
+    unpricedOf(spec, prices, countOf).length > 0
+      ? undefined
+      : roundUsd(totalOf(hourlyCostOf(spec, prices, countOf, { efsGibibytes, share })));
+  const idle = usdWith(({ minCount }) => minCount);
+  const full = usdWith(allNodes);
+  const unpriced = unpricedOf(spec, prices, allNodes);
+  const isSpot = spec.queues.some(({ capacityType }) => capacityType === 'SPOT');
+  return {
+    region,
+    ...(asOf && { pricesAsOf: asOf }),
+    ...(idle !== undefined && { idleUsdPerHour: idle }),
+    ...(full !== undefined && { fullUsdPerHour: full }),
+    ...(storage !== undefined && { storageUsdPerMonth: roundUsd(storage) }),
+    ...(isSpot && { isUpperBound: true }),
+    ...(unpriced.length > 0 && { unpriced }),
+  };
+}
+
+const allNodes = ({ maxCount }: ComputeResource): number => maxCount;
+
+/** Undefined where the table has nothing about the Region. */
+export function pricesIn(table: PriceTable, region: string): RegionPrices | undefined {
+  return Object.hasOwn(table.regions, region) ? table.regions[region] : undefined;
+}
+
+/** Everything of a cluster, with so many nodes of each compute resource up, that its Region's prices lack. */
+function unpricedOf(
+  { queues, lustre }: Pick<ClusterSpec, 'queues' | 'lustre'>,
+  prices: RegionPrices,
+  countOf: (resource: ComputeResource) => number,
+): string[] {
+  const up = queues.flatMap(({ computeResources }) => computeResources).filter((each) => countOf(each) > 0);
+  const types = [headNodeInstanceType(queues), ...up.map(({ instanceType }) => instanceType)];
+  const missing = types.filter((type) => nodeUsdPerHour(prices, type) === undefined);
+  if (lustre && lustreUsdPerMonth(prices, lustre) === undefined)
+    missing.push(`Lustre of ${lustre.throughputMegabytesPerSecondPerTebibyte} MB/s per TiB`);
+  return [...new Set(missing)];
+}
+
+function storageUsdPerMonth(
+  { lustre }: Pick<ClusterSpec, 'lustre'>,
+  prices: RegionPrices,
+  efsGibibytes: number,
+): number | undefined {
+  const efs = efsUsdPerMonth(prices, efsGibibytes);
+  if (!lustre) return efs;
+  const ofLustre = lustreUsdPerMonth(prices, lustre);
+  return ofLustre === undefined ? undefined : ofLustre + efs;
+}
+
+/** What a cluster costs in an hour in which so many nodes of each compute resource are up. What has no price counts 0. */
+export function hourlyCostOf(
+  spec: Pick<ClusterSpec, 'queues' | 'lustre'>,
+  prices: RegionPrices,
+  countOf: (resource: ComputeResource) => number,
+  { efsGibibytes = 0, share = UNSHARED_ENDPOINTS }: EstimateOptions = {},
+): HourlyCost {
+  const nodes = spec.queues
+    .flatMap(({ computeResources }) => computeResources)
+    .reduce((sum, each) => sum + countOf(each) * (nodeUsdPerHour(prices, each.instanceType) ?? 0), 0);
+  return {
+    headNode: nodeUsdPerHour(prices, headNodeInstanceType(spec.queues)) ?? 0,
+    nodes,
+    lustre: spec.lustre ? (lustreUsdPerMonth(prices, spec.lustre) ?? 0) / HOURS_PER_MONTH : 0,
+    efs: efsUsdPerMonth(prices, efsGibibytes) / HOURS_PER_MONTH,
+    endpoints: endpointsUsdPerHour(prices, share),
+  };
+}
+
+/** The sum of the parts. */
+export function totalOf({ headNode, nodes, lustre, efs, endpoints }: HourlyCost): number {
+  return headNode + nodes + lustre + efs + endpoints;
+}

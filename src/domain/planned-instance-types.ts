@@ -1,0 +1,16 @@
+import { priceTable } from './prices.ts';
+import { tierNames, tiers } from './tiers.ts';
+
+/** EC2's types for high-performance computing. Where they are offered at all, few Regions have them. */
+const HPC_TYPES = ['hpc6a.48xlarge', 'hpc7a.12xlarge', 'hpc7a.24xlarge', 'hpc7a.48xlarge', 'hpc7a.96xlarge'];
+
+/** Whose data a release carries: types with a price, those of tiers, and those for HPC. */
+export function plannedInstanceTypes(): readonly string[] {
+  const priced = Object.values(priceTable.regions).flatMap(({ ec2OnDemandLinux }) =>
+    Object.keys(ec2OnDemandLinux.usdPerHour),
+  );
+  const inTiers = tierNames.flatMap((tier) =>
+    tiers[tier].queues.flatMap(({ computeResources }) => computeResources.map((each) => each.instanceType)),
+  );
+  return [...new Set([...priced, ...inTiers, ...HPC_TYPES])].toSorted();
+}
