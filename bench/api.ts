@@ -22,6 +22,7 @@ import { clusterWorkflowId, type Tenant } from '../src/domain/ids.ts';
 import { campaignContentSchema } from '../src/domain/job.ts';
 import { submitCampaign } from '../src/workflows/messages.ts';
 import { registerSearchAttributes } from '../src/runtime/search-attributes.ts';
+import { planningGround } from '../src/domain/planning-ground.ts';
 import { FakeLogs } from '../test/api/fake-logs.ts';
 import { clusterUrl, FakeStore } from '../test/api/fakes.ts';
 import { FakeWorld } from '../test/fakes/fake-world.ts';
@@ -129,6 +130,7 @@ async function measure(connection: Connection, native: NativeConnection): Promis
     logs: new FakeLogs(),
     usage: new MemoryUsageStore(),
     installation: { hasKeycloak: false, hasLustre: false },
+    planning: planningGround({ region: 'us-east-1', hasLustre: false }),
     jobListings: new MemoryJobListingStore(),
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,

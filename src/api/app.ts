@@ -21,6 +21,7 @@ import type { TailPace } from './log-tail.ts';
 import { registerLogRoutes } from './logs.routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerDocs, registerOpsRoutes } from './ops.routes.ts';
+import { registerPlanRoute } from './plans.routes.ts';
 import type { Clusters, ReadinessProbe } from './ports.ts';
 import { HttpProblem } from './problem.ts';
 import { forbidden, required, validateRequest } from './request-validation.ts';
@@ -94,6 +95,7 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   registerActionRoutes(app, campaigns);
   registerLogRoutes(app, campaigns, deps.logs, deps.tailPace);
   registerArchiveRoute(app, campaigns, deps.logs);
+  registerPlanRoute(app, deps.planning);
   registerUsageRoutes(app, new UsageService(deps.usage));
   registerOpsRoutes(app, deps.readiness);
   await registerDocs(app);

@@ -2,16 +2,17 @@ import type { z } from 'zod';
 import { type CampaignStore, encodeContent } from '../clients/campaign-store.ts';
 import { jobsToRetry } from '../domain/campaign-retry.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
-import { resolveClusterSpec } from '../domain/cluster-spec.ts';
 import type { ClusterView } from '../domain/cluster-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContent, campaignSpecSchema, RetrySelection } from '../domain/job.ts';
 import { countJobs } from '../domain/job-array.ts';
+import type { PlanningGround } from '../domain/plan.ts';
 import { campaignIdFor } from './campaign-id.ts';
 import { ALL, type CampaignRecord, type CampaignRecords, CONTROL_BUCKET } from './campaign-records.ts';
 import { withinDeadline } from './deadline.ts';
 import type { Clusters } from './ports.ts';
+import { resolveAsked } from './planning.ts';
 import { type Installation, refuseWhatIsMissing, unknownIn } from './request-validation.ts';
 import type { CampaignReceipt } from './view-schemas.ts';
 
@@ -19,6 +20,7 @@ export interface CampaignIntakeDeps {
   readonly clusters: Pick<Clusters, 'submit' | 'view'>;
   readonly store: Pick<CampaignStore, 'put' | 'get'>;
   readonly installation: Installation;
+  readonly planning: PlanningGround;
 }
 
 interface Accepted {
@@ -152,7 +154,7 @@ export class CampaignIntake {
         content: reference,
         jobCount: countJobs(jobs),
         queues: [...new Set(jobs.flatMap(({ queue }) => queue ?? []))],
-        ...(cluster && { spec: resolveClusterSpec(cluster) }),
+        ...(cluster && resolveAsked(cluster, this.deps.planning)),
       },
       answerBy,
     );

@@ -4,6 +4,7 @@ import { type Failure, failureOf, KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { ControlOutcome, ControlRequest, JobAction } from '../domain/job-control.ts';
 import type { LogKind } from '../domain/log-events.ts';
+import type { PlanningGround } from '../domain/plan.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
 import { CampaignIntake } from './campaign-intake.ts';
 import {
@@ -25,6 +26,8 @@ export interface CampaignServiceDeps {
   readonly clusters: Pick<Clusters, 'submit' | 'view'>;
   readonly campaigns: Campaigns;
   readonly installation: Installation;
+  /** What plans and estimates are made from. */
+  readonly planning: PlanningGround;
   readonly store: Pick<CampaignStore, 'put' | 'get' | 'reference' | 'getManifest' | 'getManifestPart'>;
 }
 

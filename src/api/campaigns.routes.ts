@@ -54,6 +54,7 @@ export function registerCampaignRoutes(app: Server, campaigns: CampaignService):
             'ClusterSpecConflict',
             'ClusterDeleting',
             'NoCluster',
+            'NeedsInfeasible',
             'QueueNotInCluster',
             'CampaignConflict',
             'temporal',

@@ -1,9 +1,11 @@
 import { z } from 'zod';
-import { clusterSpecInputSchema, resolveClusterSpec } from '../domain/cluster-spec.ts';
+import { clusterSpecInputSchema } from '../domain/cluster-spec.ts';
 import { clusterStates } from '../domain/cluster-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
+import type { PlanningGround } from '../domain/plan.ts';
 import { answer, problemResponses } from './openapi.ts';
+import { resolveAsked } from './planning.ts';
 import type { Clusters } from './ports.ts';
 import { type Installation, refuseWhatIsMissing } from './request-validation.ts';
 import { answerBy, CLUSTER_PATH, clusterPath, type Server, tenantParams } from './server.ts';
@@ -20,7 +22,15 @@ const listQuery = z.strictObject({
 /** Ask for a cluster, look at it, give it back; list those of all tenants. */
 export function registerClusterRoutes(
   app: Server,
-  { clusters, installation }: { readonly clusters: Clusters; readonly installation: Installation },
+  {
+    clusters,
+    installation,
+    planning,
+  }: {
+    readonly clusters: Clusters;
+    readonly installation: Installation;
+    readonly planning: PlanningGround;
+  },
 ): void {
   app.put(
     CLUSTER_PATH,
@@ -30,21 +40,23 @@ export function registerClusterRoutes(
         summary: 'Make the cluster exist',
         description:
           'Repeat it as often as you like: the same specification finds the same cluster. Another one is refused ' +
-          'with the `differences`.',
+          'with the `differences`. With `needs` a cluster is planned (`POST /v1/plans`); the same needs find the cluster again, ' +
+          'whatever a later release would plan.',
         tags,
         params: tenantParams,
         body: clusterSpecInputSchema,
         response: {
           200: answer('The cluster exists with this specification', clusterViewSchema),
           202: answer('Accepted: the cluster is being made', clusterViewSchema),
-          ...problemResponses('body', 'ClusterSpecConflict', 'temporal'),
+          ...problemResponses('body', 'ClusterSpecConflict', 'NeedsInfeasible', 'temporal'),
         },
       },
     },
     async (request, reply) => {
       const tenant = request.params;
       refuseWhatIsMissing(installation, request.body, '');
-      const { outcome, view } = await clusters.ensure(tenant, resolveClusterSpec(request.body), answerBy());
+      const asked = resolveAsked(request.body, planning);
+      const { outcome, view } = await clusters.ensure(tenant, asked, answerBy());
       if (outcome === 'exists') return reply.code(200).send(view);
       return reply.code(202).header('location', clusterPath(tenant)).send(view);
     },

@@ -1,8 +1,12 @@
+import type { z } from 'zod';
+import type { campaignNeedsSchema } from '../domain/campaign-needs.ts';
+import type { PlanAnswer } from '../domain/plan.ts';
 import type { CampaignSpecInput } from '../domain/job.ts';
 import type { ClusterSpecInput } from '../domain/cluster-spec.ts';
 import type { ClusterView } from '../domain/cluster-view.ts';
 import { type Problem, type ProblemType, problemTypePath, problemTypes } from './problem.ts';
 import type { JobListingPage } from './job-listing-schemas.ts';
+import type { planRequestSchema } from './plan-schemas.ts';
 import type { UsageReportView } from './usage-schemas.ts';
 import type { CampaignPage, CampaignReceipt } from './view-schemas.ts';
 
@@ -66,6 +70,59 @@ export const receiptExample: CampaignReceipt = {
   jobCount: 3,
   sha256: '3fc9b689459d738f8c88a3a48aa9e33542016b7a4052e001aaa536fca74813cb',
   cluster: { state: 'provisioning', since: '2026-01-15T09:30:00.000Z', message: 'Creating the stack.' },
+};
+
+export const needsExample: z.input<typeof campaignNeedsSchema> = {
+  tasks: 1000,
+  memoryMebibytesPerTask: 4000,
+  expectedSecondsPerJob: 3600,
+  deadlineSeconds: 7200,
+};
+
+export const planRequestExample: z.input<typeof planRequestSchema> = { needs: needsExample };
+
+/** What the planner of this release answers, so far as a test can hold it to that. */
+export const planExample: PlanAnswer = {
+  outcome: 'planned',
+  spec: {
+    queues: [
+      {
+        name: 'plan',
+        placementGroup: false,
+        capacityType: 'ONDEMAND',
+        computeResources: [
+          {
+            name: 'm7a-24xlarge',
+            instanceType: 'm7a.24xlarge',
+            minCount: 0,
+            maxCount: 11,
+            efa: false,
+            multithreading: true,
+          },
+        ],
+      },
+    ],
+    idleTimeoutSeconds: 1800,
+    maxLifetimeSeconds: 604_800,
+  },
+  shape: {
+    instanceType: 'm7a.24xlarge',
+    nodes: 11,
+    nodesPerJob: 1,
+    jobsPerNode: 93,
+    jobsAtOnce: 1000,
+    rounds: 1,
+  },
+  estimate: {
+    seconds: 5100,
+    billedSeconds: 7800,
+    usd: { headNode: 0.09, nodes: 76.507, lustre: 0, efs: 0, endpoints: 0.282, total: 76.879 },
+    region: 'us-east-1',
+    pricesAsOf: '2026-07-20',
+  },
+  explanation: ['It is the cheapest of 90 combinations of type and number of nodes that end within 2 h.'],
+  alternatives: [],
+  assumptions: ['EC2 has the nodes when they are wanted. No job fails, none is requeued.'],
 };
 
 export const campaignViewExample: CampaignPage = {

@@ -11,11 +11,16 @@ import {
   clusterSpecExample,
   clusterViewExample,
   jobListingExample,
+  needsExample,
+  planExample,
+  planRequestExample,
   problemExample,
   receiptExample,
   usageReportExample,
 } from './examples.ts';
+import { campaignNeedsSchema } from '../domain/campaign-needs.ts';
 import { jobListingPageSchema } from './job-listing-schemas.ts';
+import { planAnswerSchema, planRequestSchema } from './plan-schemas.ts';
 import { type ProblemType, problemSchema, problemTypes } from './problem.ts';
 import type { Server } from './server.ts';
 import { usageReportSchema } from './usage-schemas.ts';
@@ -31,6 +36,9 @@ import {
 /** Schemas that the document names, so that generated clients have readable types. */
 const components = z.globalRegistry;
 components.add(clusterSpecInputSchema, { id: 'ClusterSpec', examples: [clusterSpecExample] });
+components.add(campaignNeedsSchema, { id: 'CampaignNeeds', examples: [needsExample] });
+components.add(planRequestSchema, { id: 'PlanRequest', examples: [planRequestExample] });
+components.add(planAnswerSchema, { id: 'Plan', examples: [planExample] });
 components.add(campaignSpecSchema, { id: 'Campaign', examples: [campaignExample] });
 components.add(jobSpecSchema, { id: 'Job' });
 components.add(queueSchema, { id: 'Queue' });
@@ -104,6 +112,7 @@ export async function registerOpenApi(app: Server, version: string): Promise<voi
       tags: [
         { name: 'Clusters', description: 'One cluster for each project of a virtual lab.' },
         { name: 'Campaigns', description: 'Slurm jobs, submitted together.' },
+        { name: 'Plans', description: 'What cluster a campaign would get, and what it would cost.' },
         { name: 'Usage', description: 'What projects used.' },
         { name: 'Service', description: 'Health, readiness and documentation; no token needed.' },
       ],

@@ -1,9 +1,9 @@
 import type { CampaignView, JobView } from '../domain/campaign-view.ts';
-import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { ClusterState, ClusterView } from '../domain/cluster-view.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { ControlOutcome, ControlRequest } from '../domain/job-control.ts';
 import type { HoldRequest, Resolution } from '../domain/lifetime.ts';
+import type { AskedSpec } from './planning.ts';
 import type { KeyRotationRequest } from '../domain/slurm-keys.ts';
 import type {
   CancelCampaignRequest,
@@ -33,7 +33,7 @@ export interface ClusterListRequest {
 /** Clusters as Temporal keeps them. WorkerUnavailable and TemporalUnavailable can come from every method. */
 export interface Clusters {
   /** Makes the cluster exist. ClusterSpecConflict. */
-  ensure(tenant: Tenant, spec: ClusterSpec, answerBy: Date): Promise<EnsureAnswer>;
+  ensure(tenant: Tenant, asked: AskedSpec, answerBy: Date): Promise<EnsureAnswer>;
   /** The last view that was written, readable without a worker; undefined if nobody ever asked for the cluster. */
   view(tenant: Tenant, answerBy: Date): Promise<ClusterView | undefined>;
   /** Begins the teardown, or answers what is left of it. NotFound if nobody ever asked for the cluster. */

@@ -78,7 +78,7 @@ export function createTemporalClusters(deps: TemporalFacadeDeps): Clusters {
   };
 
   return {
-    ensure: async (tenant, spec, answerBy) => updateWithStart(ensureCluster, tenant, { spec }, answerBy),
+    ensure: async (tenant, asked, answerBy) => updateWithStart(ensureCluster, tenant, asked, answerBy),
 
     view: describe,
 

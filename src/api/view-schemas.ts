@@ -26,6 +26,7 @@ import type { SlurmKeysView } from '../domain/slurm-keys.ts';
 import { pendingCauses } from '../domain/slurm-reasons.ts';
 import { jobStates } from '../domain/slurm-states.ts';
 import { tierNames } from '../domain/tiers.ts';
+import { viewEstimateSchema, viewPlanSchema } from './plan-schemas.ts';
 
 /*
  * The domain's views as schemas: memos are parsed with them, answers written with them, and the
@@ -177,6 +178,8 @@ const clusterViewFields = {
     .object(clusterSpecSummaryFields)
     .optional()
     .meta({ description: 'In the place of `spec` where that is large.' }),
+  estimate: viewEstimateSchema.optional(),
+  plan: viewPlanSchema.optional(),
   subnetId: z.string().optional(),
   stackId: z.string().optional(),
   lustre: z.object(lustreFields).optional(),

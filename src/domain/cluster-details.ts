@@ -2,6 +2,7 @@ import { summarizeSpec } from './cluster-spec.ts';
 import type { ClusterView, LustreView } from './cluster-view.ts';
 import { STORAGE_MOUNT_PATH } from './lustre.ts';
 import type { SlurmKeysView } from './slurm-keys.ts';
+import type { ClusterEstimate } from './spec-notes.ts';
 
 /** What an operator reads at the top of the workflow in the Temporal UI: Markdown, newest facts first. */
 export function renderClusterDetails(view: ClusterView): string {
@@ -14,6 +15,8 @@ export function renderClusterDetails(view: ClusterView): string {
     `- **since** ${view.since}`,
     view.epoch && `- **epoch** \`${view.epoch}\``,
     spec && `- **tier** ${spec.tier} (queues: ${spec.queueNames.join(', ')})`,
+    view.estimate && `- **cost** ${costInWords(view.estimate)}`,
+    view.plan && `- **planned** ${view.plan.explanation.join(' ')}`,
     view.subnetId && `- **subnet** \`${view.subnetId}\``,
     view.stackId && `- **stack** \`${view.stackId}\``,
     view.lustre && lustreLine(view.lustre),
@@ -54,4 +57,19 @@ function lustreLine({ fileSystemId, exportTaskId, discard }: LustreView): string
 
 function whenOldKeyEnds({ oldKeyEndsAt }: NonNullable<SlurmKeysView['rotation']>): string {
   return oldKeyEndsAt ? `the old one ends at ${oldKeyEndsAt}` : 'Slurm does not have the new one yet';
+}
+
+/** As it was said before the cluster was made; a meter would say something else. */
+function costInWords(estimate: ClusterEstimate): string {
+  const { idleUsdPerHour, fullUsdPerHour, storageUsdPerMonth, isUpperBound, unpriced, pricesAsOf } = estimate;
+  const parts = [
+    idleUsdPerHour !== undefined && `${idleUsdPerHour} USD an hour idle`,
+    fullUsdPerHour !== undefined && `${isUpperBound ? 'at most ' : ''}${fullUsdPerHour} with all nodes`,
+    storageUsdPerMonth !== undefined &&
+      storageUsdPerMonth > 0 &&
+      `storage ${storageUsdPerMonth} a month of it`,
+    unpriced && `no price of ${unpriced.join(', ')}`,
+    pricesAsOf && `prices of ${pricesAsOf}`,
+  ];
+  return `estimated: ${parts.filter((part) => typeof part === 'string').join('; ')}`;
 }

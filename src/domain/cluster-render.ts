@@ -31,6 +31,7 @@ export function renderClusterView(
   const { deployment, requested, activity, blindSince, idleSince, failure, state, campaigns } = snapshot;
   const open = Object.values(campaigns);
   const spec = deployment?.spec ?? requested;
+  const notes = deployment ? deployment.notes : snapshot.requestedNotes;
   return {
     version: 1,
     virtualLabId: tenant.virtualLabId,
@@ -42,6 +43,8 @@ export function renderClusterView(
     observedAt,
     ...(deployment && { epoch: deployment.epoch, ...resourceFields(deployment.resources) }),
     ...(spec && specFields(spec)),
+    ...(notes?.estimate && { estimate: notes.estimate }),
+    ...(notes?.plan && { plan: notes.plan }),
     ...(deployment && lustreField(deployment)),
     ...(deployment?.logGroupName && { logGroupName: deployment.logGroupName }),
     ...(deployment?.access && { access: published(deployment.access) }),

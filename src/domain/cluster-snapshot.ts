@@ -1,4 +1,5 @@
 import type { ClusterSpec } from './cluster-spec.ts';
+import type { SpecNotes } from './spec-notes.ts';
 import type { ClusterAccess, ClusterState, Hold } from './cluster-view.ts';
 import { ADMIN_USER } from './deployment.ts';
 import type { CreatedStack, KeyPair, SigningKey, SubnetLease } from './deployment.ts';
@@ -63,6 +64,8 @@ export interface DeploymentRecord {
   readonly epoch: string;
   readonly startedAt: string;
   readonly spec: ClusterSpec;
+  /** What was said about the specification when it was asked for. */
+  readonly notes?: SpecNotes;
   readonly resources: Resources;
   logGroupName?: string;
   /** Where the spec asks for Slurm's REST API: the keys that its Slurm was last given. */
@@ -121,6 +124,8 @@ export interface ClusterSnapshot {
   deployment?: DeploymentRecord;
   /** The specification to deploy next; present while one is asked for and not begun. */
   requested?: ClusterSpec;
+  /** What was said about it. */
+  requestedNotes?: SpecNotes;
   teardown?: TeardownCause;
   holds: Hold[];
   campaigns: Record<string, OpenCampaign>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { campaignNeedsSchema } from './campaign-needs.ts';
 import { type ComputeResource, type Queue, queueSchema } from './queue.ts';
 import { type LustreSpec, lustreSpecSchema } from './lustre.ts';
 import { type SlurmApiSpec, slurmApiSpecSchema } from './slurm-api-spec.ts';
@@ -19,11 +20,13 @@ function refuseDuplicates(names: string[], path: (string | number)[], context: z
   }
 }
 
-/** What a caller may ask for: a tier or explicit queues, and how long the cluster may live. */
+/** What a caller may ask for: a tier, explicit queues, or what a campaign needs; and how long the cluster may live. */
 export const clusterSpecInputSchema = z
   .strictObject({
     tier: z.enum(tierNames).optional(),
     queues: z.array(queueSchema).min(1).max(50).optional(),
+    /** What a campaign needs, from which queues and storage are planned. */
+    needs: campaignNeedsSchema.optional(),
     /** The cluster goes when nothing ran or could run on it for this long. */
     idleTimeoutSeconds: z
       .int()
@@ -46,8 +49,15 @@ export const clusterSpecInputSchema = z
     scaledownIdleTimeSeconds: z.int().min(60).max(86_400).multipleOf(60).optional(),
   })
   .superRefine((spec, context) => {
-    if ((spec.tier === undefined) === (spec.queues === undefined)) {
-      context.addIssue({ code: 'custom', path: ['tier'], message: 'give either `tier` or `queues`' });
+    if ([spec.tier, spec.queues, spec.needs].filter((each) => each !== undefined).length !== 1) {
+      context.addIssue({
+        code: 'custom',
+        path: ['tier'],
+        message: 'give one of `tier`, `queues` and `needs`',
+      });
+    }
+    if (spec.needs && spec.lustre) {
+      context.addIssue({ code: 'custom', path: ['lustre'], message: 'is planned; say it in `needs.lustre`' });
     }
     if (!spec.queues) return;
     refuseDuplicates(
@@ -105,10 +115,15 @@ export function summarizeSpec({ queues, ...rest }: ClusterSpec): ClusterSpecSumm
   return { ...rest, queueNames: queues.map(({ name }) => name) };
 }
 
-/** Fills in what the caller left out. The result does not change when a later release changes a tier. */
+/**
+ * Fills in what the caller left out. The result does not change when a later release changes a tier.
+ *
+ * @throws RangeError for needs, which are to be planned before.
+ */
 export function resolveClusterSpec(input: z.output<typeof clusterSpecInputSchema>): ClusterSpec {
   const { tier, queues, idleTimeoutSeconds, maxLifetimeSeconds, slurmApi, lustre, scaledownIdleTimeSeconds } =
     input;
+  if (!tier && !queues) throw new RangeError('needs are not planned yet');
   return {
     tier: tier ?? 'custom',
     queues: tier ? z.array(queueSchema).parse(tiers[tier].queues) : (queues ?? []),

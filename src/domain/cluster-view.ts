@@ -5,6 +5,7 @@ import type { Discard } from './lustre-export.ts';
 import type { JobTransport, SlurmApiTrust } from './slurm-api-spec.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 import type { SlurmKeysView } from './slurm-keys.ts';
+import type { ClusterEstimate, PlanNote } from './spec-notes.ts';
 
 /** States of a cluster entity; see docs/technical-description.md for the machine. */
 export const clusterStates = [
@@ -96,6 +97,10 @@ export interface ClusterView {
   readonly spec?: ClusterSpec;
   /** In the place of `spec` where that is too large for a memo. */
   readonly specSummary?: ClusterSpecSummary;
+  /** What the specification was estimated to cost when it was asked for. */
+  readonly estimate?: ClusterEstimate;
+  /** Why the specification is as it is, where it was planned from needs. */
+  readonly plan?: PlanNote;
   readonly subnetId?: string;
   readonly stackId?: string;
   /** Where the spec asks for Lustre. */

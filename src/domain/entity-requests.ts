@@ -4,6 +4,7 @@ import { holdNameSchema, sentenceSchema } from './lifetime.ts';
 import { lustreSpecSchema } from './lustre.ts';
 import { queueSchema } from './queue.ts';
 import { jobTransports, slurmApiTrusts } from './slurm-api-spec.ts';
+import { specNotesSchema } from './spec-notes.ts';
 import { tierNames } from './tiers.ts';
 
 /*
@@ -22,7 +23,10 @@ const clusterSpecSchema = z.strictObject({
   scaledownIdleTimeSeconds: z.int().min(60).multipleOf(60).optional(),
 });
 
-export const ensureRequestSchema = z.strictObject({ spec: clusterSpecSchema });
+export const ensureRequestSchema = z.strictObject({
+  spec: clusterSpecSchema,
+  notes: specNotesSchema.optional(),
+});
 
 export const teardownRequestSchema = z.strictObject({ reason: sentenceSchema });
 
@@ -36,4 +40,5 @@ export const submitRequestSchema = z.strictObject({
   jobKeys: z.array(z.string()).min(1).optional(),
   queues: z.array(z.string()),
   spec: clusterSpecSchema.optional(),
+  notes: specNotesSchema.optional(),
 });

@@ -12,6 +12,7 @@ import {
   roundUsd,
 } from './prices.ts';
 import type { ComputeResource } from './queue.ts';
+import type { ClusterEstimate } from './spec-notes.ts';
 
 /** What a cluster costs per hour, part by part, in US dollars. */
 export interface HourlyCost {
@@ -23,23 +24,6 @@ export interface HourlyCost {
   readonly endpoints: number;
 }
 
-/** What a specification costs, said before anything is made. In US dollars, without taxes and data transfer. */
-export interface ClusterEstimate {
-  readonly region: string;
-  /** Day of the prices of EC2. */
-  readonly pricesAsOf?: string;
-  /** While no job runs: head node, nodes of `minCount`, storage. Absent where a price is missing. */
-  readonly idleUsdPerHour?: number;
-  /** While all nodes of all queues run. Absent where a price is missing. */
-  readonly fullUsdPerHour?: number;
-  /** Of the Lustre file system and EFS, which is counted whether or not jobs run. */
-  readonly storageUsdPerMonth?: number;
-  /** Spot nodes are counted like on-demand ones, above which their price never rises. */
-  readonly isUpperBound?: true;
-  /** What has no price in this Region. */
-  readonly unpriced?: readonly string[];
-}
-
 /**
  * As if this were the only cluster. The endpoints are those that a VPC without a way to the Internet needs: CloudFormation,
  * CloudWatch logs and monitoring, EC2, Auto Scaling, EFS, FSx, KMS, Secrets Manager, SSM with its two for messages, STS.
@@ -49,6 +33,9 @@ export const UNSHARED_ENDPOINTS: EndpointShare = {
   availabilityZones: 1,
   clusters: 1,
 };
+
+/** A view has no room for more; each of them is reason enough. */
+const MAX_UNPRICED = 5;
 
 export interface EstimateOptions {
   /** Kept on EFS, in GiB. */
@@ -83,7 +70,7 @@ export function estimateOf(
     ...(full !== undefined && { fullUsdPerHour: full }),
     ...(storage !== undefined && { storageUsdPerMonth: roundUsd(storage) }),
     ...(isSpot && { isUpperBound: true }),
-    ...(unpriced.length > 0 && { unpriced }),
+    ...(unpriced.length > 0 && { unpriced: unpriced.slice(0, MAX_UNPRICED) }),
   };
 }
 

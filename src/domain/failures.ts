@@ -37,6 +37,13 @@ export const failures = {
     title: 'The project has a cluster with another specification',
     nextStep: 'Use the existing cluster, or delete it and wait until its state is `deleted`.',
   },
+  NeedsInfeasible: {
+    retryable: false,
+    httpStatus: 422,
+    title: 'No cluster satisfies these needs',
+    nextStep:
+      'Read `limit` and what comes `nearest`; give more time or budget, or smaller jobs, and look at `POST /v1/plans`.',
+  },
   CampaignConflict: {
     retryable: false,
     httpStatus: 422,

@@ -1,8 +1,10 @@
-import type { ClusterSpecInput } from './cluster-spec.ts';
 import { pricesIn } from './estimate.ts';
 import type { InstanceTypes } from './instance-types.ts';
 import { type CampaignCost, type Candidate, type PlanTimes, queueOfCandidate } from './planner-candidates.ts';
+import type { LustreSpec } from './lustre.ts';
 import type { PriceTable } from './prices.ts';
+import type { Queue } from './queue.ts';
+import type { Tier } from './tiers.ts';
 
 /** What is true of an installation and its release. The planner is a function of this and of the needs alone. */
 export interface PlanningGround {
@@ -36,9 +38,19 @@ export interface PlanEstimate {
   readonly pricesAsOf?: string;
 }
 
+/** The part of a specification that is planned, with the times that the plan counts on. */
+export interface PlannedSpec {
+  readonly tier?: Tier | undefined;
+  readonly queues?: Queue[] | undefined;
+  readonly idleTimeoutSeconds: number;
+  readonly maxLifetimeSeconds: number;
+  readonly scaledownIdleTimeSeconds?: number | undefined;
+  readonly lustre?: LustreSpec | undefined;
+}
+
 /** A cluster for a campaign, and what it would cost. */
 export interface Plan {
-  readonly spec: ClusterSpecInput;
+  readonly spec: PlannedSpec;
   readonly shape: PlanShape;
   readonly estimate: PlanEstimate;
 }
@@ -108,7 +120,7 @@ export function planOf(candidate: Candidate, times: PlanTimes, { region, prices 
 }
 
 /** The times of a plan as its specification has them. */
-export function specTimes(times: PlanTimes): Partial<ClusterSpecInput> {
+export function specTimes(times: PlanTimes): PlanTimes {
   const { idleTimeoutSeconds, maxLifetimeSeconds, scaledownIdleTimeSeconds } = times;
   return {
     idleTimeoutSeconds,

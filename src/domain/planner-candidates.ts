@@ -3,7 +3,7 @@ import type { InstanceType, InstanceTypes } from './instance-types.ts';
 import type { LustreSpec } from './lustre.ts';
 import { type Fit, fitOf, type Shape, shapesOf, type Workload } from './planner-workload.ts';
 import { efsUsdPerMonth, lustreUsdPerMonth, nodeUsdPerHour, type RegionPrices, roundUsd } from './prices.ts';
-import type { QueueInput } from './queue.ts';
+import type { Queue } from './queue.ts';
 
 /** Seconds that a plan counts for what is not work. None was measured on AWS. */
 export const overheads = {
@@ -160,7 +160,7 @@ function queueOf(
 }
 
 /** The queue of a candidate, as a specification has it. */
-export function queueOfCandidate(candidate: Candidate): QueueInput {
+export function queueOfCandidate(candidate: Candidate): Queue {
   return { ...queueOf(candidate, candidate.shape.nodes), capacityType: candidate.capacityType };
 }
 

@@ -23,17 +23,15 @@ export function explain(
   const hourly = nodeUsdPerHour(prices, instanceType) ?? 0;
   const limit = fit.limitedBy === 'memory' ? 'memory is what limits' : 'CPUs are what limits';
   return [
-    `${counted(jobs, 'job')} of ${counted(tasksPerJob, 'task')} that run ${inWords(secondsPerJob)} each.`,
+    `${counted(jobs, 'job')} of ${counted(tasksPerJob, 'task')} with ${counted(workload.cpusPerTask, 'CPU')} and ${workload.memoryMebibytesPerTask} MiB each; a job runs ${inWords(secondsPerJob)}.`,
     `A node of ${instanceType} has ${type.cores} CPUs and ${schedulableMebibytes(type)} MiB for jobs at ${hourly} USD an hour: ` +
       (fit.nodesPerJob > 1
         ? `a job takes ${fit.nodesPerJob} nodes, joined by EFA in one placement group; ${limit}.`
         : `${counted(fit.jobsPerNode, 'job')} at a time; ${limit}.`),
-    `${counted(shape.nodes, 'node')} run ${counted(shape.jobsAtOnce, 'job')} at once, in ${counted(shape.rounds, 'round')}: ` +
+    `On ${counted(shape.nodes, 'node')} ${shape.jobsAtOnce} of them run at once, in ${counted(shape.rounds, 'round')}: ` +
       `the last job ends ${inWords(chosen.seconds)} after the request, for ${cost.total} USD until the cluster is gone.`,
     whyChosen(chosen, needs, possible),
-    lustre
-      ? `Lustre of ${lustre.sizeGibibytes} GiB: ${whyLustre(chosen, needs)}.`
-      : 'No Lustre: jobs stay on one node each, or it is not wanted, or EFS costs less.',
+    `${lustre ? `Lustre of ${lustre.sizeGibibytes} GiB` : 'No Lustre'}: ${whyLustre(chosen, needs)}.`,
   ];
 }
 
@@ -50,9 +48,17 @@ function whyChosen(
   return `It is the cheapest ${of} that end within a day, or else the fastest; no deadline or budget was given (${cost.total} USD).`;
 }
 
-function whyLustre({ fit }: Candidate, { lustre }: CampaignNeeds): string {
-  if (lustre === 'yes') return 'asked for';
-  return fit.nodesPerJob > 1 ? 'jobs run on several nodes' : 'for so much it costs no more than EFS';
+function whyLustre({ fit, lustre }: Candidate, needs: CampaignNeeds): string {
+  if (needs.lustre === 'yes') return 'it was asked for';
+  if (needs.lustre === 'no') return 'it was not wanted';
+  const { storageGibibytes = 0 } = needs;
+  if (lustre)
+    return fit.nodesPerJob > 1
+      ? 'jobs run on several nodes'
+      : `for ${storageGibibytes} GiB it costs no more than EFS`;
+  return fit.nodesPerJob > 1
+    ? 'this installation has none, although jobs run on several nodes'
+    : `each job stays on one node, and for ${storageGibibytes} GiB EFS costs less, or this installation has none`;
 }
 
 /** What every plan takes for granted. */

@@ -120,7 +120,9 @@ function nearestTo(
           {
             kind: 'faster' as const,
             note:
-              affordable.length > 0 ? 'The fastest that the budget pays for.' : 'About the fastest there is.',
+              affordable.length > 0
+                ? 'About the fastest that the budget, if any, pays for.'
+                : 'About the fastest there is.',
             ...planOf(soonest, options.times, ground),
           },
         ]
@@ -129,7 +131,7 @@ function nearestTo(
       ? [
           {
             kind: 'cheaper' as const,
-            note: 'The cheapest that is in time.',
+            note: inTime.length > 0 ? 'The cheapest that is in time.' : 'The cheapest there is.',
             ...planOf(least, options.times, ground),
           },
         ]

@@ -10,6 +10,7 @@ import { createS3CampaignStore } from '../clients/campaign-store.ts';
 import { createS3JobListingStore } from '../clients/job-listing-store.ts';
 import { createLogReader } from '../clients/log-reader.ts';
 import { createS3UsageStore } from '../clients/usage-store.ts';
+import { planningGround } from '../domain/planning-ground.ts';
 import type { ApiConfig, TemporalConfig } from './config.ts';
 
 export interface ApiServer {
@@ -58,7 +59,7 @@ function connect({ address, tls, apiKey }: TemporalConfig): Connection {
 }
 
 async function compose(
-  { temporal, controlBucket, policy, token, keycloakJwksUrl, storageBuckets }: ApiConfig,
+  { temporal, controlBucket, policy, token, keycloakJwksUrl, storageBuckets, aws: awsConfig }: ApiConfig,
   connection: Connection,
   aws: AwsClients,
   logger: Logger,
@@ -73,6 +74,7 @@ async function compose(
     jobListings: createS3JobListingStore({ s3: aws.s3, ...controlBucket }),
     logs: createLogReader(aws.logs),
     installation: { hasKeycloak: keycloakJwksUrl !== undefined, hasLustre: storageBuckets !== undefined },
+    planning: planningGround({ region: awsConfig.region, hasLustre: storageBuckets !== undefined }),
     readiness: createReadinessProbe(client, taskQueue),
     token: token.reveal(),
     logger,

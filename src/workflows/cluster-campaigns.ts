@@ -14,6 +14,7 @@ import { coversSpec, diffSpecs } from '../domain/cluster-spec.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { Failure } from '../domain/failures.ts';
 import { campaignWorkflowId } from '../domain/ids.ts';
+import { asPlannedBefore } from '../domain/spec-notes.ts';
 import { counted } from '../domain/wording.ts';
 import type { CampaignFacts } from '../activities/port.ts';
 import { nowIso } from './clock.ts';
@@ -41,7 +42,7 @@ export function refuseWhenCancelled(entity: ClusterEntity): void {
 
 /** Refuses a campaign that this cluster cannot take; changes nothing. */
 export function checkCampaign(entity: ClusterEntity, request: SubmitCampaignRequest): void {
-  const { campaignId, content, spec } = request;
+  const { campaignId, content, spec: asked, notes } = request;
   const known = entity.snapshot.campaigns[campaignId];
   if (known) {
     if (known.content.sha256 === content.sha256) return;
@@ -49,6 +50,10 @@ export function checkCampaign(entity: ClusterEntity, request: SubmitCampaignRequ
   }
   refuseWhenCancelled(entity);
   const current = entity.currentSpec();
+  const spec =
+    current && asked
+      ? asPlannedBefore({ spec: current, notes: entity.currentNotes() }, { spec: asked, notes })
+      : asked;
   if (current && spec && !coversSpec(current, spec)) {
     throw rejection(
       'ClusterSpecConflict',
@@ -86,7 +91,7 @@ export async function takeCampaign(
 ): Promise<SubmitCampaignAnswer> {
   // The validator saw an earlier state when several updates arrive in one task.
   checkCampaign(entity, request);
-  const { campaignId, content, jobKeys = [], jobCount = jobKeys.length, spec } = request;
+  const { campaignId, content, jobKeys = [], jobCount = jobKeys.length, spec, notes } = request;
   const { campaigns } = entity.snapshot;
   if (campaigns[campaignId]) return { outcome: 'repeated', campaignId, cluster: entity.view() };
   // Recorded before anything is awaited: from here on the campaign keeps the cluster.
@@ -97,7 +102,7 @@ export async function takeCampaign(
     activeJobs: jobCount,
     sequence: 0,
   };
-  if (!entity.currentSpec() && spec) entity.request(spec);
+  if (!entity.currentSpec() && spec) entity.request(spec, notes);
   else if (entity.isRecallable()) entity.recall('A campaign arrived before anything was deleted.');
   const { historyEventLimit } = entity.policy;
   const input = { ...entity.tenant, campaignId, content, jobCount, historyEventLimit };

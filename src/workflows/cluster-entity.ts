@@ -9,6 +9,7 @@ import {
   type TeardownCause,
 } from '../domain/cluster-snapshot.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
+import type { SpecNotes } from '../domain/spec-notes.ts';
 import { canTransition, isLive, isRecallable } from '../domain/cluster-state.ts';
 import { CLUSTER_VIEW_MEMO, type ClusterState, type ClusterView } from '../domain/cluster-view.ts';
 import { renderClusterView, sameView } from '../domain/cluster-render.ts';
@@ -99,6 +100,12 @@ export class ClusterEntity {
     return this.isLive() || this.isRecallable() ? deployment?.spec : undefined;
   }
 
+  /** What was said about the specification that {@link currentSpec} gives. */
+  currentNotes(): SpecNotes | undefined {
+    const { requested, requestedNotes, deployment } = this.snapshot;
+    return requested ? requestedNotes : deployment?.notes;
+  }
+
   isLive(): boolean {
     return isLive(this.snapshot.state) && !this.snapshot.teardown;
   }
@@ -110,8 +117,9 @@ export class ClusterEntity {
   }
 
   /** Asks for a deployment of this specification; it begins when the present one, if any, is gone. */
-  request(spec: ClusterSpec): void {
+  request(spec: ClusterSpec, notes: SpecNotes | undefined): void {
     this.snapshot.requested = spec;
+    if (notes) this.snapshot.requestedNotes = notes;
     const { state } = this.snapshot;
     if (state === 'deleted' || state === 'failed') {
       delete this.snapshot.failure;
@@ -125,15 +133,17 @@ export class ClusterEntity {
 
   /** Makes the requested specification the present deployment, with an epoch of its own. */
   beginDeployment(): DeploymentRecord {
-    const spec = this.snapshot.requested;
+    const { requested: spec, requestedNotes: notes } = this.snapshot;
     if (!spec) throw ApplicationFailure.nonRetryable('Nothing was asked for');
     delete this.snapshot.requested;
+    delete this.snapshot.requestedNotes;
     delete this.snapshot.failure;
     const startedAt = nowIso();
     const record: DeploymentRecord = {
       epoch: newEpochId(Date.parse(startedAt), uuid4()),
       startedAt,
       spec,
+      ...(notes && { notes }),
       resources: {},
     };
     this.snapshot.deployment = record;
@@ -154,6 +164,7 @@ export class ClusterEntity {
   teardown(reason: string): void {
     const { snapshot } = this;
     delete snapshot.requested;
+    delete snapshot.requestedNotes;
     if (snapshot.deployment) this.beginTeardown({ kind: 'requested', reason });
     else if (snapshot.state === 'requested')
       this.enter('deleted', `Deleted before it was provisioned: ${reason}`);

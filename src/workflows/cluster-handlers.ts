@@ -17,6 +17,7 @@ import {
   problemWithEnd,
   resolutionSchema,
 } from '../domain/lifetime.ts';
+import { asPlannedBefore } from '../domain/spec-notes.ts';
 import { keyRotationRequestSchema, withRotation } from '../domain/slurm-keys.ts';
 import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
@@ -242,10 +243,11 @@ function listable(entity: ClusterEntity): Deployment & { readonly access: Cluste
   }
 }
 
-function checkEnsure(entity: ClusterEntity, { spec }: EnsureRequest): void {
+function checkEnsure(entity: ClusterEntity, asked: EnsureRequest): void {
   refuseWhenCancelled(entity);
   const current = entity.currentSpec();
-  const differences = current ? diffSpecs(current, spec) : [];
+  const existing = current && { spec: current, notes: entity.currentNotes() };
+  const differences = existing ? diffSpecs(existing.spec, asPlannedBefore(existing, asked)) : [];
   if (differences.length > 0) {
     const fields = differences.map(({ path }) => path).join(', ');
     throw rejection(
@@ -262,7 +264,7 @@ function ensure(entity: ClusterEntity, request: EnsureRequest) {
   // The validator saw an earlier state when several updates arrive in one task.
   checkEnsure(entity, request);
   const outcome = entity.currentSpec() ? ('exists' as const) : ('created' as const);
-  if (outcome === 'created') entity.request(request.spec);
+  if (outcome === 'created') entity.request(request.spec, request.notes);
   else if (entity.isRecallable()) entity.recall('Asked for again before anything was deleted.');
   entity.wake();
   return { outcome, view: entity.view() };

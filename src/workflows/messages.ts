@@ -13,6 +13,7 @@ import type { JobListingReference } from '../domain/job-listing.ts';
 import type { ControlOutcome, ControlRequest } from '../domain/job-control.ts';
 import type { ExtensionRequest, HoldRequest, Resolution } from '../domain/lifetime.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
+import type { SpecNotes } from '../domain/spec-notes.ts';
 import type { KeyRotationRequest } from '../domain/slurm-keys.ts';
 import type { PoolSnapshot } from '../domain/subnets.ts';
 
@@ -29,6 +30,8 @@ export interface ClusterInput extends Tenant {
 
 export interface EnsureRequest {
   readonly spec: ClusterSpec;
+  /** What the API says about the specification: estimate and plan. Absent in histories before 0.3.0. */
+  readonly notes?: SpecNotes;
 }
 
 /** `created`: a deployment begins or is queued behind the one that goes; `exists`: the same one is there. */
@@ -50,6 +53,8 @@ export interface SubmitCampaignRequest {
   readonly queues: readonly string[];
   /** The cluster to make when there is none. */
   readonly spec?: ClusterSpec;
+  /** What the API says about it. */
+  readonly notes?: SpecNotes;
 }
 
 export interface SubmitCampaignAnswer {

@@ -10,7 +10,7 @@ import { countByState, newCampaignSnapshot, renderCampaignView } from '../../src
 import { viewOfJob } from '../../src/domain/campaign-job.ts';
 import type { CampaignManifest, ManifestPartReference } from '../../src/domain/campaign-manifest.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
-import { type ClusterSpec, diffSpecs } from '../../src/domain/cluster-spec.ts';
+import { diffSpecs } from '../../src/domain/cluster-spec.ts';
 import type { HoldRequest, Resolution } from '../../src/domain/lifetime.ts';
 import type { KeyRotationRequest } from '../../src/domain/slurm-keys.ts';
 import type { ClusterView } from '../../src/domain/cluster-view.ts';
@@ -20,6 +20,7 @@ import type { ControlOutcome, ControlRequest } from '../../src/domain/job-contro
 import type { CampaignContent, CampaignContentReference } from '../../src/domain/job.ts';
 import type {
   EnsureAnswer,
+  EnsureRequest,
   ListJobsAnswer,
   SubmitCampaignAnswer,
   SubmitCampaignRequest,
@@ -187,7 +188,7 @@ export class FakeClusters implements Clusters {
     return view;
   }
 
-  async ensure(owner: Tenant, spec: ClusterSpec): Promise<EnsureAnswer> {
+  async ensure(owner: Tenant, { spec, notes }: EnsureRequest): Promise<EnsureAnswer> {
     this.outage.check('worker');
     const existing = this.views.get(clusterWorkflowId(owner));
     if (existing?.spec) {
@@ -196,7 +197,7 @@ export class FakeClusters implements Clusters {
         throw new KnownFailure('ClusterSpecConflict', 'Other queues.', { differences });
       return { outcome: 'exists', view: existing };
     }
-    const view = clusterView({ ...owner, spec });
+    const view = clusterView({ ...owner, spec, ...notes });
     this.views.set(clusterWorkflowId(owner), view);
     return { outcome: 'created', view };
   }
@@ -254,7 +255,8 @@ export class FakeClusters implements Clusters {
   }
 
   async submit(owner: Tenant, request: SubmitCampaignRequest): Promise<SubmitCampaignAnswer> {
-    if (request.spec) await this.ensure(owner, request.spec);
+    if (request.spec)
+      await this.ensure(owner, { spec: request.spec, ...(request.notes && { notes: request.notes }) });
     this.outage.check('worker');
     const cluster = this.views.get(clusterWorkflowId(owner));
     if (!cluster) throw new KnownFailure('NoCluster', 'The project has no cluster.');

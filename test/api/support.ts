@@ -5,6 +5,7 @@ import { buildApp } from '../../src/api/app.ts';
 import type { ReadinessProbe } from '../../src/api/ports.ts';
 import { type Problem, problemSchema, type ProblemType } from '../../src/api/problem.ts';
 import type { Server } from '../../src/api/server.ts';
+import { planningGround } from '../../src/domain/planning-ground.ts';
 import { MemoryJobListingStore } from '../fakes/memory-job-listing-store.ts';
 import { MemoryUsageStore } from '../fakes/memory-usage-store.ts';
 import { FakeLogs } from './fake-logs.ts';
@@ -36,6 +37,7 @@ export class Harness {
       logs: this.logs,
       usage: this.usage,
       installation: this.installation,
+      planning: planningGround({ region: 'us-east-1', hasLustre: this.installation.hasLustre }),
       jobListings: this.jobListings,
       tailPace: { pollMs: 10, maxPollMs: 20, pingMs: 50 },
       readiness: { check: async () => this.missing },

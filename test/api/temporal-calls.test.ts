@@ -10,6 +10,7 @@ import { createTemporalCampaigns } from '../../src/api/temporal-campaigns.ts';
 import { createTemporalClusters } from '../../src/api/temporal-facade.ts';
 import { createReadinessProbe } from '../../src/api/temporal-readiness.ts';
 import { defaultClusterPolicy } from '../../src/domain/cluster-snapshot.ts';
+import { planningGround } from '../../src/domain/planning-ground.ts';
 import { MemoryJobListingStore } from '../fakes/memory-job-listing-store.ts';
 import { MemoryUsageStore } from '../fakes/memory-usage-store.ts';
 import { FakeLogs } from './fake-logs.ts';
@@ -101,6 +102,7 @@ describe('a Temporal that takes connections and says nothing', () => {
       logs: new FakeLogs(),
       usage: new MemoryUsageStore(),
       installation: { hasKeycloak: false, hasLustre: false },
+      planning: planningGround({ region: 'us-east-1', hasLustre: false }),
       jobListings: new MemoryJobListingStore(),
       readiness: createReadinessProbe(client, 'q'),
       token: TOKEN,

@@ -18,6 +18,7 @@ import { createLogReader } from '../../src/clients/log-reader.ts';
 import { appendMessages, ensureLogStream } from '../../src/clients/log-streams.ts';
 import { campaignWorkflowId } from '../../src/domain/ids.ts';
 import { encodePiece, type LogKind, type LogPiece, logStreamName } from '../../src/domain/log-events.ts';
+import { planningGround } from '../../src/domain/planning-ground.ts';
 import { MemoryJobListingStore } from '../fakes/memory-job-listing-store.ts';
 import { MemoryUsageStore } from '../fakes/memory-usage-store.ts';
 import { clusterUrl, FakeCampaigns, FakeClusters, FakeStore, jobView, Outage, tenant } from '../api/fakes.ts';
@@ -124,6 +125,7 @@ beforeEach(async () => {
     logs: createLogReader(countingCalls()),
     usage: new MemoryUsageStore(),
     installation: { hasKeycloak: false, hasLustre: false },
+    planning: planningGround({ region: 'us-east-1', hasLustre: false }),
     jobListings: new MemoryJobListingStore(),
     readiness: { check: async () => undefined },
     token: TOKEN,

@@ -17,6 +17,7 @@ import { readDevEnvironment } from '../../src/dev/environment.ts';
 import { findTemporalProgram } from '../../src/dev/temporal-binaries.ts';
 import { startTemporalServer, type TemporalServer } from '../../src/dev/temporal-server.ts';
 import { registerSearchAttributes } from '../../src/runtime/search-attributes.ts';
+import { planningGround } from '../../src/domain/planning-ground.ts';
 import { FakeLogs } from '../api/fake-logs.ts';
 import { FakeStore } from '../api/fakes.ts';
 import { FakeWorld } from '../fakes/fake-world.ts';
@@ -102,6 +103,7 @@ beforeAll(async () => {
     logs: new FakeLogs(),
     usage: new MemoryUsageStore(),
     installation: { hasKeycloak: false, hasLustre: false },
+    planning: planningGround({ region: 'us-east-1', hasLustre: false }),
     jobListings: new MemoryJobListingStore(),
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,

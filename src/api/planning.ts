@@ -1,0 +1,52 @@
+import type { z } from 'zod';
+import { type ClusterSpec, clusterSpecInputSchema, resolveClusterSpec } from '../domain/cluster-spec.ts';
+import { estimateOf } from '../domain/estimate.ts';
+import { KnownFailure } from '../domain/failures.ts';
+import type { FeasiblePlan, PlanningGround } from '../domain/plan.ts';
+import { planCampaign } from '../domain/planner.ts';
+import type { SpecNotes } from '../domain/spec-notes.ts';
+import { clipped } from '../domain/wording.ts';
+
+/** A specification as the cluster's workflow gets it, and what is said about it. */
+export interface AskedSpec {
+  readonly spec: ClusterSpec;
+  readonly notes: SpecNotes;
+}
+
+type ClusterSpecOutput = z.output<typeof clusterSpecInputSchema>;
+
+/**
+ * Plans what is asked for by needs, fills in the rest, and estimates what it costs. NeedsInfeasible where nothing satisfies
+ * the needs.
+ */
+export function resolveAsked(input: ClusterSpecOutput, ground: PlanningGround): AskedSpec {
+  const { needs, ...rest } = input;
+  if (!needs) {
+    const spec = resolveClusterSpec(rest);
+    return { spec, notes: { estimate: estimateOf(spec, ground.prices, ground.region) } };
+  }
+  const plan = planCampaign(needs, rest, ground);
+  if (plan.outcome === 'infeasible') {
+    const { limit, message, nearest } = plan;
+    throw new KnownFailure('NeedsInfeasible', message, { limit, nearest });
+  }
+  const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ ...rest, ...plan.spec }));
+  const efsGibibytes = spec.lustre ? 0 : (needs.storageGibibytes ?? 0);
+  return {
+    spec,
+    notes: {
+      estimate: estimateOf(spec, ground.prices, ground.region, { efsGibibytes }),
+      plan: { needs, ...noteOf(plan) },
+    },
+  };
+}
+
+const MAX_SENTENCE_CHARACTERS = 400;
+
+function noteOf({ explanation, estimate }: FeasiblePlan): Omit<NonNullable<SpecNotes['plan']>, 'needs'> {
+  return {
+    explanation: explanation.map((sentence) => clipped(sentence, MAX_SENTENCE_CHARACTERS)),
+    seconds: estimate.seconds,
+    usd: estimate.usd.total,
+  };
+}
