@@ -108,11 +108,9 @@ export const planAnswerSchema: z.ZodType<PlanAnswer> = z.discriminatedUnion('out
 ]);
 
 /** Of a view: read tolerantly, as everything in it. */
-export const viewEstimateSchema = z
-  .object(clusterEstimateSchema.shape)
-  .meta({
-    description: 'What the specification was estimated to cost when it was asked for, in US dollars.',
-  });
+export const viewEstimateSchema = z.object(clusterEstimateSchema.shape).meta({
+  description: 'What the specification was estimated to cost when it was asked for, in US dollars.',
+});
 export const viewPlanSchema = z
   .object(planNoteSchema.shape)
   .meta({ description: 'Why the specification is as it is, where it was planned from needs.' });

@@ -1,0 +1,174 @@
+import { type Filter, paginateGetProducts, PricingClient } from '@aws-sdk/client-pricing';
+import { z } from 'zod';
+import type { RegionPrices } from '../domain/prices.ts';
+
+/** AWS answers prices of all Regions in few of them (AWS Billing user guide, "Price List Query API endpoints"). */
+const PRICING_REGION = 'us-east-1';
+
+/** A client of the Price List Query API. Its endpoint and credentials are the SDK's own business. */
+export function createPricingClient(): PricingClient {
+  return new PricingClient({ region: PRICING_REGION });
+}
+
+/** One entry of a price list, so far as it is needed. */
+const productSchema = z.object({
+  product: z.object({ attributes: z.record(z.string(), z.string()) }),
+  publicationDate: z.string(),
+  terms: z.object({
+    OnDemand: z.record(
+      z.string(),
+      z.object({
+        priceDimensions: z.record(
+          z.string(),
+          z.object({
+            unit: z.string(),
+            beginRange: z.string().optional(),
+            pricePerUnit: z.object({ USD: z.string().optional() }),
+          }),
+        ),
+      }),
+    ),
+  }),
+});
+
+interface Price {
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly publishedOn: string;
+  readonly unit: string;
+  readonly usd: number;
+}
+
+/**
+ * The prices of a Region as AWS lists them now. What AWS does not list, or lists in a form that is not understood, stays
+ * as it was before, with the source that it had.
+ *
+ * @throws the SDK's errors; Error naming what has no price and had none before.
+ */
+export async function readRegionPrices(
+  pricing: PricingClient,
+  region: string,
+  instanceTypes: readonly string[],
+  before: RegionPrices | undefined,
+): Promise<RegionPrices> {
+  const list = async (service: string, attributes: Readonly<Record<string, string>>): Promise<Price[]> =>
+    listPrices(pricing, service, { regionCode: region, ...attributes });
+  const compute = await list('AmazonEC2', {
+    operatingSystem: 'Linux',
+    tenancy: 'Shared',
+    preInstalledSw: 'NA',
+    capacitystatus: 'Used',
+    marketoption: 'OnDemand',
+  });
+  const ofTypes = compute.filter(
+    ({ attributes, unit }) => unit === 'Hrs' && instanceTypes.includes(attributes['instanceType'] ?? ''),
+  );
+  if (ofTypes.length === 0) throw new Error(`AWS lists no on-demand prices in ${region}`);
+  const lustre = await list('AmazonFSx', { fileSystemType: 'Lustre', storageType: 'SSD' });
+  const efs = await list('AmazonEFS', { storageClass: 'General Purpose' });
+  const gp3 = await list('AmazonEC2', { productFamily: 'Storage', volumeApiName: 'gp3' });
+  const s3 = await list('AmazonS3', { productFamily: 'Storage', volumeType: 'Standard' });
+  const endpoints = await list('AmazonVPC', { productFamily: 'VpcEndpoint' });
+  return {
+    ec2OnDemandLinux: {
+      ...sourceOf(ofTypes, 'AmazonEC2'),
+      usdPerHour: byInstanceType(ofTypes),
+    },
+    lustrePersistent2Ssd: lustrePrices(lustre) ?? before?.lustrePersistent2Ssd ?? NO_LUSTRE,
+    efsStandard: known(storagePrice(efs, 'AmazonEFS', /TimedStorage-ByteHrs$/), before?.efsStandard, 'EFS'),
+    ebsGp3: known(storagePrice(gp3, 'AmazonEC2', /EBS:VolumeUsage\.gp3$/), before?.ebsGp3, 'EBS gp3'),
+    s3Standard: known(
+      storagePrice(s3, 'AmazonS3', /TimedStorage-ByteHrs$/),
+      before?.s3Standard,
+      'S3 Standard',
+    ),
+    interfaceEndpoint: known(endpointPrice(endpoints), before?.interfaceEndpoint, 'interface endpoints'),
+  };
+}
+
+/** Not every Region has FSx for Lustre. */
+const NO_LUSTRE = { source: 'AWS Price List Query API, AmazonFSx: not listed', usdPerGibibyteMonth: {} };
+
+function known<T>(listed: T | undefined, before: T | undefined, what: string): T {
+  const price = listed ?? before;
+  if (price === undefined) throw new Error(`AWS lists no price of ${what}`);
+  return price;
+}
+
+async function listPrices(
+  pricing: PricingClient,
+  ServiceCode: string,
+  attributes: Readonly<Record<string, string>>,
+): Promise<Price[]> {
+  const Filters = Object.entries(attributes).map(([Field, Value]): Filter => ({
+    Type: 'TERM_MATCH',
+    Field,
+    Value,
+  }));
+  const prices: Price[] = [];
+  const pages = paginateGetProducts({ client: pricing }, { ServiceCode, Filters, FormatVersion: 'aws_v1' });
+  for await (const { PriceList = [] } of pages)
+    for (const entry of PriceList) prices.push(...pricesOf(JSON.parse(String(entry))));
+  return prices;
+}
+
+/** Of a price in steps only the first one, which is what a project with less than some terabytes pays. */
+function pricesOf(entry: unknown): Price[] {
+  const { product, publicationDate, terms } = productSchema.parse(entry);
+  return Object.values(terms.OnDemand).flatMap(({ priceDimensions }) =>
+    Object.values(priceDimensions).flatMap(({ unit, beginRange = '0', pricePerUnit }) => {
+      const usd = Number(pricePerUnit.USD);
+      if (Number(beginRange) > 0 || !(usd > 0)) return [];
+      return [{ attributes: product.attributes, publishedOn: publicationDate.slice(0, 10), unit, usd }];
+    }),
+  );
+}
+
+function sourceOf(prices: readonly Price[], service: string): { asOf?: string; source: string } {
+  const newest = prices
+    .map(({ publishedOn }) => publishedOn)
+    .toSorted()
+    .at(-1);
+  return { ...(newest && { asOf: newest }), source: `AWS Price List Query API, ${service}` };
+}
+
+function byInstanceType(prices: readonly Price[]): Record<string, number> {
+  const pairs = prices.map(({ attributes, usd }) => [attributes['instanceType'] ?? '', usd] as const);
+  return Object.fromEntries(pairs.toSorted(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })));
+}
+
+/** Only PERSISTENT_2 has these throughputs (FSx for Lustre user guide): the list does not name the deployment type. */
+function lustrePrices(prices: readonly Price[]): RegionPrices['lustrePersistent2Ssd'] | undefined {
+  const found = (['125', '250', '500', '1000'] as const).flatMap((throughput) => {
+    const price = prices.find(
+      ({ attributes, unit }) =>
+        unit === 'GB-Mo' && /^\d+/.exec(attributes['throughputCapacity'] ?? '')?.[0] === throughput,
+    );
+    return price ? [[throughput, price] as const] : [];
+  });
+  if (found.length === 0) return undefined;
+  return {
+    ...sourceOf(
+      found.map(([, price]) => price),
+      'AmazonFSx',
+    ),
+    usdPerGibibyteMonth: Object.fromEntries(found.map(([throughput, { usd }]) => [throughput, usd])),
+  };
+}
+
+function storagePrice(
+  prices: readonly Price[],
+  service: string,
+  usageType: RegExp,
+): RegionPrices['efsStandard'] | undefined {
+  const found = prices.filter(
+    ({ attributes, unit }) => unit === 'GB-Mo' && usageType.test(attributes['usagetype'] ?? ''),
+  );
+  const [first] = found;
+  return first && { ...sourceOf(found, service), usdPerGibibyteMonth: first.usd };
+}
+
+function endpointPrice(prices: readonly Price[]): RegionPrices['interfaceEndpoint'] | undefined {
+  const found = prices.filter(({ attributes }) => /VpcEndpoint-Hours$/.test(attributes['usagetype'] ?? ''));
+  const [first] = found;
+  return first && { ...sourceOf(found, 'AmazonVPC'), usdPerHour: first.usd };
+}
