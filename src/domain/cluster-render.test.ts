@@ -11,6 +11,7 @@ import {
 } from './cluster-spec.ts';
 import { type ClusterState, clusterStates, type ClusterView } from './cluster-view.ts';
 import { failureOf } from './failures.ts';
+import type { SpecNotes } from './spec-notes.ts';
 import { tierNames } from './tiers.ts';
 
 const NOW = '2026-01-15T12:00:00.000Z';
@@ -52,11 +53,44 @@ const resources: Resources = {
   },
 };
 
+/** As much as can be said of a specification: by the API, which cuts every sentence at 400 characters. */
+const notes: SpecNotes = {
+  estimate: {
+    region: 'ap-southeast-4',
+    pricesAsOf: '2026-07-20',
+    idleUsdPerHour: 12_345.678,
+    fullUsdPerHour: 12_345.678,
+    storageUsdPerMonth: 12_345.678,
+    isUpperBound: true,
+    unpriced: Array.from({ length: 5 }, () => 'u7in-24tb.224xlarge'),
+  },
+  plan: {
+    needs: {
+      tasks: 10_000_000,
+      tasksPerJob: 100_000,
+      mpi: true,
+      cpusPerTask: 1024,
+      memoryMebibytesPerTask: 33_554_432,
+      jobsAtOnce: 10_000,
+      expectedSecondsPerJob: 7_776_000,
+      deadlineSeconds: 7_776_000,
+      budgetUsd: 100_000_000,
+      storageGibibytes: 240_000,
+      lustre: 'auto',
+      capacityType: 'ONDEMAND',
+    },
+    explanation: Array.from({ length: 8 }, () => 'e'.repeat(400)),
+    seconds: 7_776_000,
+    usd: 100_000_000,
+  },
+};
+
 function deploymentOf(spec: ClusterSpec): NonNullable<ClusterSnapshot['deployment']> {
   return {
     epoch: '01k4x8m2tqa3f9',
     startedAt: NOW,
     spec,
+    notes,
     resources,
     logGroupName: `/parallelcluster-provisioner/${'l'.repeat(63)}/${'p'.repeat(63)}`,
     access: {
@@ -226,6 +260,27 @@ describe('a view', () => {
 
   it.each(clusterStates)('offers an operator a choice when %s only if it is blocked', (state) => {
     expect(viewOf({ state }).choices).toEqual(state === 'blocked' ? ['retry', 'abandon'] : undefined);
+  });
+});
+
+describe('what was said about a specification', () => {
+  const spec = specOf({ tier: 'debug' });
+
+  it('is shown as soon as it is asked for, and belongs to the deployment then', () => {
+    expect(viewOf({ requested: spec, requestedNotes: notes })).toMatchObject({ estimate: notes.estimate });
+    const other: SpecNotes = { estimate: { region: 'eu-west-1' } };
+    const following = { requested: spec, requestedNotes: other, deployment: deploymentOf(spec) };
+    expect(viewOf(following)).toMatchObject({ estimate: notes.estimate });
+  });
+
+  it('has the whole plan beside a specification of one queue, and what there is room for beside a larger one', () => {
+    const explanation = Array.from({ length: 5 }, () => 'e'.repeat(200));
+    const plan = { ...(notes.plan ?? expect.unreachable()), explanation };
+    const sentences = (of: ClusterSpec) =>
+      viewOf({ requested: of, requestedNotes: { plan } }).plan?.explanation.length;
+    expect(sentences(spec)).toBe(5);
+    const queues = fiftyQueues.queues.slice(0, 7);
+    expect(sentences({ ...fiftyQueues, queues })).toBeLessThan(5);
   });
 });
 

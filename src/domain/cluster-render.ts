@@ -9,13 +9,15 @@ import type { ClusterAccess, ClusterView, PublishedAccess } from './cluster-view
 import type { ExportProblem } from './export-proof.ts';
 import { fingerprint, knownHosts } from './host-key.ts';
 import type { Tenant } from './ids.ts';
+import type { PlanNote, SpecNotes } from './spec-notes.ts';
 import { viewOfKeys } from './slurm-keys.ts';
 
 /*
- * What a view has room for, so that it fits into a memo's 8 KB. The specifications of all tiers fit; ids, ARNs, times
- * and a few holds take the rest. What is cut off here stays whole in the workflow's history.
+ * What a view has room for, so that it fits into a memo's 8 KB. The specifications of all tiers and of plans fit, with what
+ * is said about them; ids, ARNs, times and a few holds take the rest. What is cut off here stays whole in the workflow's
+ * history.
  */
-const MAX_SPEC_BYTES = 3072;
+const MAX_SPEC_BYTES = 2400;
 const MAX_MESSAGE_CHARACTERS = 1000;
 const MAX_PROBLEMS = 3;
 const MAX_FILES = 3;
@@ -42,9 +44,7 @@ export function renderClusterView(
     message: clipped(snapshot.message),
     observedAt,
     ...(deployment && { epoch: deployment.epoch, ...resourceFields(deployment.resources) }),
-    ...(spec && specFields(spec)),
-    ...(notes?.estimate && { estimate: notes.estimate }),
-    ...(notes?.plan && { plan: notes.plan }),
+    ...(spec && specFields(spec, notes)),
     ...(deployment && lustreField(deployment)),
     ...(deployment?.logGroupName && { logGroupName: deployment.logGroupName }),
     ...(deployment?.access && { access: published(deployment.access) }),
@@ -100,9 +100,27 @@ function published(access: ClusterAccess): PublishedAccess {
   };
 }
 
-/** All characters of a specification are ASCII, so its length is its size. */
-function specFields(spec: ClusterSpec): Pick<ClusterView, 'spec' | 'specSummary'> {
-  return JSON.stringify(spec).length <= MAX_SPEC_BYTES ? { spec } : { specSummary: summarizeSpec(spec) };
+/**
+ * A specification and what is said about it: the estimate always, of a plan as much as there is room for, which is all of it
+ * beside the one queue of a planned specification. All characters of them are ASCII, so the length is the size.
+ */
+function specFields(
+  spec: ClusterSpec,
+  { estimate, plan }: SpecNotes = {},
+): Pick<ClusterView, 'spec' | 'specSummary' | 'estimate' | 'plan'> {
+  const said = estimate && { estimate };
+  const whole = { spec, ...said };
+  const fields =
+    JSON.stringify(whole).length <= MAX_SPEC_BYTES ? whole : { specSummary: summarizeSpec(spec), ...said };
+  const note = plan && withinBytes(plan, MAX_SPEC_BYTES - JSON.stringify(fields).length);
+  return { ...fields, ...(note && { plan: note }) };
+}
+
+/** A plan with as many of its sentences as there is room for; undefined where there is none for what was needed. */
+function withinBytes(plan: PlanNote, bytes: number): PlanNote | undefined {
+  if (JSON.stringify(plan).length <= bytes) return plan;
+  const explanation = plan.explanation.slice(0, -1);
+  return plan.explanation.length > 0 ? withinBytes({ ...plan, explanation }, bytes) : undefined;
 }
 
 function clipped(message: string): string {

@@ -1,0 +1,297 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { expectAlways } from '../../test/support/properties.ts';
+import { type CampaignNeeds, campaignNeedsSchema } from './campaign-needs.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec.ts';
+import { instanceTypes } from './instance-types.ts';
+import type { FeasiblePlan, PlanAnswer, PlanningGround } from './plan.ts';
+import { planCampaign } from './planner.ts';
+import { planningGround } from './planning-ground.ts';
+import { workloadOf } from './planner-workload.ts';
+
+const ground = planningGround({ region: 'us-east-1', hasLustre: true });
+const times = { idleTimeoutSeconds: 1800, maxLifetimeSeconds: 90 * 86_400 };
+
+function plan(needs: CampaignNeeds, where: PlanningGround = ground): PlanAnswer {
+  return planCampaign(campaignNeedsSchema.parse(needs), times, where);
+}
+
+function planned(needs: CampaignNeeds, where: PlanningGround = ground): FeasiblePlan {
+  const answer = plan(needs, where);
+  if (answer.outcome === 'planned') return answer;
+  return expect.unreachable(`${answer.limit}: ${answer.message}`);
+}
+
+function refused(needs: CampaignNeeds, where: PlanningGround = ground): Exclude<PlanAnswer, FeasiblePlan> {
+  const answer = plan(needs, where);
+  if (answer.outcome === 'infeasible') return answer;
+  return expect.unreachable(`planned: ${answer.explanation.join(' ')}`);
+}
+
+/** A thousand jobs of an hour, each on one CPU with 4,000 MiB. */
+const sweep: CampaignNeeds = { tasks: 1000, memoryMebibytesPerTask: 4000, expectedSecondsPerJob: 3600 };
+
+const anyNeeds: fc.Arbitrary<CampaignNeeds> = fc
+  .record(
+    {
+      jobs: fc.integer({ min: 1, max: 10_000 }),
+      tasksPerJob: fc.integer({ min: 1, max: 400 }),
+      mpi: fc.boolean(),
+      cpusPerTask: fc.constantFrom(1, 2, 4, 16, 96, 192, 500),
+      memoryMebibytesPerTask: fc.integer({ min: 1, max: 2_000_000 }),
+      jobsAtOnce: fc.integer({ min: 1, max: 10_000 }),
+      expectedSecondsPerJob: fc.integer({ min: 1, max: 10 * 86_400 }),
+      deadlineSeconds: fc.integer({ min: 60, max: 30 * 86_400 }),
+      budgetUsd: fc.double({ min: 0.01, max: 100_000, noNaN: true }),
+      storageGibibytes: fc.integer({ min: 0, max: 240_000 }),
+      lustre: fc.constantFrom('yes', 'no', 'auto'),
+      capacityType: fc.constantFrom('ONDEMAND', 'SPOT'),
+    },
+    { requiredKeys: ['jobs', 'memoryMebibytesPerTask', 'expectedSecondsPerJob'] },
+  )
+  .map(({ jobs, ...needs }) => ({ ...needs, tasks: jobs * (needs.tasksPerJob ?? 1) }));
+
+describe('a plan', () => {
+  it('gives every job the CPUs and the memory that it needs, on nodes that EC2 and ParallelCluster know', () => {
+    expectAlways(
+      fc.property(anyNeeds, (needs) => {
+        const answer = plan(needs);
+        if (answer.outcome !== 'planned') return;
+        const { shape, spec } = answer;
+        const { tasksPerJob = 1, cpusPerTask = 1, memoryMebibytesPerTask } = needs;
+        const type = instanceTypes[shape.instanceType] ?? expect.unreachable(shape.instanceType);
+        const tasksOnANode = Math.ceil(tasksPerJob / shape.nodesPerJob) * shape.jobsPerNode;
+        expect(tasksOnANode * cpusPerTask).toBeLessThanOrEqual(type.cores);
+        expect(tasksOnANode * memoryMebibytesPerTask).toBeLessThanOrEqual(0.95 * type.memoryMebibytes);
+        expect(shape.nodes).toBeGreaterThanOrEqual(
+          Math.ceil(shape.jobsAtOnce / shape.jobsPerNode) * shape.nodesPerJob,
+        );
+        expect(shape.jobsAtOnce).toBeLessThanOrEqual(needs.jobsAtOnce ?? Infinity);
+        expect(shape.jobsAtOnce * shape.rounds).toBeGreaterThanOrEqual(workloadOf(needs).jobs);
+        if (shape.nodesPerJob > 1) expect(needs.mpi).toBe(true);
+        // What a caller can send as it is.
+        const [queue] = resolveClusterSpec(clusterSpecInputSchema.parse(spec)).queues;
+        expect(queue?.placementGroup).toBe(shape.nodesPerJob > 1);
+        expect(queue?.computeResources[0]).toMatchObject({
+          instanceType: shape.instanceType,
+          maxCount: shape.nodes,
+          efa: shape.nodesPerJob > 1,
+        });
+      }),
+    );
+  });
+
+  it('keeps to deadline and budget, or says that nothing does and what comes nearest', () => {
+    expectAlways(
+      fc.property(anyNeeds, (needs) => {
+        const answer = plan(needs);
+        const { deadlineSeconds = Infinity, budgetUsd = Infinity } = needs;
+        if (answer.outcome === 'planned') {
+          expect(answer.estimate.seconds).toBeLessThanOrEqual(deadlineSeconds);
+          expect(answer.estimate.usd.total).toBeLessThanOrEqual(budgetUsd);
+          return;
+        }
+        const hasNone = answer.limit === 'no-type';
+        expect(answer.nearest.length > 0).toBe(!hasNone);
+        for (const { estimate } of answer.nearest)
+          expect(
+            estimate.seconds > deadlineSeconds ||
+              estimate.usd.total > budgetUsd ||
+              estimate.seconds > times.maxLifetimeSeconds,
+          ).toBe(true);
+      }),
+    );
+  });
+
+  it('is never slower for more money', () => {
+    expectAlways(
+      fc.property(anyNeeds, fc.double({ min: 1, max: 20, noNaN: true }), (needs, factor) => {
+        const { budgetUsd = 50 } = needs;
+        const [less, more] = [budgetUsd, budgetUsd * factor].map((usd) => plan({ ...needs, budgetUsd: usd }));
+        if (less?.outcome !== 'planned') return;
+        expect(more).toMatchObject({ outcome: 'planned' });
+        if (more?.outcome === 'planned')
+          expect(more.estimate.seconds).toBeLessThanOrEqual(less.estimate.seconds);
+      }),
+    );
+  });
+
+  it('is never dearer for more time', () => {
+    expectAlways(
+      fc.property(anyNeeds, fc.integer({ min: 0, max: 86_400 }), (needs, extra) => {
+        const { deadlineSeconds = 7200, budgetUsd: _budgetUsd, ...rest } = needs;
+        const [short, long] = [deadlineSeconds, deadlineSeconds + extra].map((seconds) =>
+          plan({ ...rest, deadlineSeconds: seconds }),
+        );
+        if (short?.outcome !== 'planned') return;
+        expect(long).toMatchObject({ outcome: 'planned' });
+        if (long?.outcome === 'planned')
+          expect(long.estimate.usd.total).toBeLessThanOrEqual(short.estimate.usd.total);
+      }),
+    );
+  });
+
+  it('is the same for the same needs, in whatever order the types come', () => {
+    const reversed = Object.fromEntries(Object.entries(instanceTypes).toReversed());
+    expectAlways(
+      fc.property(anyNeeds, (needs) => {
+        expect(plan(needs, { ...ground, instanceTypes: reversed })).toEqual(plan(needs));
+      }),
+      50,
+    );
+  });
+
+  it('adds up to what it costs, which its parts say', () => {
+    expectAlways(
+      fc.property(anyNeeds, (needs) => {
+        const answer = plan(needs);
+        if (answer.outcome !== 'planned') return;
+        const { total, ...parts } = answer.estimate.usd;
+        const sum = Object.values(parts).reduce((all, each) => all + each, 0);
+        expect(total).toBeCloseTo(sum, 2);
+        for (const each of Object.values(parts)) expect(each).toBeGreaterThanOrEqual(0);
+      }),
+    );
+  });
+});
+
+describe('what is chosen', () => {
+  it('is the cheapest that is in time, and with a budget about the fastest that it pays for', () => {
+    const patient = planned({ ...sweep, deadlineSeconds: 86_400 });
+    const hasty = planned({ ...sweep, deadlineSeconds: 7200 });
+    expect(patient.shape).toMatchObject({ instanceType: 'm7a.24xlarge', nodes: 1, rounds: 11 });
+    expect(hasty.shape).toMatchObject({ instanceType: 'm7a.24xlarge', nodes: 11, rounds: 1 });
+    expect(hasty.estimate.usd.total).toBeGreaterThan(patient.estimate.usd.total);
+    expect(planned({ ...sweep, budgetUsd: 100 }).shape).toEqual(hasty.shape);
+    expect(planned(sweep).shape).toEqual(patient.shape);
+  });
+
+  it('has memory for its jobs: the same type is not best for little and for much', () => {
+    expect(planned({ ...sweep, memoryMebibytesPerTask: 500 }).shape.instanceType).toMatch(/^c7a\./);
+    expect(planned({ ...sweep, memoryMebibytesPerTask: 9000 }).shape.instanceType).toMatch(/^r/);
+    expect(planned({ ...sweep, memoryMebibytesPerTask: 500 }).explanation.join(' ')).toContain(
+      'CPUs are what limits',
+    );
+    expect(planned({ ...sweep, memoryMebibytesPerTask: 9000 }).explanation.join(' ')).toContain(
+      'memory is what limits',
+    );
+  });
+
+  it('joins the nodes of a job by EFA and gives them Lustre, where MPI spreads jobs', () => {
+    const needs = { ...sweep, tasks: 1536, tasksPerJob: 384, mpi: true, memoryMebibytesPerTask: 1500 };
+    const { spec, shape, explanation } = planned(needs);
+    expect(shape).toMatchObject({
+      nodesPerJob: expect.toSatisfy((nodes: number) => nodes > 1),
+      jobsPerNode: 1,
+    });
+    expect(spec.queues?.[0]).toMatchObject({ placementGroup: true, computeResources: [{ efa: true }] });
+    expect(spec.lustre).toEqual({ sizeGibibytes: 1200, throughputMegabytesPerSecondPerTebibyte: 250 });
+    expect(explanation.join(' ')).toContain('jobs run on several nodes');
+    expect(planned({ ...needs, lustre: 'no' }).spec.lustre).toBeUndefined();
+    expect(planned(needs, { ...ground, hasLustre: false }).spec.lustre).toBeUndefined();
+    expect(refused({ ...needs, mpi: false }).limit).toBe('no-type');
+  });
+
+  it.each([
+    [0, undefined],
+    [800, undefined],
+    [840, 1200],
+    [1200, 1200],
+    [1201, undefined],
+    [1700, 2400],
+    [5000, undefined],
+    [5100, 7200],
+  ])(
+    'has for %d GiB of files Lustre of %s GiB: the smallest that holds them, once it costs less than EFS',
+    (storageGibibytes, size) => {
+      expect(planned({ ...sweep, storageGibibytes }).spec.lustre?.sizeGibibytes).toBe(size);
+    },
+  );
+
+  it('counts node hours in nodes of 192 CPUs', () => {
+    const { jobs, secondsPerJob } = workloadOf({
+      tasks: 192,
+      memoryMebibytesPerTask: 1,
+      expectedNodeHours: 10,
+    });
+    expect([jobs, secondsPerJob]).toEqual([192, 36_000]);
+  });
+
+  it('switches threads off where a core has two, and takes spot instances only if asked', () => {
+    const intel = {
+      ...ground,
+      instanceTypes: { 'c7i.48xlarge': instanceTypes['c7i.48xlarge'] ?? expect.unreachable() },
+    };
+    expect(planned(sweep, intel).spec.queues?.[0]?.computeResources[0]).toMatchObject({
+      multithreading: false,
+    });
+    const spot = planned({ ...sweep, capacityType: 'SPOT' });
+    expect(spot.spec.queues?.[0]?.capacityType).toBe('SPOT');
+    expect(spot.estimate.isUpperBound).toBe(true);
+    expect(planned(sweep).estimate).not.toHaveProperty('isUpperBound');
+  });
+});
+
+describe('the alternatives', () => {
+  it('are a cheaper one, a faster one, spot, and the best tier, each with what it costs', () => {
+    const { alternatives, estimate } = planned({ ...sweep, deadlineSeconds: 5 * 3600 });
+    const of = (kind: string) => alternatives.find((each) => each.kind === kind) ?? expect.unreachable(kind);
+    expect(alternatives.map(({ kind }) => kind)).toEqual(['cheaper', 'faster', 'spot', 'tier']);
+    expect(of('cheaper').estimate.usd.total).toBeLessThan(estimate.usd.total);
+    expect(of('cheaper').estimate.seconds).toBeGreaterThan(estimate.seconds);
+    expect(of('faster').estimate.seconds).toBeLessThan(estimate.seconds);
+    expect(of('spot').estimate).toMatchObject({ isUpperBound: true, usd: estimate.usd });
+    expect(of('tier').spec).toMatchObject({ tier: 'prod-mpi-mem' });
+    expect(clusterSpecInputSchema.safeParse(of('tier').spec).success).toBe(true);
+  });
+
+  it('name no tier whose jobs may not run so long, and none whose types have no price', () => {
+    const kinds = (needs: CampaignNeeds): (string | undefined)[] =>
+      planned(needs).alternatives.map(({ spec }) => spec.tier);
+    // 720 minutes in prod-mpi, 120 in prod-batch.
+    const small = { ...sweep, tasks: 10, memoryMebibytesPerTask: 500 };
+    expect(kinds({ ...small, expectedSecondsPerJob: 7200 })).toContain('prod-batch');
+    expect(kinds({ ...small, expectedSecondsPerJob: 7201 })).not.toContain('prod-batch');
+    expect(kinds({ ...small, expectedSecondsPerJob: 43_201 })).not.toContain('prod-mpi');
+    expect(kinds(small)).not.toContain('prod-mpi-hpc');
+  });
+});
+
+describe('needs that nothing satisfies', () => {
+  it.each<[string, CampaignNeeds, string[]]>([
+    ['deadline', { ...sweep, deadlineSeconds: 4000 }, ['faster']],
+    ['budget', { ...sweep, budgetUsd: 1 }, ['cheaper']],
+    ['deadline-and-budget', { ...sweep, deadlineSeconds: 7200, budgetUsd: 65 }, ['faster', 'cheaper']],
+  ])('are told that it is the %s, and what comes nearest', (limit, needs, kinds) => {
+    const { nearest, message, ...answer } = refused(needs);
+    expect(answer.limit).toBe(limit);
+    expect(nearest.map(({ kind }) => kind)).toEqual(kinds);
+    expect(message).toContain(`${nearest[0]?.estimate.usd.total} USD`);
+  });
+
+  it('are told what the largest node has, and which types would do if they had a price', () => {
+    const { message, nearest, limit } = refused({ ...sweep, memoryMebibytesPerTask: 1_600_000 });
+    expect([limit, nearest]).toEqual(['no-type', []]);
+    expect(message).toMatch(/The largest in us-east-1 have 192 CPUs and 1494220 MiB for jobs\.$/);
+    const here = ground.prices.regions['us-east-1'] ?? expect.unreachable();
+    const usdPerHour = { 't3.medium': 0.0416 };
+    const poor = { ...here, ec2OnDemandLinux: { ...here.ec2OnDemandLinux, usdPerHour } };
+    const prices = { ...ground.prices, regions: { 'us-east-1': poor } };
+    const { message: unpriced } = refused({ ...sweep, cpusPerTask: 192 }, { ...ground, prices });
+    expect(unpriced).toContain('hpc7a.96xlarge');
+    expect(unpriced).toContain('would do, but us-east-1 has no price of them');
+  });
+
+  it('are told when the cluster may not live so long, when there are no prices, and when there is no Lustre', () => {
+    const long = { ...sweep, expectedSecondsPerJob: 8 * 86_400 };
+    const week = { ...times, maxLifetimeSeconds: 7 * 86_400 };
+    const answer = planCampaign(long, week, ground);
+    expect(answer).toMatchObject({
+      outcome: 'infeasible',
+      limit: 'max-lifetime',
+      nearest: [{ kind: 'faster' }],
+    });
+    expect(refused(sweep, { ...ground, region: 'mars-north-1' }).limit).toBe('no-prices');
+    expect(refused({ ...sweep, lustre: 'yes' }, { ...ground, hasLustre: false }).limit).toBe('no-lustre');
+  });
+});
