@@ -18,6 +18,13 @@ describe('PUT cluster', () => {
     expect(response.json()).toEqual({
       ...clusterView(),
       spec: resolveClusterSpec(clusterSpecInputSchema.parse(body)),
+      estimate: {
+        region: 'us-east-1',
+        pricesAsOf: '2026-07-20',
+        idleUsdPerHour: 0.172,
+        fullUsdPerHour: 0.255,
+        storageUsdPerMonth: 0,
+      },
     });
   });
 

@@ -130,6 +130,7 @@ describe('the OpenAPI document', () => {
         `post ${cluster}/extensions`,
         `post ${cluster}/resolution`,
         `post ${cluster}/signing-key/rotation`,
+        'post /v1/plans',
         `get ${project}/usage`,
         `get ${project}/usage/epochs`,
         'get /healthz',

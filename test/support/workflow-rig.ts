@@ -22,6 +22,7 @@ import {
   type Tenant,
 } from '../../src/domain/ids.ts';
 import { listLeases } from '../../src/dev/leftovers.ts';
+import type { SpecNotes } from '../../src/domain/spec-notes.ts';
 import {
   campaignJob,
   campaignView,
@@ -132,10 +133,10 @@ export class WorkflowRig {
     return this.client.workflow.getHandle(clusterWorkflowId(tenant));
   }
 
-  async ensure(tenant: Tenant, spec: ClusterSpec = this.spec()): Promise<EnsureAnswer> {
+  async ensure(tenant: Tenant, spec: ClusterSpec = this.spec(), notes?: SpecNotes): Promise<EnsureAnswer> {
     return this.client.workflow.executeUpdateWithStart(ensureCluster, {
       startWorkflowOperation: this.startOperation(tenant),
-      args: [{ spec }],
+      args: [{ spec, ...(notes && { notes }) }],
     });
   }
 
@@ -146,15 +147,17 @@ export class WorkflowRig {
     jobs: readonly (string | FakeContentJob)[],
     extra: {
       spec?: ClusterSpec;
+      notes?: SpecNotes;
       sha256?: string;
       queues?: string[];
       dependsOn?: readonly CampaignDependency[];
     } = {},
   ): Promise<SubmitCampaignAnswer> {
     this.workflowIds.add(campaignWorkflowId(tenant, campaignId));
-    const { sha256 = 'a', queues = [], spec, dependsOn } = extra;
+    const { sha256 = 'a', queues = [], spec, notes, dependsOn } = extra;
     const content = { bucket: 'control', key: `${campaignId}.json`, sha256 };
-    const request = { campaignId, content, jobCount: jobs.length, queues, ...(spec && { spec }) };
+    const asked = { ...(spec && { spec }), ...(notes && { notes }) };
+    const request = { campaignId, content, jobCount: jobs.length, queues, ...asked };
     const args: [SubmitCampaignRequest] = [request];
     this.world.contents.set(
       content.key,
