@@ -67,8 +67,9 @@ describe('a plan', () => {
           Math.ceil(shape.jobsAtOnce / shape.jobsPerNode) * shape.nodesPerJob,
         );
         expect(shape.jobsAtOnce).toBeLessThanOrEqual(needs.jobsAtOnce ?? Infinity);
+        if (needs.capacityType === 'SPOT') expect(type.spot).toBe(true);
         expect(shape.jobsAtOnce * shape.rounds).toBeGreaterThanOrEqual(workloadOf(needs).jobs);
-        if (shape.nodesPerJob > 1) expect(needs.mpi).toBe(true);
+        if (shape.nodesPerJob > 1) expect([needs.mpi, type.efa]).toEqual([true, true]);
         // What a caller can send as it is.
         const [queue] = resolveClusterSpec(clusterSpecInputSchema.parse(spec)).queues;
         expect(queue?.placementGroup).toBe(shape.nodesPerJob > 1);

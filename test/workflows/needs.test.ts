@@ -34,12 +34,14 @@ describe('a cluster that was planned from needs', () => {
       const asked = { spec: replanned, notes: notesOf(10) };
       expect(await rig.submit(tenant, campaignId, ['a'], asked)).toMatchObject({ outcome: 'accepted' });
       for (const refused of [
-        rig.ensure(tenant, replanned, notesOf(11)),
-        rig.ensure(tenant, replanned),
-        rig.ensure(tenant, rig.spec({ ...planOf('c8a.large'), idleTimeoutSeconds: 60 }), notesOf(10)),
-        rig.submit(tenant, 'oooooooooooooooooooooooooo', ['a'], { spec: replanned, notes: notesOf(11) }),
+        async () => rig.ensure(tenant, replanned, notesOf(11)),
+        async () => rig.ensure(tenant, replanned),
+        async () =>
+          rig.ensure(tenant, rig.spec({ ...planOf('c8a.large'), idleTimeoutSeconds: 60 }), notesOf(10)),
+        async () =>
+          rig.submit(tenant, 'oooooooooooooooooooooooooo', ['a'], { spec: replanned, notes: notesOf(11) }),
       ])
-        await expect(refused).rejects.toMatchObject({ cause: { type: 'ClusterSpecConflict' } });
+        await expect(refused()).rejects.toMatchObject({ cause: { type: 'ClusterSpecConflict' } });
       expect((await rig.untilCampaignEnds(tenant, campaignId)).state).toBe('succeeded');
     });
   });
