@@ -7,7 +7,7 @@ import { instanceTypes } from './instance-types.ts';
 import type { FeasiblePlan, PlanAnswer, PlanningGround } from './plan.ts';
 import { planCampaign } from './planner.ts';
 import { planningGround } from './planning-ground.ts';
-import { workloadOf } from './planner-workload.ts';
+import { fitOf, workloadOf } from './planner-workload.ts';
 
 const ground = planningGround({ region: 'us-east-1', hasLustre: true });
 const times = { idleTimeoutSeconds: 1800, maxLifetimeSeconds: 90 * 86_400 };
@@ -63,9 +63,7 @@ describe('a plan', () => {
         const tasksOnANode = Math.ceil(tasksPerJob / shape.nodesPerJob) * shape.jobsPerNode;
         expect(tasksOnANode * cpusPerTask).toBeLessThanOrEqual(type.cores);
         expect(tasksOnANode * memoryMebibytesPerTask).toBeLessThanOrEqual(0.95 * type.memoryMebibytes);
-        expect(shape.nodes).toBeGreaterThanOrEqual(
-          Math.ceil(shape.jobsAtOnce / shape.jobsPerNode) * shape.nodesPerJob,
-        );
+        expect(shape.nodes).toBe(Math.ceil(shape.jobsAtOnce / shape.jobsPerNode) * shape.nodesPerJob);
         expect(shape.jobsAtOnce).toBeLessThanOrEqual(needs.jobsAtOnce ?? Infinity);
         if (needs.capacityType === 'SPOT') expect(type.spot).toBe(true);
         expect(shape.jobsAtOnce * shape.rounds).toBeGreaterThanOrEqual(workloadOf(needs).jobs);
@@ -208,6 +206,15 @@ describe('what is chosen', () => {
       expect(planned({ ...sweep, storageGibibytes }).spec.lustre?.sizeGibibytes).toBe(size);
     },
   );
+
+  it('spreads a job over nodes only by MPI, and only on types with EFA', () => {
+    const [withEfa, without] = ['c7a.48xlarge', 'c7a.24xlarge'].map((name) => instanceTypes[name]);
+    const workload = workloadOf({ ...sweep, tasksPerJob: 500, mpi: true, memoryMebibytesPerTask: 1 });
+    if (!withEfa || !without) return expect.unreachable();
+    expect(fitOf(workload, withEfa)).toMatchObject({ nodesPerJob: 3, jobsPerNode: 1 });
+    expect(fitOf(workload, without)).toBeUndefined();
+    expect(fitOf({ ...workload, isMpi: false }, withEfa)).toBeUndefined();
+  });
 
   it('counts node hours in nodes of 192 CPUs', () => {
     const { jobs, secondsPerJob } = workloadOf({
