@@ -132,7 +132,6 @@ describe('a cluster that is asked for by needs', () => {
 
   it('gets Lustre only where there is some', async () => {
     const api = harness();
-    api.hasLustre = false;
     const body = { needs: { ...needs, lustre: 'yes' } };
     expect(
       expectProblem(await api.request('PUT', clusterUrl(), { body }), 422, 'NeedsInfeasible'),

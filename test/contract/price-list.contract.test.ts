@@ -3,13 +3,12 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { PricingClient } from '@aws-sdk/client-pricing';
-import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { createPricingClient, readRegionPrices } from '../../src/clients/price-list.ts';
-import { readDevEnvironment } from '../../src/dev/environment.ts';
-import { ensureVenv } from '../../src/dev/python-venv.ts';
+import type { Exchange } from '../../src/dev/fsx/service.ts';
 import { priceTableSchema, priceTable } from '../../src/domain/prices.ts';
+import { shapeProblems } from '../support/aws-shapes.ts';
 
 /*
  * No emulator knows the Price List Query API: the answers here have the form that AWS documents and other projects have
@@ -32,7 +31,7 @@ const requestSchema = z.object({
 /** Two entries a page, so that reading means paging. */
 const PAGE = 2;
 let products: Products;
-let exchanged: { request: unknown; response: unknown }[];
+let exchanged: Exchange[];
 let server: Server;
 let client: PricingClient;
 
@@ -49,7 +48,7 @@ async function answer(request: IncomingMessage): Promise<string> {
     PriceList: matching.slice(first, first + PAGE).map((entry) => JSON.stringify(entry)),
     ...(first + PAGE < matching.length && { NextToken: String(first + PAGE) }),
   };
-  exchanged.push({ request: asked, response });
+  exchanged.push({ operation: 'GetProducts', input: asked, output: response });
   return JSON.stringify(response);
 }
 
@@ -141,32 +140,6 @@ describe('prices read from AWS', () => {
 
   test('are asked for and answered as botocore’s model of the service has it', async () => {
     await readRegionPrices(client, 'us-east-1', wanted, undefined);
-    const { cacheDirectory, python } = readDevEnvironment();
-    const venv = await ensureVenv({ name: 'moto', cacheDirectory, python, onProgress: () => {} });
-    const { stdout } = await execa(`${venv}/bin/python`, ['-I', '-c', VALIDATE], {
-      input: JSON.stringify(exchanged),
-    });
-    expect(JSON.parse(stdout)).toEqual([]);
-    const broken = [{ request: { ServiceCode: 7 }, response: { PriceList: 'x' } }];
-    const { stdout: found } = await execa(`${venv}/bin/python`, ['-I', '-c', VALIDATE], {
-      input: JSON.stringify(broken),
-    });
-    expect(JSON.parse(found)).toHaveLength(2);
+    expect(await shapeProblems('pricing', exchanged)).toEqual([]);
   });
 });
-
-/** Prints what in the exchanges is not as the model says. */
-const VALIDATE = `
-import json, sys
-import botocore.session
-from botocore.validate import ParamValidator
-operation = botocore.session.get_session().get_service_model('pricing').operation_model('GetProducts')
-problems = []
-for exchange in json.load(sys.stdin):
-    for value, shape in ((exchange['request'], operation.input_shape), (exchange['response'], operation.output_shape)):
-        unknown = set(value) - set(shape.members)
-        report = ParamValidator().validate(value, shape)
-        if report.has_errors() or unknown:
-            problems.append(report.generate_report() + ' '.join(unknown))
-print(json.dumps(problems))
-`;
