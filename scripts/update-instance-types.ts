@@ -25,16 +25,16 @@ async function fromEmulator(): Promise<void> {
     onProgress: (detail) => process.stderr.write(`${detail}\n`),
   });
   try {
-    Object.assign(process.env, emulators.env);
-    await write();
+    const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region, ...keys } = emulators.env;
+    const credentials = { accessKeyId: keys.AWS_ACCESS_KEY_ID, secretAccessKey: keys.AWS_SECRET_ACCESS_KEY };
+    await write(new EC2Client({ endpoint, region, credentials }));
   } finally {
     await emulators.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function write(): Promise<void> {
-  const ec2 = new EC2Client({});
+async function write(ec2: EC2Client): Promise<void> {
   try {
     const types = await readInstanceTypes(ec2, plannedInstanceTypes());
     const lines = Object.entries(types).map(
@@ -55,4 +55,4 @@ function onOneLine(type: object): string {
   return `{ ${fields.join(', ')} }`;
 }
 
-await (process.argv.includes('--aws') ? write() : fromEmulator());
+await (process.argv.includes('--aws') ? write(new EC2Client({})) : fromEmulator());

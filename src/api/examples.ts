@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { campaignNeedsSchema } from '../domain/campaign-needs.ts';
-import type { PlanAnswer } from '../domain/plan.ts';
+import type { FeasiblePlan } from '../domain/plan.ts';
 import type { CampaignSpecInput } from '../domain/job.ts';
 import type { ClusterSpecInput } from '../domain/cluster-spec.ts';
 import type { ClusterView } from '../domain/cluster-view.ts';
@@ -82,7 +82,7 @@ export const needsExample: z.input<typeof campaignNeedsSchema> = {
 export const planRequestExample: z.input<typeof planRequestSchema> = { needs: needsExample };
 
 /** What the planner of this release answers, so far as a test can hold it to that. */
-export const planExample: PlanAnswer = {
+export const planExample: FeasiblePlan = {
   outcome: 'planned',
   spec: {
     queues: [

@@ -168,7 +168,7 @@ function storagePrice(
 }
 
 function endpointPrice(prices: readonly Price[]): RegionPrices['interfaceEndpoint'] | undefined {
-  const found = prices.filter(({ attributes }) => /VpcEndpoint-Hours$/.test(attributes['usagetype'] ?? ''));
+  const found = prices.filter(({ attributes }) => attributes['usagetype']?.endsWith('VpcEndpoint-Hours'));
   const [first] = found;
   return first && { ...sourceOf(found, 'AmazonVPC'), usdPerHour: first.usd };
 }

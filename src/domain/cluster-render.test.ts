@@ -11,7 +11,7 @@ import {
 } from './cluster-spec.ts';
 import { type ClusterState, clusterStates, type ClusterView } from './cluster-view.ts';
 import { failureOf } from './failures.ts';
-import type { SpecNotes } from './spec-notes.ts';
+import type { PlanNote, SpecNotes } from './spec-notes.ts';
 import { tierNames } from './tiers.ts';
 
 const NOW = '2026-01-15T12:00:00.000Z';
@@ -53,6 +53,26 @@ const resources: Resources = {
   },
 };
 
+const planNote: PlanNote = {
+  needs: {
+    tasks: 10_000_000,
+    tasksPerJob: 100_000,
+    mpi: true,
+    cpusPerTask: 1024,
+    memoryMebibytesPerTask: 33_554_432,
+    jobsAtOnce: 10_000,
+    expectedSecondsPerJob: 7_776_000,
+    deadlineSeconds: 7_776_000,
+    budgetUsd: 100_000_000,
+    storageGibibytes: 240_000,
+    lustre: 'auto',
+    capacityType: 'ONDEMAND',
+  },
+  explanation: Array.from({ length: 8 }, () => 'e'.repeat(400)),
+  seconds: 7_776_000,
+  usd: 100_000_000,
+};
+
 /** As much as can be said of a specification: by the API, which cuts every sentence at 400 characters. */
 const notes: SpecNotes = {
   estimate: {
@@ -64,25 +84,7 @@ const notes: SpecNotes = {
     isUpperBound: true,
     unpriced: Array.from({ length: 5 }, () => 'u7in-24tb.224xlarge'),
   },
-  plan: {
-    needs: {
-      tasks: 10_000_000,
-      tasksPerJob: 100_000,
-      mpi: true,
-      cpusPerTask: 1024,
-      memoryMebibytesPerTask: 33_554_432,
-      jobsAtOnce: 10_000,
-      expectedSecondsPerJob: 7_776_000,
-      deadlineSeconds: 7_776_000,
-      budgetUsd: 100_000_000,
-      storageGibibytes: 240_000,
-      lustre: 'auto',
-      capacityType: 'ONDEMAND',
-    },
-    explanation: Array.from({ length: 8 }, () => 'e'.repeat(400)),
-    seconds: 7_776_000,
-    usd: 100_000_000,
-  },
+  plan: planNote,
 };
 
 function deploymentOf(spec: ClusterSpec): NonNullable<ClusterSnapshot['deployment']> {
@@ -275,7 +277,7 @@ describe('what was said about a specification', () => {
 
   it('has the whole plan beside a specification of one queue, and what there is room for beside a larger one', () => {
     const explanation = Array.from({ length: 5 }, () => 'e'.repeat(200));
-    const plan = { ...(notes.plan ?? expect.unreachable()), explanation };
+    const plan = { ...planNote, explanation };
     const sentences = (of: ClusterSpec) =>
       viewOf({ requested: of, requestedNotes: { plan } }).plan?.explanation.length;
     expect(sentences(spec)).toBe(5);

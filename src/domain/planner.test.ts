@@ -3,13 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { expectAlways } from '../../test/support/properties.ts';
 import { type CampaignNeeds, campaignNeedsSchema } from './campaign-needs.ts';
 import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec.ts';
-import { instanceTypes } from './instance-types.ts';
-import type { FeasiblePlan, PlanAnswer, PlanningGround } from './plan.ts';
+import { type InstanceType, instanceTypes } from './instance-types.ts';
+import type { Alternative, FeasiblePlan, PlanAnswer, PlanningGround } from './plan.ts';
+import { pricesIn } from './estimate.ts';
 import { planCampaign } from './planner.ts';
 import { planningGround } from './planning-ground.ts';
 import { fitOf, workloadOf } from './planner-workload.ts';
 
 const ground = planningGround({ region: 'us-east-1', hasLustre: true });
+const here = pricesIn(ground.prices, 'us-east-1') ?? expect.unreachable();
 const times = { idleTimeoutSeconds: 1800, maxLifetimeSeconds: 90 * 86_400 };
 
 function plan(needs: CampaignNeeds, where: PlanningGround = ground): PlanAnswer {
@@ -51,53 +53,75 @@ const anyNeeds: fc.Arbitrary<CampaignNeeds> = fc
   )
   .map(({ jobs, ...needs }) => ({ ...needs, tasks: jobs * (needs.tasksPerJob ?? 1) }));
 
+/** What of a plan does not hold, by name; nothing where there is none. */
+function wrongIn(needs: CampaignNeeds, answer: PlanAnswer): string[] {
+  if (answer.outcome !== 'planned') return [];
+  const { shape, spec, estimate } = answer;
+  const { tasksPerJob = 1, cpusPerTask = 1, memoryMebibytesPerTask, mpi = false } = needs;
+  const { deadlineSeconds = Infinity, budgetUsd = Infinity, jobsAtOnce = Infinity } = needs;
+  const type = typeOf(shape.instanceType);
+  const isSpread = shape.nodesPerJob > 1;
+  const tasksOnANode = Math.ceil(tasksPerJob / shape.nodesPerJob) * shape.jobsPerNode;
+  const nodes = Math.ceil(shape.jobsAtOnce / shape.jobsPerNode) * shape.nodesPerJob;
+  const { total, ...parts } = estimate.usd;
+  const sum = Object.values(parts).reduce((all, each) => all + each, 0);
+  const [queue] = resolveClusterSpec(clusterSpecInputSchema.parse(spec)).queues;
+  const [resource] = queue?.computeResources ?? [];
+  const rules: Record<string, boolean> = {
+    cpus: tasksOnANode * cpusPerTask <= type.cores,
+    memory: tasksOnANode * memoryMebibytesPerTask <= 0.95 * type.memoryMebibytes,
+    nodes: shape.nodes === nodes && resource?.maxCount === nodes,
+    jobsAtOnce: shape.jobsAtOnce <= jobsAtOnce,
+    rounds: shape.jobsAtOnce * shape.rounds >= workloadOf(needs).jobs,
+    mpi: !isSpread || (mpi && type.efa),
+    spot: needs.capacityType !== 'SPOT' || type.spot,
+    type: resource?.instanceType === shape.instanceType,
+    network: queue?.placementGroup === isSpread && resource?.efa === isSpread,
+    deadline: estimate.seconds <= deadlineSeconds,
+    budget: total <= budgetUsd,
+    sum: Math.abs(total - sum) < 0.01 && Object.values(parts).every((each) => each >= 0),
+  };
+  return Object.entries(rules).flatMap(([name, holds]) => (holds ? [] : [name]));
+}
+
+function typeOf(name: string): InstanceType {
+  const type = instanceTypes[name];
+  if (!type) throw new Error(`no data of ${name}`);
+  return type;
+}
+
+/** Whether one plan is no worse than another, which need not exist. */
+function isNoWorse(than: PlanAnswer, answer: PlanAnswer, of: (plan: FeasiblePlan) => number): boolean {
+  return than.outcome !== 'planned' || (answer.outcome === 'planned' && of(answer) <= of(than));
+}
+
 describe('a plan', () => {
-  it('gives every job the CPUs and the memory that it needs, on nodes that EC2 and ParallelCluster know', () => {
-    expectAlways(
-      fc.property(anyNeeds, (needs) => {
-        const answer = plan(needs);
-        if (answer.outcome !== 'planned') return;
-        const { shape, spec } = answer;
-        const { tasksPerJob = 1, cpusPerTask = 1, memoryMebibytesPerTask } = needs;
-        const type = instanceTypes[shape.instanceType] ?? expect.unreachable(shape.instanceType);
-        const tasksOnANode = Math.ceil(tasksPerJob / shape.nodesPerJob) * shape.jobsPerNode;
-        expect(tasksOnANode * cpusPerTask).toBeLessThanOrEqual(type.cores);
-        expect(tasksOnANode * memoryMebibytesPerTask).toBeLessThanOrEqual(0.95 * type.memoryMebibytes);
-        expect(shape.nodes).toBe(Math.ceil(shape.jobsAtOnce / shape.jobsPerNode) * shape.nodesPerJob);
-        expect(shape.jobsAtOnce).toBeLessThanOrEqual(needs.jobsAtOnce ?? Infinity);
-        if (needs.capacityType === 'SPOT') expect(type.spot).toBe(true);
-        expect(shape.jobsAtOnce * shape.rounds).toBeGreaterThanOrEqual(workloadOf(needs).jobs);
-        if (shape.nodesPerJob > 1) expect([needs.mpi, type.efa]).toEqual([true, true]);
-        // What a caller can send as it is.
-        const [queue] = resolveClusterSpec(clusterSpecInputSchema.parse(spec)).queues;
-        expect(queue?.placementGroup).toBe(shape.nodesPerJob > 1);
-        expect(queue?.computeResources[0]).toMatchObject({
-          instanceType: shape.instanceType,
-          maxCount: shape.nodes,
-          efa: shape.nodesPerJob > 1,
-        });
-      }),
-    );
+  it('gives every job what it needs, on nodes that EC2 and ParallelCluster know, in time and for the money', () => {
+    expectAlways(fc.property(anyNeeds, (needs) => expect(wrongIn(needs, plan(needs))).toEqual([])));
   });
 
-  it('keeps to deadline and budget, or says that nothing does and what comes nearest', () => {
+  it('is there for many needs and not for many others, so that these tests say something', () => {
+    const outcomes = fc
+      .sample(anyNeeds, { numRuns: 200, seed: 20_260_115 })
+      .map((needs) => plan(needs).outcome);
+    const planned = outcomes.filter((outcome) => outcome === 'planned').length;
+    expect(planned).toBeGreaterThan(40);
+    expect(planned).toBeLessThan(160);
+  });
+
+  it('is not refused where what comes nearest would do', () => {
     expectAlways(
       fc.property(anyNeeds, (needs) => {
         const answer = plan(needs);
         const { deadlineSeconds = Infinity, budgetUsd = Infinity } = needs;
-        if (answer.outcome === 'planned') {
-          expect(answer.estimate.seconds).toBeLessThanOrEqual(deadlineSeconds);
-          expect(answer.estimate.usd.total).toBeLessThanOrEqual(budgetUsd);
-          return;
-        }
-        const hasNone = answer.limit === 'no-type';
-        expect(answer.nearest.length > 0).toBe(!hasNone);
-        for (const { estimate } of answer.nearest)
-          expect(
-            estimate.seconds > deadlineSeconds ||
-              estimate.usd.total > budgetUsd ||
-              estimate.seconds > times.maxLifetimeSeconds,
-          ).toBe(true);
+        const nearest = answer.outcome === 'infeasible' ? answer.nearest : [];
+        const isTold = answer.outcome === 'planned' || answer.limit === 'no-type' || nearest.length > 0;
+        const good = nearest.filter(
+          ({ estimate }) =>
+            estimate.seconds <= Math.min(deadlineSeconds, times.maxLifetimeSeconds) &&
+            estimate.usd.total <= budgetUsd,
+        );
+        expect({ isTold, good }).toEqual({ isTold: true, good: [] });
       }),
     );
   });
@@ -106,11 +130,9 @@ describe('a plan', () => {
     expectAlways(
       fc.property(anyNeeds, fc.double({ min: 1, max: 20, noNaN: true }), (needs, factor) => {
         const { budgetUsd = 50 } = needs;
-        const [less, more] = [budgetUsd, budgetUsd * factor].map((usd) => plan({ ...needs, budgetUsd: usd }));
-        if (less?.outcome !== 'planned') return;
-        expect(more).toMatchObject({ outcome: 'planned' });
-        if (more?.outcome === 'planned')
-          expect(more.estimate.seconds).toBeLessThanOrEqual(less.estimate.seconds);
+        const less = plan({ ...needs, budgetUsd });
+        const more = plan({ ...needs, budgetUsd: budgetUsd * factor });
+        expect(isNoWorse(less, more, ({ estimate }) => estimate.seconds)).toBe(true);
       }),
     );
   });
@@ -119,13 +141,9 @@ describe('a plan', () => {
     expectAlways(
       fc.property(anyNeeds, fc.integer({ min: 0, max: 86_400 }), (needs, extra) => {
         const { deadlineSeconds = 7200, budgetUsd: _budgetUsd, ...rest } = needs;
-        const [short, long] = [deadlineSeconds, deadlineSeconds + extra].map((seconds) =>
-          plan({ ...rest, deadlineSeconds: seconds }),
-        );
-        if (short?.outcome !== 'planned') return;
-        expect(long).toMatchObject({ outcome: 'planned' });
-        if (long?.outcome === 'planned')
-          expect(long.estimate.usd.total).toBeLessThanOrEqual(short.estimate.usd.total);
+        const short = plan({ ...rest, deadlineSeconds });
+        const long = plan({ ...rest, deadlineSeconds: deadlineSeconds + extra });
+        expect(isNoWorse(short, long, ({ estimate }) => estimate.usd.total)).toBe(true);
       }),
     );
   });
@@ -137,19 +155,6 @@ describe('a plan', () => {
         expect(plan(needs, { ...ground, instanceTypes: reversed })).toEqual(plan(needs));
       }),
       50,
-    );
-  });
-
-  it('adds up to what it costs, which its parts say', () => {
-    expectAlways(
-      fc.property(anyNeeds, (needs) => {
-        const answer = plan(needs);
-        if (answer.outcome !== 'planned') return;
-        const { total, ...parts } = answer.estimate.usd;
-        const sum = Object.values(parts).reduce((all, each) => all + each, 0);
-        expect(total).toBeCloseTo(sum, 2);
-        for (const each of Object.values(parts)) expect(each).toBeGreaterThanOrEqual(0);
-      }),
     );
   });
 });
@@ -208,9 +213,8 @@ describe('what is chosen', () => {
   );
 
   it('spreads a job over nodes only by MPI, and only on types with EFA', () => {
-    const [withEfa, without] = ['c7a.48xlarge', 'c7a.24xlarge'].map((name) => instanceTypes[name]);
+    const [withEfa, without] = [typeOf('c7a.48xlarge'), typeOf('c7a.24xlarge')];
     const workload = workloadOf({ ...sweep, tasksPerJob: 500, mpi: true, memoryMebibytesPerTask: 1 });
-    if (!withEfa || !without) return expect.unreachable();
     expect(fitOf(workload, withEfa)).toMatchObject({ nodesPerJob: 3, jobsPerNode: 1 });
     expect(fitOf(workload, without)).toBeUndefined();
     expect(fitOf({ ...workload, isMpi: false }, withEfa)).toBeUndefined();
@@ -228,7 +232,7 @@ describe('what is chosen', () => {
   it('switches threads off where a core has two, and takes spot instances only if asked', () => {
     const intel = {
       ...ground,
-      instanceTypes: { 'c7i.48xlarge': instanceTypes['c7i.48xlarge'] ?? expect.unreachable() },
+      instanceTypes: { 'c7i.48xlarge': typeOf('c7i.48xlarge') },
     };
     expect(planned(sweep, intel).spec.queues?.[0]?.computeResources[0]).toMatchObject({
       multithreading: false,
@@ -240,10 +244,16 @@ describe('what is chosen', () => {
   });
 });
 
+function theOne(alternatives: readonly Alternative[], kind: string): Alternative {
+  const [one, ...more] = alternatives.filter((each) => each.kind === kind);
+  if (!one || more.length > 0) throw new Error(`${more.length + 1} of ${kind}`);
+  return one;
+}
+
 describe('the alternatives', () => {
   it('are a cheaper one, a faster one, spot, and the best tier, each with what it costs', () => {
     const { alternatives, estimate } = planned({ ...sweep, deadlineSeconds: 5 * 3600 });
-    const of = (kind: string) => alternatives.find((each) => each.kind === kind) ?? expect.unreachable(kind);
+    const of = (kind: string) => theOne(alternatives, kind);
     expect(alternatives.map(({ kind }) => kind)).toEqual(['cheaper', 'faster', 'spot', 'tier']);
     expect(of('cheaper').estimate.usd.total).toBeLessThan(estimate.usd.total);
     expect(of('cheaper').estimate.seconds).toBeGreaterThan(estimate.seconds);
@@ -281,7 +291,6 @@ describe('needs that nothing satisfies', () => {
     const { message, nearest, limit } = refused({ ...sweep, memoryMebibytesPerTask: 1_600_000 });
     expect([limit, nearest]).toEqual(['no-type', []]);
     expect(message).toMatch(/The largest in us-east-1 have 192 CPUs and 1494220 MiB for jobs\.$/);
-    const here = ground.prices.regions['us-east-1'] ?? expect.unreachable();
     const usdPerHour = { 't3.medium': 0.0416 };
     const poor = { ...here, ec2OnDemandLinux: { ...here.ec2OnDemandLinux, usdPerHour } };
     const prices = { ...ground.prices, regions: { 'us-east-1': poor } };

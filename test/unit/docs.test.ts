@@ -256,7 +256,7 @@ describe.each(documents)('%s', (document) => {
     const { scripts } = z
       .object({ scripts: z.record(z.string(), z.string()) })
       .parse(JSON.parse(read('package.json')));
-    const named = [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name = '']) => name);
+    const named = [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, name = '']) => name);
     const paths = codes(text.replaceAll(/^```[\s\S]*?^```/gm, '')).filter((path) =>
       /^(src|test|docs|assets|deploy|examples)\/[\w./-]+$/.test(path),
     );

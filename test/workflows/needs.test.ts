@@ -69,9 +69,9 @@ describe('a cluster that was planned from needs', () => {
   it('refuses notes that are none, as they could be typed into the UI of Temporal', async () => {
     await run({}, async (rig) => {
       const tenant = rig.tenant('typed');
-      const notes = { plan: { needs: { tasks: 0 } } } as unknown as SpecNotes;
+      const notes = { plan: { needs: { ...needs, tasks: 0 }, explanation: [], seconds: 1, usd: 1 } };
       await expect(rig.ensure(tenant, rig.spec(), notes)).rejects.toMatchObject({
-        cause: { type: 'InvalidRequest', message: expect.stringContaining('notes.plan.') },
+        cause: { type: 'InvalidRequest', message: expect.stringContaining('notes.plan.needs.tasks') },
       });
     });
   });
