@@ -3,7 +3,7 @@ import type { Candidate } from './planner-candidates.ts';
 /** Of plans that are about as fast the cheapest is taken: nobody wants to pay twice for a minute. */
 const ABOUT_AS_FAST = 1.05;
 
-/** The one that costs least; of several the fastest, then the one with the fewest nodes. */
+/** The one that costs least; of several the fastest, then the one with the fewest nodes and the faster network. */
 export function cheapest(candidates: readonly Candidate[]): Candidate | undefined {
   return least(candidates, (a, b) => a.cost.total - b.cost.total || a.seconds - b.seconds);
 }
@@ -24,6 +24,8 @@ function least(
     const difference =
       compare(each, best) ||
       each.shape.nodes - best.shape.nodes ||
+      // Of the same price and size, the newer ones have the faster network.
+      best.type.networkGigabits - each.type.networkGigabits ||
       each.instanceType.localeCompare(best.instanceType, 'en');
     return difference < 0 ? each : best;
   }, undefined);
