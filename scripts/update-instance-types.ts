@@ -9,10 +9,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EC2Client } from '@aws-sdk/client-ec2';
-import { readInstanceTypes } from '../src/clients/instance-types.ts';
+import { readInstanceTypes } from './instance-types.ts';
 import { startAwsEmulators } from '../src/dev/aws-emulators.ts';
 import { readDevEnvironment } from '../src/dev/environment.ts';
-import { plannedInstanceTypes } from '../src/domain/planned-instance-types.ts';
+import { plannedInstanceTypes } from './planned-instance-types.ts';
 
 const file = new URL('../src/domain/instance-types.json', import.meta.url);
 

@@ -5,8 +5,8 @@
  *   npm run prices:update [-- eu-west-1 …]
  */
 import { writeFile } from 'node:fs/promises';
-import { createPricingClient, readRegionPrices } from '../src/clients/price-list.ts';
-import { plannedInstanceTypes } from '../src/domain/planned-instance-types.ts';
+import { createPricingClient, readRegionPrices } from './price-list.ts';
+import { plannedInstanceTypes } from './planned-instance-types.ts';
 import { type PriceTable, priceTable } from '../src/domain/prices.ts';
 
 const file = new URL('../src/domain/price-table.json', import.meta.url);

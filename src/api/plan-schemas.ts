@@ -38,7 +38,7 @@ const costFields = {
   lustre: usd,
   efs: usd,
   endpoints: usd.meta({
-    description: 'The interface endpoints of the VPC, as if no other cluster used them.',
+    description: 'The interface endpoints of its zone, as if no other cluster used them.',
   }),
   total: usd,
 } satisfies Fields<CampaignCost>;

@@ -25,8 +25,8 @@ export interface HourlyCost {
 }
 
 /**
- * As if this were the only cluster. The endpoints are those that a VPC without a way to the Internet needs: CloudFormation,
- * CloudWatch logs and monitoring, EC2, Auto Scaling, EFS, FSx, KMS, Secrets Manager, SSM with its two for messages, STS.
+ * The interface endpoints of the zone that a cluster is in (infra/endpoints.yaml has 13 services), as if no other cluster
+ * used them: an upper bound, and paid whether or not there are clusters.
  */
 export const UNSHARED_ENDPOINTS: EndpointShare = {
   interfaceEndpoints: 13,

@@ -70,7 +70,7 @@ export function assumptionsOf({ times }: CandidateOptions): string[] {
     `The cluster stays ${times.idleTimeoutSeconds} s when nothing runs any more, a node ${times.scaledownIdleTimeSeconds ?? DEFAULT_SCALEDOWN_SECONDS} s.`,
     'EC2 has the nodes when they are wanted. No job fails, none is requeued.',
     'On-demand prices without discount; spot is counted as on-demand. Not counted: taxes, data transfer, requests, root volumes, logs, the shared database.',
-    'The interface endpoints of the VPC are counted as if this were the only cluster.',
+    'The interface endpoints of its zone are counted as if no other cluster used them.',
   ];
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { readInstanceTypes } from '../../src/clients/instance-types.ts';
+import { readInstanceTypes } from '../../scripts/instance-types.ts';
 import { instanceTypes } from '../../src/domain/instance-types.ts';
-import { plannedInstanceTypes } from '../../src/domain/planned-instance-types.ts';
+import { plannedInstanceTypes } from '../../scripts/planned-instance-types.ts';
 import { useEmulatedAws } from '../support/aws.ts';
 
 const aws = useEmulatedAws();

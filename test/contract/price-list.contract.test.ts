@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import type { PricingClient } from '@aws-sdk/client-pricing';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { createPricingClient, readRegionPrices } from '../../src/clients/price-list.ts';
+import { createPricingClient, readRegionPrices } from '../../scripts/price-list.ts';
 import type { Exchange } from '../../src/dev/fsx/service.ts';
 import { priceTableSchema, priceTable } from '../../src/domain/prices.ts';
 import { shapeProblems } from '../support/aws-shapes.ts';

@@ -1,5 +1,5 @@
 import { type EC2Client, type InstanceTypeInfo, paginateDescribeInstanceTypes } from '@aws-sdk/client-ec2';
-import { type InstanceType, instanceTypeSchema } from '../domain/instance-types.ts';
+import { type InstanceType, instanceTypeSchema } from '../src/domain/instance-types.ts';
 
 /** EC2 takes 100 names in one request (DescribeInstanceTypes, `InstanceTypes`). */
 const NAMES_IN_A_REQUEST = 100;

@@ -1,5 +1,5 @@
-import { priceTable } from './prices.ts';
-import { tierNames, tiers } from './tiers.ts';
+import { priceTable } from '../src/domain/prices.ts';
+import { tierNames, tiers } from '../src/domain/tiers.ts';
 
 /** EC2's types for high-performance computing. Where they are offered at all, few Regions have them. */
 const HPC_TYPES = ['hpc6a.48xlarge', 'hpc7a.12xlarge', 'hpc7a.24xlarge', 'hpc7a.48xlarge', 'hpc7a.96xlarge'];

@@ -1,6 +1,6 @@
 import { type Filter, paginateGetProducts, PricingClient } from '@aws-sdk/client-pricing';
 import { z } from 'zod';
-import type { RegionPrices } from '../domain/prices.ts';
+import type { RegionPrices } from '../src/domain/prices.ts';
 
 /** AWS answers prices of all Regions in few of them (AWS Billing user guide, "Price List Query API endpoints"). */
 const PRICING_REGION = 'us-east-1';
