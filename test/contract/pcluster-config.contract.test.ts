@@ -2,6 +2,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { readDevEnvironment } from '../../src/dev/environment.ts';
 import { validateClusterConfigurations, type Verdict } from '../../src/dev/pcluster-validator.ts';
 import { ensureVenv } from '../../src/dev/python-venv.ts';
+import type { CampaignNeeds } from '../../src/domain/campaign-needs.ts';
+import { planCampaign } from '../../src/domain/planner.ts';
+import { planningGround } from '../../src/domain/planning-ground.ts';
 import { toYaml } from '../../src/domain/pcluster-config.ts';
 import { tierNames } from '../../src/domain/tiers.ts';
 import { configurationOf } from '../support/cluster-configuration.ts';
@@ -107,6 +110,30 @@ const explicit = {
   ),
 };
 
+/** What is planned for needs in us-east-1, from types of these families alone. */
+function plannedFor(needs: CampaignNeeds, family: RegExp): string {
+  const ground = planningGround({ region: 'us-east-1', hasLustre: true });
+  const types = Object.entries(ground.instanceTypes).filter(([name]) => family.test(name));
+  const times = { idleTimeoutSeconds: 1800, maxLifetimeSeconds: 7 * 86_400 };
+  const plan = planCampaign(needs, times, { ...ground, instanceTypes: Object.fromEntries(types) });
+  if (plan.outcome === 'infeasible') throw new Error(plan.message);
+  const made = plan.spec.lustre ? { lustre } : {};
+  return toYaml(configurationOf(plan.spec, { ...made, settings: { region: 'us-east-1' } }));
+}
+
+const sweep = { tasks: 1000, memoryMebibytesPerTask: 4000, expectedSecondsPerJob: 3600, budgetUsd: 1000 };
+const parallel = { ...sweep, tasks: 4000, tasksPerJob: 400, mpi: true, memoryMebibytesPerTask: 500 };
+
+const planned = {
+  'a plan for single jobs': plannedFor(sweep, /./),
+  'a plan for single jobs on spot instances with two threads a core': plannedFor(
+    { ...sweep, capacityType: 'SPOT' },
+    /^c6i/,
+  ),
+  'a plan for jobs on several nodes': plannedFor(parallel, /./),
+  'a plan for jobs on several nodes with two threads a core': plannedFor(parallel, /^c7i/),
+};
+
 const wrong = {
   'EFA on an instance type without it': toYaml(
     configurationOf({
@@ -122,7 +149,7 @@ const wrong = {
   }),
 };
 
-const documents: Readonly<Record<string, string>> = { ...tiers, ...explicit, ...wrong };
+const documents: Readonly<Record<string, string>> = { ...tiers, ...explicit, ...planned, ...wrong };
 /** All documents in one process, because starting Python costs more than judging. */
 async function judge(venv: string, mode: 'schema' | 'full'): Promise<Map<string, Verdict>> {
   const verdicts = await validateClusterConfigurations(Object.values(documents), { venv, mode });
@@ -140,7 +167,7 @@ beforeAll(async () => {
 });
 
 describe('the real ParallelCluster', () => {
-  test.each(Object.keys({ ...tiers, ...explicit }))('accepts %s', (name) => {
+  test.each(Object.keys({ ...tiers, ...explicit, ...planned }))('accepts %s', (name) => {
     expect(bySchema.get(name)?.findings).toEqual([]);
     expect(byAll.get(name)?.findings.filter((finding) => !isAdviceToUseEfa(finding))).toEqual([]);
   });

@@ -270,3 +270,27 @@ describe('a worker that is killed at random moments while jobs are submitted', (
     },
   );
 });
+
+describe('a cluster that a campaign asks for by its needs', () => {
+  it('is planned, runs the jobs, and is found again by the same needs', async () => {
+    const planned: Tenant = { ...tenant, projectId: 'planned' };
+    const needs = {
+      tasks: 4,
+      memoryMebibytesPerTask: 1000,
+      expectedSecondsPerJob: 60,
+      deadlineSeconds: 3600,
+    };
+    const jobs = [1, 2, 3, 4].map((n) => shell(`task-${n}`, 'true'));
+    const campaignId = await platform.submit(planned, 'by-needs', { cluster: { needs }, jobs });
+    const view = await platform.until(planned, ['ready']);
+    expect(view).toMatchObject({
+      spec: { tier: 'custom', queues: [{ name: 'plan' }] },
+      plan: { needs },
+      estimate: { region: 'us-east-1', idleUsdPerHour: expect.any(Number) },
+    });
+    const { state } = await platform.untilCampaign(planned, campaignId);
+    expect(state).toBe('succeeded');
+    const again = await platform.ensure(planned, { needs });
+    expect([again.status, again.body.epoch]).toEqual([200, view.epoch]);
+  });
+});
