@@ -1,12 +1,10 @@
 import { z } from 'zod';
 import { jobKeySchema } from './ids.ts';
 import { sentenceSchema } from './lifetime.ts';
+import { MAX_NICE } from './slurm-priority.ts';
 
 /** As many as one call to the head node changes well within its time. */
 export const MAX_CONTROLLED_JOBS = 200;
-/** slurm.h: `NICE_OFFSET` is 0x80000000. Only operators of Slurm may give a job less than 0. */
-const MAX_NICE = 2_147_483_645;
-
 /**
  * What can be done to a job that has not ended, in Slurm's words (scontrol(1)). A higher `nice` lets other jobs go
  * first. Slurm lets the job's own user lower a time limit, and nobody but its operators raise one.
@@ -23,7 +21,7 @@ export const jobActionSchema = z.discriminatedUnion('kind', [
       .min(1)
       .max(365 * 86_400),
   }),
-  z.strictObject({ kind: z.literal('nice'), nice: z.int().min(0).max(MAX_NICE) }),
+  z.strictObject({ kind: z.literal('nice'), nice: z.int().min(-MAX_NICE).max(MAX_NICE) }),
 ]);
 
 export type JobAction = z.output<typeof jobActionSchema>;

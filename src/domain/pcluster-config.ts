@@ -20,6 +20,7 @@ import { type LustreFileSystem, STORAGE_MOUNT_PATH, writablePaths } from './lust
 import type { ComputeResource, Queue } from './queue.ts';
 import { deploymentTags, toTagList } from './resource-tags.ts';
 import { SLURM_API_PORT, slurmApiSettings } from './slurm-api.ts';
+import { slurmPrioritySettings } from './slurm-priority.ts';
 
 /** The user that every job runs as, without any right to administer the cluster. */
 export const JOB_USER = 'sim';
@@ -141,6 +142,7 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
           { AccountingStoreFlags: 'job_comment' },
           { MaxArraySize: String(MAX_ARRAY_INDEX + 1) },
           { MaxJobCount: MAX_JOB_COUNT },
+          ...slurmPrioritySettings,
           ...(input.slurmApi ? slurmApiSettings(input.slurmApi.trust) : []),
         ],
       },

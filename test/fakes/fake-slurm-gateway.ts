@@ -55,6 +55,8 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
   certificateSha256: string | undefined = 'ab'.repeat(32);
   storesComments = true;
   partitions = [{ name: 'debug', availability: 'up', nodes: 2 }];
+  /** Of every queue. */
+  maxTimeSeconds: number | undefined;
   interactiveSessions = 0;
   /** Whether the controller has told accounting everything. */
   accountingIsWhole = true;
@@ -167,7 +169,7 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
     return jobs.map(({ jobKey, restarts }) => {
       const job = this.#jobs.get(jobComment({ epoch: head.epoch, campaignId, jobKey }));
       if (!job || job.fact.endTime !== undefined) return { jobKey, status: 'absent' };
-      const message = refusalOf(job, action, head.access.user);
+      const message = impossible(job, action, this.maxTimeSeconds) ?? refusalOf(job, action, head.access.user);
       if (message !== undefined) return { jobKey, status: 'refused', message };
       if (action.kind === 'time-limit') job.timeLimitSeconds = action.timeLimitSeconds;
       job.fact = { ...job.fact, ...changesBy(action, job.fact, restarts) };
@@ -322,11 +324,19 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
   }
 }
 
+/** What remote/control.sh does not ask Slurm for. */
+function impossible({ fact }: FakeJob, action: JobAction, maxTimeSeconds = Infinity): string | undefined {
+  if (action.kind === 'hold' && fact.state === 'RUNNING') return 'It has its nodes already';
+  const isTooLong = action.kind === 'time-limit' && action.timeLimitSeconds > maxTimeSeconds;
+  return isTooLong ? `The queue ${fact.partition} allows ${maxTimeSeconds / 60} minutes` : undefined;
+}
+
 function refusalOf({ fact, timeLimitSeconds }: FakeJob, action: JobAction, user: string): string | undefined {
   const isRaise =
     action.kind === 'time-limit' && action.timeLimitSeconds > (timeLimitSeconds ?? Number.POSITIVE_INFINITY);
   const isHeldByOthers = action.kind === 'release' && fact.reason === 'JobHeldAdmin';
-  return (isRaise || isHeldByOthers) && user === 'sim'
+  const isPreferred = action.kind === 'nice' && action.nice < 0;
+  return (isRaise || isHeldByOthers || isPreferred) && user === 'sim'
     ? `Access/permission denied for job ${fact.jobId}`
     : undefined;
 }
