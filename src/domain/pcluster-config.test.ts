@@ -137,6 +137,12 @@ describe('the ParallelCluster configuration', () => {
     expect(settingsOf({})).not.toHaveProperty('ScaledownIdletime');
   });
 
+  test('gives every job a priority of which nice values take, in the middle of what 32 bits hold', () => {
+    const { CustomSlurmSettings } = configurationOf({ tier: 'debug' }).Scheduling.SlurmSettings;
+    expect(CustomSlurmSettings).toContainEqual({ PriorityType: 'priority/multifactor' });
+    expect(CustomSlurmSettings).toContainEqual({ PriorityWeightPartition: '2147483648' });
+  });
+
   test('serves Slurm’s REST API on the head node only, with the keys there before slurmctld starts', () => {
     const scriptUri = 's3://provisioner-control/assets/slurm-rest-api.sh';
     const jwks = '{"keys":[{"kid":"é"}]}';

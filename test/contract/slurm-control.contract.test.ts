@@ -182,14 +182,13 @@ describe('actions at jobs of a real Slurm', () => {
   });
   afterAll(async () => cluster?.close());
 
-  /** Jobs that each need the whole cluster. */
+  /** Jobs that each need the whole cluster, one after the other: those of one batch are submitted side by side. */
   async function submit(...keys: string[]) {
-    const jobs = keys.map((key) => {
-      const command = ['sleep', '300'];
-      const size = { nodes: 2, tasks: 16, memoryMebibytesPerNode: 10 };
-      return { spec: jobSpecSchema.parse({ key, command, ...size, timeLimitSeconds: 600 }) };
-    });
-    await cluster.gateway.submit(cluster.head, { campaignId, jobs, defaultQueue: 'debug' });
+    for (const key of keys) {
+      const size = { nodes: 2, tasks: 16, memoryMebibytesPerNode: 10, timeLimitSeconds: 600 };
+      const spec = jobSpecSchema.parse({ key, command: ['sleep', '300'], ...size });
+      await cluster.gateway.submit(cluster.head, { campaignId, jobs: [{ spec }], defaultQueue: 'debug' });
+    }
   }
 
   const act = async (action: JobAction, jobKey: string, head = cluster.head) => {
@@ -202,7 +201,12 @@ describe('actions at jobs of a real Slurm', () => {
   };
   const squeue = async (format: string) => {
     const lines = await asRoot(cluster, `squeue --noheader --sort=i --format='%j ${format}'`);
-    return new Map(lines.trim().split('\n').map((line) => line.split(' ') as [string, string]));
+    return new Map(
+      lines
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ') as [string, string]),
+    );
   };
 
   it('change in which order they start, by nice values of either sign', async () => {
@@ -226,7 +230,9 @@ describe('actions at jobs of a real Slurm', () => {
     for (let next = 0; next < 4; next++) {
       await cluster.gateway.cancel(cluster.head, { campaignId, jobKeys: [started.at(-1) ?? ''] });
       const running = async () => [...(await squeue('%T'))].find(([, state]) => state === 'RUNNING')?.[0];
-      await expect.poll(async () => started.includes((await running()) ?? 'blocker'), { timeout: 20_000 }).toBe(false);
+      await expect
+        .poll(async () => started.includes((await running()) ?? 'blocker'), { timeout: 20_000 })
+        .toBe(false);
       started.push((await running()) ?? '');
     }
     expect(started.slice(1)).toEqual(['third', 'second', 'fourth', 'first']);

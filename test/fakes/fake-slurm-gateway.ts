@@ -169,7 +169,8 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
     return jobs.map(({ jobKey, restarts }) => {
       const job = this.#jobs.get(jobComment({ epoch: head.epoch, campaignId, jobKey }));
       if (!job || job.fact.endTime !== undefined) return { jobKey, status: 'absent' };
-      const message = impossible(job, action, this.maxTimeSeconds) ?? refusalOf(job, action, head.access.user);
+      const message =
+        impossible(job, action, this.maxTimeSeconds) ?? refusalOf(job, action, head.access.user);
       if (message !== undefined) return { jobKey, status: 'refused', message };
       if (action.kind === 'time-limit') job.timeLimitSeconds = action.timeLimitSeconds;
       job.fact = { ...job.fact, ...changesBy(action, job.fact, restarts) };
