@@ -4,6 +4,8 @@ import {
   cancelJob,
   jobAfterNews,
   jobAfterSubmission,
+  jobAskedToRequeue,
+  jobNotRequeued,
   MAX_REASON_CHARACTERS,
   mustBeCancelled,
   newJobs,
@@ -143,6 +145,7 @@ it('shows of a job only what concerns everybody', () => {
   const view = viewOfJob({ ...pending, cancellation });
   expect(view).not.toHaveProperty('dependsOn');
   expect(view).not.toHaveProperty('cancellation');
+  expect(viewOfJob(jobAskedToRequeue(pending))).not.toHaveProperty('requeuesAsked');
 });
 
 describe('a job that Slurm requeued', () => {
@@ -154,8 +157,32 @@ describe('a job that Slurm requeued', () => {
     expect(mustBeCancelled(beyond)).toBe(true);
     expect(jobAfterNews(beyond, fact({ state: 'CANCELLED', restarts: 3 }), NOW)).toMatchObject({
       state: 'failed',
-      reason: 'Slurm requeued it 3 times, which is more than its requeueLimit of 2.',
+      reason: 'Slurm requeued it 3 times by itself, which is more than its requeueLimit of 2.',
     });
+  });
+
+  it('may be requeued by its users as often as they like: only what Slurm did by itself counts', () => {
+    let job = limited;
+    for (let restarts = 0; restarts < 5; restarts++) {
+      // Asked for twice before it happens.
+      job = jobAfterNews(jobAskedToRequeue(jobAskedToRequeue(job)), fact({ restarts: restarts + 1 }), NOW);
+      expect(mustBeCancelled(job)).toBe(false);
+    }
+    const within = jobAfterNews(job, fact({ restarts: 7 }), NOW);
+    expect(mustBeCancelled(within)).toBe(false);
+    const beyond = jobAfterNews(within, fact({ restarts: 8 }), NOW);
+    expect(beyond.cancellation?.reason).toContain('requeued it 3 times by itself');
+  });
+
+  it('counts what was asked for and did not happen, or was asked of a job that Slurm has lost', () => {
+    const asked = jobAskedToRequeue(limited);
+    const refused = jobNotRequeued(asked, 0);
+    expect(refused).toEqual(limited);
+    expect(mustBeCancelled(jobAfterNews(asked, fact({ restarts: 3 }), NOW))).toBe(false);
+    expect(mustBeCancelled(jobAfterNews(refused, fact({ restarts: 3 }), NOW))).toBe(true);
+    const lost = jobAfterNews(asked, fact({ source: 'ledger' }), NOW);
+    expect(lost).not.toHaveProperty('requeuesAsked');
+    expect(lost).toHaveProperty('requeueLimit');
   });
 
   it('is not cancelled where nobody counts, or when it ended by itself meanwhile', () => {

@@ -14,6 +14,11 @@ export interface CampaignJob extends JobView {
   readonly cancellation?: Cancellation;
   /** How often Slurm may requeue it. Nobody counts if absent. */
   readonly requeueLimit?: number;
+  /**
+   * How often it had been requeued each time when somebody asked for one more: those do not count. Of its present job in
+   * Slurm; absent if nobody asked.
+   */
+  readonly requeuesAsked?: readonly number[];
 }
 
 interface Cancellation {
@@ -58,6 +63,7 @@ export function viewOfJob({
   dependsOn: _dependsOn,
   cancellation: _cancellation,
   requeueLimit: _requeueLimit,
+  requeuesAsked: _requeuesAsked,
   ...view
 }: CampaignJob): JobView {
   return view;
@@ -128,7 +134,12 @@ export function jobAfterNews(job: CampaignJob, fact: SlurmJobFact, observedAt: s
   const isOwn = job.slurmJobId === fact.jobId;
   if (fact.source === 'ledger') return isOwn && !isTerminal(job.state) ? lostJob(job, observedAt) : job;
   if (job.slurmJobId !== undefined && !isOwn) return job;
-  const seen = { ...jobAfterFact(job, fact, observedAt), ...intentions(job) };
+  const { requeuesAsked } = job;
+  const seen = {
+    ...jobAfterFact(job, fact, observedAt),
+    ...intentions(job),
+    ...(requeuesAsked && { requeuesAsked }),
+  };
   return isTerminal(seen.state) ? endedAsWanted(seen) : withinRequeueLimit(seen, fact);
 }
 
@@ -145,10 +156,27 @@ function endedAsWanted(job: CampaignJob): CampaignJob {
 
 /** Slurm requeues a job whose node failed, did not boot, or was taken for other work, for ever. */
 function withinRequeueLimit(job: CampaignJob, { restarts }: SlurmJobFact): CampaignJob {
-  const { requeueLimit = Number.POSITIVE_INFINITY, cancellation } = job;
-  if (cancellation || restarts <= requeueLimit) return job;
-  const reason = `Slurm requeued it ${counted(restarts, 'time')}, which is more than its requeueLimit of ${requeueLimit}.`;
+  const { requeueLimit = Number.POSITIVE_INFINITY, requeuesAsked = [], cancellation } = job;
+  const bySlurm = restarts - requeuesAsked.filter((before) => before < restarts).length;
+  if (cancellation || bySlurm <= requeueLimit) return job;
+  const reason = `Slurm requeued it ${counted(bySlurm, 'time')} by itself, which is more than its requeueLimit of ${requeueLimit}.`;
   return { ...job, cancellation: { reason, isAsked: false, isFailure: true } };
+}
+
+/**
+ * A job that somebody asks Slurm to requeue. Noted before Slurm is asked, because its news may come before its answer; by
+ * how often the job was requeued before, because who asks again before it was has asked once.
+ */
+export function jobAskedToRequeue(job: CampaignJob): CampaignJob {
+  const { restarts = 0, requeuesAsked = [] } = job;
+  return requeuesAsked.includes(restarts) ? job : { ...job, requeuesAsked: [...requeuesAsked, restarts] };
+}
+
+/** A job that Slurm did not requeue after all, `restarts` being how often it had been when that was asked for. */
+export function jobNotRequeued(job: CampaignJob, restarts: number): CampaignJob {
+  const { requeuesAsked = [], ...rest } = job;
+  const others = requeuesAsked.filter((before) => before !== restarts);
+  return others.length === 0 ? rest : { ...rest, requeuesAsked: others };
 }
 
 function lostJob(job: CampaignJob, now: string): CampaignJob {

@@ -36,6 +36,7 @@ const someJobs: fc.Arbitrary<CampaignJob[]> = fc.uniqueArray(
       nextStep: fc.string(),
       pendingCause: fc.constantFrom(...pendingCauses),
       requeueLimit: fc.nat(1000),
+      requeuesAsked: fc.array(fc.nat(20), { minLength: 1, maxLength: 3 }),
       cancellation: fc.record(
         { reason: fc.string(), isAsked: fc.boolean(), isFailure: fc.constant(true) },
         { requiredKeys: ['reason', 'isAsked'] },

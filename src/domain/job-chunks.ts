@@ -6,8 +6,9 @@ import { jobViewShape } from './job-view-shape.ts';
 /** Temporal takes 2 MB in one payload: a thousand jobs with the longest keys and reasons are a fifth of that. */
 const JOBS_PER_CHUNK = 1000;
 
+const numbers = z.array(z.number()).readonly();
 /** Among the jobs of all chunks. */
-const positions = z.array(z.number()).readonly();
+const positions = numbers;
 
 /** A job without nested values, as its fields become columns. */
 const flatJobSchema = z.object({
@@ -16,6 +17,7 @@ const flatJobSchema = z.object({
   isCancelAsked: z.boolean().optional(),
   isCancelFailure: z.literal(true).optional(),
   requeueLimit: z.int().optional(),
+  requeuesAsked: numbers.optional(),
   afterok: positions.optional(),
   afterany: positions.optional(),
   afternotok: positions.optional(),

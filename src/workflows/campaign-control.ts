@@ -1,5 +1,5 @@
 import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
-import type { CampaignJob } from '../domain/campaign-job.ts';
+import { type CampaignJob, jobAskedToRequeue, jobNotRequeued } from '../domain/campaign-job.ts';
 import { isFailureType } from '../domain/failures.ts';
 import {
   type ControlOutcome,
@@ -29,7 +29,7 @@ export async function control(
   const inSlurm = chosen.filter((job) => refusalOf(job) === undefined);
   const answers = new Map(
     target && inSlurm.length > 0
-      ? (await ask(run, target, action, inSlurm)).map((outcome) => [outcome.jobKey, outcome])
+      ? (await askNoted(run, target, action, inSlurm)).map((outcome) => [outcome.jobKey, outcome])
       : [],
   );
   return chosen.map((job) => {
@@ -42,6 +42,23 @@ export async function control(
 function refusalOf({ state, slurmJobId }: CampaignJob): string | undefined {
   if (isTerminal(state)) return `It has ended: it is ${state}.`;
   return slurmJobId === undefined ? 'Slurm does not have it yet.' : undefined;
+}
+
+/** Requeues that somebody asks for are noted at the jobs: `requeueLimit` does not count them. */
+async function askNoted(
+  run: CampaignRun,
+  target: CampaignTarget,
+  action: JobAction,
+  jobs: readonly CampaignJob[],
+): Promise<ControlOutcome[]> {
+  if (action.kind !== 'requeue') return ask(run, target, action, jobs);
+  const keys = jobs.map(({ key }) => key);
+  run.updateJobsOf(keys, jobAskedToRequeue);
+  const outcomes = await ask(run, target, action, jobs);
+  const restartsOf = new Map(jobs.map(({ key, restarts = 0 }) => [key, restarts]));
+  const notDone = outcomes.filter(({ status }) => status !== 'done').map(({ jobKey }) => jobKey);
+  run.updateJobsOf(notDone, (job) => jobNotRequeued(job, restartsOf.get(job.key) ?? 0));
+  return outcomes;
 }
 
 async function ask(

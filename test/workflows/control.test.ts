@@ -86,11 +86,37 @@ describe('a job that Slurm requeues', () => {
       await rig.untilCampaignEnds(tenant, campaignId);
       expect(await rig.job(tenant, campaignId, 'a')).toMatchObject({
         state: 'failed',
-        reason: 'Slurm requeued it 4 times, which is more than its requeueLimit of 3.',
+        reason: 'Slurm requeued it 4 times by itself, which is more than its requeueLimit of 3.',
         nextStep: expect.stringContaining('nodes'),
       });
       expect((await rig.job(tenant, campaignId, 'b'))?.state).toBe('succeeded');
       expect((await rig.campaign(tenant, campaignId)).state).toBe('failed');
+    });
+  });
+
+  it('goes on however often somebody asked for it, also when the campaign continues as new in between', async () => {
+    await run({ policy: { historyEventLimit: 30 } }, async (rig) => {
+      const job = { key: 'a', requeueLimit: 1 };
+      const { tenant, slurm, control } = await running(rig, [job]);
+      const runId = async () => (await rig.campaignHandle(tenant, campaignId).describe()).runId;
+      const firstRun = await runId();
+      for (let restarts = 1; restarts <= 4; restarts++) {
+        expect(await control('requeue', 'a')).toEqual([{ jobKey: 'a', status: 'done' }]);
+        slurm.said.set('a', { restarts });
+        await rig.pass(30);
+        expect(await rig.job(tenant, campaignId, 'a')).toMatchObject({ state: 'running', restarts });
+      }
+      expect(await runId()).not.toBe(firstRun);
+      rig.world.controlOutcomes.set('a', { jobKey: 'a', status: 'refused', message: 'no' });
+      await control('requeue', 'a');
+      slurm.said.set('a', { restarts: 6 });
+      await rig.pass(30);
+      slurm.said.delete('a');
+      await rig.untilCampaignEnds(tenant, campaignId);
+      expect(await rig.job(tenant, campaignId, 'a')).toMatchObject({
+        state: 'failed',
+        reason: 'Slurm requeued it 2 times by itself, which is more than its requeueLimit of 1.',
+      });
     });
   });
 
