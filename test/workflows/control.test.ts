@@ -94,19 +94,15 @@ describe('a job that Slurm requeues', () => {
     });
   });
 
-  it('goes on however often somebody asked for it, also when the campaign continues as new in between', async () => {
-    await run({ policy: { historyEventLimit: 30 } }, async (rig) => {
-      const job = { key: 'a', requeueLimit: 1 };
-      const { tenant, slurm, control } = await running(rig, [job]);
-      const runId = async () => (await rig.campaignHandle(tenant, campaignId).describe()).runId;
-      const firstRun = await runId();
+  it('goes on however often somebody asked for that', async () => {
+    await run({}, async (rig) => {
+      const { tenant, slurm, control } = await running(rig, [{ key: 'a', requeueLimit: 1 }]);
       for (let restarts = 1; restarts <= 4; restarts++) {
         expect(await control('requeue', 'a')).toEqual([{ jobKey: 'a', status: 'done' }]);
         slurm.said.set('a', { restarts });
         await rig.pass(30);
         expect(await rig.job(tenant, campaignId, 'a')).toMatchObject({ state: 'running', restarts });
       }
-      expect(await runId()).not.toBe(firstRun);
       rig.world.controlOutcomes.set('a', { jobKey: 'a', status: 'refused', message: 'no' });
       await control('requeue', 'a');
       slurm.said.set('a', { restarts: 6 });
