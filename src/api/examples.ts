@@ -239,7 +239,7 @@ export function problemExample(type: ProblemType): Problem {
     nextStep,
     correlationId: '1b671a64-40d5-491e-99b0-da01ff1f3341',
     ...(type === 'InvalidRequest' && {
-      errors: [{ in: 'body', path: 'jobs[0].script', reason: 'give either `script` or `command`' } as const],
+      errors: [{ in: 'body', path: 'jobs.0.script', reason: 'give either `script` or `command`' } as const],
     }),
     ...(type === 'ClusterSpecConflict' && {
       differences: [{ path: 'queues.0.computeResources.0.maxCount', existing: 8, requested: 16 }],

@@ -14,7 +14,7 @@ const tags = ['Clusters'];
 
 const extensionBody = extensionRequestSchema.superRefine(({ until }, context) => {
   const problem = problemWithEnd(until, Date.now());
-  if (problem) context.addIssue({ code: 'custom', path: ['until'], message: problem.replace('until: ', '') });
+  if (problem) context.addIssue({ code: 'custom', path: [problem.path], message: problem.reason });
 });
 
 /** What keeps a cluster, ends its keeping, or resolves its block. Each answers the view that results. */

@@ -86,7 +86,7 @@ export type ProblemType = FailureType | keyof typeof httpProblems;
 /** One field that is not as it should be. */
 const fieldErrorSchema = z.object({
   in: z.enum(['body', 'path', 'query', 'header']),
-  path: z.string().meta({ description: 'The field, e.g. `jobs[0].script`; empty for the whole.' }),
+  path: z.string().meta({ description: 'The field, e.g. `jobs.0.script`; empty for the whole.' }),
   reason: z.string(),
 });
 
@@ -196,9 +196,9 @@ function knownProblem(
 
 /** What the type says, unless the case knows better. */
 function nextStepOf(type: ProblemType, members: Readonly<Record<string, unknown>>): string {
-  if (typeof members['nextStep'] === 'string') return members['nextStep'];
-  // Workflows refuse in one sentence, and what is not HTTP has no fields.
+  // What is not HTTP has no fields.
   if (type === 'InvalidRequest' && !members['errors'])
     return 'Correct what `detail` says and send the request again.';
+  if (typeof members['nextStep'] === 'string') return members['nextStep'];
   return problemTypes[type].nextStep;
 }

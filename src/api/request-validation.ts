@@ -112,12 +112,9 @@ function at(place: FieldError['in'], path: readonly PropertyKey[], reason: strin
   return { in: place, path: shorten(place === 'header' ? headerName(path) : formatPath(path)), reason };
 }
 
-/** `jobs[0].script` */
+/** `jobs.0.script` */
 function formatPath(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, part) => {
-    if (typeof part === 'number') return `${text}[${part}]`;
-    return text ? `${text}.${String(part)}` : String(part);
-  }, '');
+  return path.map(String).join('.');
 }
 
 /** Node gives headers in lower case; callers know them as `Idempotency-Key`. */

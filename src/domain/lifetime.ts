@@ -43,15 +43,24 @@ export type HoldRequest = z.output<typeof holdRequestSchema>;
 export type ExtensionRequest = z.output<typeof extensionRequestSchema>;
 export type Resolution = z.output<typeof resolutionSchema>;
 
-/** What is wrong with a value, naming field and reason; undefined when nothing is. */
-export function problemWith(schema: z.ZodType, value: unknown): string | undefined {
+/** What is wrong with a field; an empty path is the whole. */
+export interface FieldProblem {
+  /** E.g. `jobKeys.0`. */
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** The first problem of a value; undefined when there is none. */
+export function problemWith(schema: z.ZodType, value: unknown): FieldProblem | undefined {
   const issue = schema.safeParse(value).error?.issues[0];
-  return issue && `${issue.path.join('.') || 'the request'}: ${issue.message}`;
+  return issue && { path: issue.path.join('.'), reason: issue.message };
 }
 
 /** Why a lifetime cannot end then; undefined when it can. `now` in milliseconds since 1970. */
-export function problemWithEnd(until: string, now: number): string | undefined {
+export function problemWithEnd(until: string, now: number): FieldProblem | undefined {
   const end = Date.parse(until);
-  if (end <= now) return 'until: must be a moment in the future';
-  return end > now + MAX_KEEP_SECONDS * 1000 ? 'until: must be at most 30 days from now' : undefined;
+  if (end <= now) return { path: 'until', reason: 'must be a moment in the future' };
+  return end > now + MAX_KEEP_SECONDS * 1000
+    ? { path: 'until', reason: 'must be at most 30 days from now' }
+    : undefined;
 }

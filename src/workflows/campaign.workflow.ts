@@ -15,7 +15,7 @@ import { activities } from './activities.ts';
 import { control } from './campaign-control.ts';
 import { runJobs } from './campaign-jobs.ts';
 import { CampaignRun } from './campaign-run.ts';
-import { failureFrom, rejection } from './failure.ts';
+import { failureFrom, refuse, rejection } from './failure.ts';
 import {
   type CampaignInput,
   campaignJob,
@@ -68,8 +68,7 @@ function registerHandlers(run: CampaignRun): void {
     },
     {
       validator: (request) => {
-        const problem = problemWith(cancelRequestSchema, request);
-        if (problem) throw rejection('InvalidRequest', problem);
+        refuse(problemWith(cancelRequestSchema, request));
         if (run.isLoaded) refuseUnknownJobs(run, request);
       },
       description: 'Cancel the campaign, or some of its jobs',
@@ -87,8 +86,7 @@ function registerControl(run: CampaignRun): void {
     },
     {
       validator: (request) => {
-        const problem = problemWith(controlRequestSchema, request);
-        if (problem) throw rejection('InvalidRequest', problem);
+        refuse(problemWith(controlRequestSchema, request));
         if (run.isLoaded) refuseUnknownJobs(run, request);
       },
       description: 'Hold, release, requeue jobs, or change their time limit or nice value',

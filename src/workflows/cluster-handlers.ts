@@ -23,7 +23,7 @@ import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { checkCampaign, refuseWhenCancelled, takeCampaign } from './cluster-campaigns.ts';
-import { rejection } from './failure.ts';
+import { refuse, rejection } from './failure.ts';
 import {
   campaignProgress,
   clusterView,
@@ -100,10 +100,10 @@ export function registerClusterHandlers(entity: ClusterEntity): void {
       validator: (answer) => {
         refuse(problemWith(resolutionSchema, answer));
         if (entity.snapshot.state !== 'blocked') {
-          throw rejection('InvalidRequest', `The cluster is ${entity.snapshot.state}, not blocked.`);
+          refuse({ path: 'choice', reason: `the cluster is ${entity.snapshot.state}, not blocked` });
         }
         if (answer.choice === 'discard' && !isBlockedByData(entity.snapshot))
-          throw rejection('InvalidRequest', 'choice: no data that is not in S3 blocks the cluster');
+          refuse({ path: 'choice', reason: 'no data that is not in S3 blocks the cluster' });
       },
       description: 'Decide what happens to a blocked cluster: retry, abandon, or discard what is not in S3',
     },
@@ -145,7 +145,7 @@ function registerLifetimeHandlers(entity: ClusterEntity): void {
         }
         const others = entity.snapshot.holds.filter(({ name }) => name !== request.name);
         if (others.length >= MAX_HOLDS) {
-          throw rejection('InvalidRequest', `The cluster has ${MAX_HOLDS} holds; release one first.`);
+          refuse({ path: 'name', reason: `the cluster has ${MAX_HOLDS} holds: release one first` });
         }
       },
       description: 'Keep the cluster although idle, for a named reason and a bounded time',
@@ -190,6 +190,10 @@ function registerLifetimeHandlers(entity: ClusterEntity): void {
   );
 }
 
+const NO_SIGNING_KEY = 'The cluster has no Slurm REST API, and so no key that signs tokens for it.';
+const ASK_FOR_SLURM_API =
+  'A cluster gets both from the beginning on when its specification has `slurmApi`; it cannot be added to a living one.';
+
 function registerKeyHandler(entity: ClusterEntity): void {
   setHandler(
     rotateSigningKey,
@@ -208,18 +212,13 @@ function registerKeyHandler(entity: ClusterEntity): void {
         refuse(problemWith(keyRotationRequestSchema, request));
         const { state, deployment } = entity.snapshot;
         if (deployment && !deployment.spec.slurmApi)
-          throw rejection('InvalidRequest', 'The cluster has no REST API of Slurm, and so no signing key.');
+          throw rejection('NotFound', NO_SIGNING_KEY, { nextStep: ASK_FOR_SLURM_API });
         if (state !== 'ready' || entity.snapshot.teardown)
           throw rejection('ClusterNotReady', `The cluster is ${state}; its keys cannot be changed.`);
       },
       description: 'Replace the key that signs tokens for Slurm’s REST API',
     },
   );
-}
-
-/** Operators type these requests into the Temporal UI: what is wrong must not reach the handler. */
-function refuse(problem: string | undefined): void {
-  if (problem) throw rejection('InvalidRequest', problem);
 }
 
 /** The deployment whose Slurm can be asked for its jobs. */

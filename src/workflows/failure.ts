@@ -7,6 +7,7 @@ import {
   isFailureType,
   unexpectedFailure,
 } from '../domain/failures.ts';
+import type { FieldProblem } from '../domain/lifetime.ts';
 
 /** Rejects an update, or fails it, with a failure of the closed list. `extra` reaches the API beside the next step. */
 export function rejection(
@@ -19,6 +20,15 @@ export function rejection(
     message,
     nonRetryable: true,
     details: [{ nextStep: failures[type].nextStep, ...extra }],
+  });
+}
+
+/** Rejects an update as InvalidRequest that names the field, if something is wrong with one. */
+export function refuse(problem: FieldProblem | undefined): void {
+  if (!problem) return;
+  const { path, reason } = problem;
+  throw rejection('InvalidRequest', `${path || 'the request'}: ${reason}`, {
+    errors: [{ in: 'body', path, reason }],
   });
 }
 

@@ -92,8 +92,8 @@ export const resolveBlock = defineUpdate<ClusterView, [Resolution]>('resolve');
 
 /**
  * Replaces the key that signs the service's tokens for Slurm's REST API, in the background: the view's `slurmKeys` tells
- * how far it is. Repeating it while a rotation is under way begins no other one. ClusterNotReady; InvalidRequest where the
- * cluster has no such API.
+ * how far it is. Repeating it while a rotation is under way begins no other one. ClusterNotReady; NotFound where the cluster
+ * has no such API.
  */
 export const rotateSigningKey = defineUpdate<ClusterView, [KeyRotationRequest]>('rotateSigningKey');
 

@@ -106,11 +106,11 @@ describe('PUT cluster', () => {
     expect(expectProblem(refused, 400, 'InvalidRequest').errors).toEqual([
       {
         in: 'body',
-        path: 'queues[0].computeResources[0].instanceType',
+        path: 'queues.0.computeResources.0.instanceType',
         reason: 'must be an EC2 instance type such as c7a.48xlarge',
       },
-      { in: 'body', path: 'queues[0].computeResources[0].maxCount', reason: expect.stringContaining('>=1') },
-      { in: 'body', path: 'queues[1].name', reason: '`cpu` is used twice' },
+      { in: 'body', path: 'queues.0.computeResources.0.maxCount', reason: expect.stringContaining('>=1') },
+      { in: 'body', path: 'queues.1.name', reason: '`cpu` is used twice' },
     ]);
   });
 });

@@ -163,7 +163,13 @@ describe('a rotation of the signing key', () => {
     await run({}, async (rig) => {
       const [none, early] = [rig.tenant('none'), rig.tenant('early')];
       await rig.readyCluster(none, rig.spec(LONG));
-      await expect(rotate(rig, none)).rejects.toMatchObject({ cause: { type: 'InvalidRequest' } });
+      await expect(rotate(rig, none)).rejects.toMatchObject({
+        cause: {
+          type: 'NotFound',
+          message: expect.stringContaining('no Slurm REST API') as unknown,
+          details: [{ nextStep: expect.stringContaining('`slurmApi`') as unknown }],
+        },
+      });
       rig.world.failOn('checkReadiness', 'ClusterNotReady');
       await rig.ensure(early, rig.spec(ownKeyOnly));
       await rig.until(early, 'waiting-ready');

@@ -145,7 +145,17 @@ describe('an update that an operator types', () => {
       await rig.readyCluster(tenant);
       const typed = rig.cluster(tenant).executeUpdate(update, { args: [request] });
       await expect(typed).rejects.toMatchObject({
-        cause: { type: 'InvalidRequest', message: expect.stringContaining(`${field}: `) },
+        cause: {
+          type: 'InvalidRequest',
+          message: expect.stringContaining(`${field}: `),
+          details: [
+            {
+              errors: [
+                { in: 'body', path: field === 'the request' ? '' : field, reason: expect.any(String) },
+              ],
+            },
+          ],
+        },
       });
       expect((await rig.view(tenant)).state).toBe('ready');
     });
