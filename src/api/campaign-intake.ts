@@ -56,6 +56,7 @@ export class CampaignIntake {
       if (!(await this.hasContent(tenant, earlier, content, answerBy))) throw otherContent(campaignId);
       return this.repeated(tenant, content, answerBy);
     }
+    refuseMissedDeadlines(jobs, Date.now());
     await this.requireCampaigns(tenant, dependsOn, answerBy);
     return this.submit(tenant, content, cluster, answerBy);
   }
@@ -182,6 +183,21 @@ export class CampaignIntake {
     const kept = await this.records.jobs(tenant, campaignId, record, ALL, answerBy);
     const keys = new Set(kept.jobs.map(({ key }) => key));
     return keys.size === jobs.length && jobs.every(({ key }) => keys.has(key));
+  }
+}
+
+/**
+ * InvalidRequest for the first job that could not end by its deadline even if it started at once: Slurm would refuse it.
+ * Only of a campaign that is new: one that was accepted before its deadlines stays so. `now` in milliseconds since 1970.
+ */
+function refuseMissedDeadlines(jobs: CampaignContent['jobs'], now: number): void {
+  for (const [index, { deadline, timeLimitSeconds = 0 }] of jobs.entries()) {
+    if (deadline === undefined) continue;
+    const path = `jobs.${index}.deadline`;
+    const end = Date.parse(deadline);
+    if (end <= now) throw unknownIn(path, 'must be a moment in the future');
+    if (end < now + timeLimitSeconds * 1000)
+      throw unknownIn(path, `is sooner than the job’s timeLimitSeconds of ${timeLimitSeconds} allow`);
   }
 }
 

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { sacctColumns, sinfoColumns, squeueColumns } from '../domain/slurm-output.ts';
 import { answerOf, remoteCommand } from './remote-programs.ts';
-import { decodeCancellation, decodeFileParts, decodeObservation, decodePing } from './slurm-protocol.ts';
+import {
+  decodeCancellation,
+  decodeControl,
+  decodeFileParts,
+  decodeObservation,
+  decodePing,
+  encodeControl,
+} from './slurm-protocol.ts';
 
 const RS = '\u001E';
 const US = '\u001F';
@@ -82,6 +89,36 @@ describe('a cancellation', () => {
       message: 'squeue: down',
     });
     expect(failureOf(() => decodeCancellation(''))).toEqual(unavailable);
+  });
+});
+
+describe('an action at jobs', () => {
+  const jobs = [
+    { jobKey: 'a', restarts: 0 },
+    { jobKey: 'b_7', restarts: 2 },
+  ];
+
+  it.each([
+    [{ kind: 'hold' }, 'hold -'],
+    [{ kind: 'requeue' }, 'requeue -'],
+    [{ kind: 'nice', nice: -5 }, 'nice -5'],
+    // Whole minutes, and never less than was asked for: 0 would be no limit at all.
+    [{ kind: 'time-limit', timeLimitSeconds: 1 }, 'time-limit 1'],
+    [{ kind: 'time-limit', timeLimitSeconds: 60 }, 'time-limit 1'],
+    [{ kind: 'time-limit', timeLimitSeconds: 61 }, 'time-limit 2'],
+  ] as const)('is told in a line, and then each job: %j', (action, words) => {
+    const told = encodeControl('e1', { campaignId: 'c1', action, jobs });
+    expect(told).toBe(`pcp/e1/c1/ ${words} 2\na 0\nb_7 2\n`);
+  });
+
+  it('was decided at each job, or failed', () => {
+    const control = { campaignId: 'c1', action: { kind: 'hold' }, jobs } as const;
+    expect(decodeControl('done a\nrefused b_7 It  runs\nend\n', control)).toEqual([
+      { jobKey: 'a', status: 'done' },
+      { jobKey: 'b_7', status: 'refused', message: 'It  runs' },
+    ]);
+    for (const cut of ['done a\nabsent b_7\n', 'done a\nend\n', 'unavailable no controller\n'])
+      expect(failureOf(() => decodeControl(cut, control))).toEqual(unavailable);
   });
 });
 

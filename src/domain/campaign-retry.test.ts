@@ -2,10 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { jobsToRetry } from './campaign-retry.ts';
 import type { JobView } from './campaign-view.ts';
 import { campaignSpecSchema, type JobSpecInput } from './job.ts';
-import { identitiesOf } from './job-array.ts';
+import { identitiesOf, type JobArray } from './job-array.ts';
 import type { JobState } from './slurm-states.ts';
 
 const command = ['true'];
+
+/** As Slurm writes them, with how many may run at a time. */
+function indexesOf({ indexes, maxRunningTasks }: JobArray): string {
+  return maxRunningTasks === undefined ? indexes : `${indexes}%${maxRunningTasks}`;
+}
 
 /** Keys of what is tried again, of arrays with their indexes, and what each waits for. */
 function retried(
@@ -21,7 +26,7 @@ function retried(
     logsComplete: true,
   }));
   return jobsToRetry(specs, views, { ...(jobKeys && { jobKeys }) }).map(({ key, array, dependsOn }) =>
-    [key, array?.indexes, ...dependsOn.map((on) => `after ${on.key}`)].filter(Boolean).join(' '),
+    [key, array && indexesOf(array), ...dependsOn.map((on) => `after ${on.key}`)].filter(Boolean).join(' '),
   );
 }
 
@@ -31,7 +36,7 @@ describe('a retry', () => {
   it('is of jobs that did not succeed, and of the failed tasks of arrays only', () => {
     const jobs = [array, { key: 'b', command }, { key: 'c', command }, { key: 'd', command }];
     const states = { a_1: 'failed', a_4: 'timed-out', b: 'rejected', c: 'cancelled' } as const;
-    expect(retried(jobs, states)).toEqual(['a 1,4', 'b', 'c']);
+    expect(retried(jobs, states)).toEqual(['a 1,4%2', 'b', 'c']);
   });
 
   it('leaves out dependencies that were met, and keeps those on what is tried again', () => {
@@ -40,7 +45,7 @@ describe('a retry', () => {
       array,
       { key: 'last', command, dependsOn: ['ok', 'a', 'a_0', { key: 'a_3', condition: 'afterany' as const }] },
     ];
-    expect(retried(jobs, { a_3: 'failed', last: 'cancelled' })).toEqual(['a 3', 'last after a after a_3']);
+    expect(retried(jobs, { a_3: 'failed', last: 'cancelled' })).toEqual(['a 3%2', 'last after a after a_3']);
   });
 
   it('leaves jobs alone that run, and those that could not start without them', () => {
@@ -65,8 +70,8 @@ describe('a retry', () => {
   it('can be of some jobs, an array standing for its tasks', () => {
     const jobs = [array, { key: 'b', command }];
     const states = { a_1: 'failed', a_2: 'failed', b: 'failed' } as const;
-    expect(retried(jobs, states, ['a_2', 'b'])).toEqual(['a 2', 'b']);
-    expect(retried(jobs, states, ['a'])).toEqual(['a 1-2']);
+    expect(retried(jobs, states, ['a_2', 'b'])).toEqual(['a 2%2', 'b']);
+    expect(retried(jobs, states, ['a'])).toEqual(['a 1-2%2']);
   });
 
   it.each<[string, string[], string]>([

@@ -276,6 +276,24 @@ describe('the directives', () => {
     expect(stated).toEqual(['big', '2', '8', '4', '2048M', '2', 'uts1796083200']);
   });
 
+  it.each([
+    [1, '1'],
+    [59, '1'],
+    [60, '1'],
+    [3601, '61'],
+  ])('give a job at least the time that it asks for, in whole minutes: %i s', (timeLimitSeconds, minutes) => {
+    expect(readDirective(render({ timeLimitSeconds }), 'time')).toBe(minutes);
+  });
+
+  it.each([
+    [{}, 'requeue'],
+    [{ requeueLimit: 1 }, 'requeue'],
+    [{ requeueLimit: 0 }, 'no-requeue'],
+  ])('let Slurm requeue a job unless it may never do so: %j', (job, option) => {
+    const options = render(job).match(/^#SBATCH --(?:no-)?requeue$/gm);
+    expect(options).toEqual([`#SBATCH --${option}`]);
+  });
+
   it('leave memory and time to the queue when the job names none', () => {
     expect(readDirective(render(), 'mem')).toBeUndefined();
     expect(readDirective(render(), 'time')).toBeUndefined();

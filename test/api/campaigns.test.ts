@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { campaignIdFor } from '../../src/api/campaign-id.ts';
 import { campaignWorkflowId, clusterWorkflowId } from '../../src/domain/ids.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
@@ -149,6 +149,42 @@ describe('POST campaigns', () => {
       400,
       'InvalidRequest',
     );
+  });
+
+  describe('whose jobs have deadlines', () => {
+    afterEach(() => vi.useRealTimers());
+    const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
+    const withDeadline = (deadline: string) => ({
+      jobs: [
+        { key: 'free', command: ['true'] },
+        { key: 'a', command: ['true'], timeLimitSeconds: 600, deadline },
+      ],
+    });
+
+    it.each([
+      [-1, 'must be a moment in the future'],
+      [590, 'is sooner than the job’s timeLimitSeconds of 600 allow'],
+    ])('is refused where one cannot be met (in %i s), naming the job', async (seconds, reason) => {
+      const api = withCluster();
+      const { errors } = expectProblem(
+        await submit(api, withDeadline(inSeconds(seconds))),
+        400,
+        'InvalidRequest',
+      );
+      expect(errors).toEqual([{ in: 'body', path: 'jobs.1.deadline', reason }]);
+      expect(api.clusters.submitted).toEqual([]);
+    });
+
+    it('is accepted where they can be met, and known again when they have passed', async () => {
+      vi.useFakeTimers({ toFake: ['Date'] });
+      const api = withCluster();
+      const campaign = withDeadline(inSeconds(610));
+      const first = await submit(api, campaign);
+      vi.setSystemTime(Date.now() + 3_600_000);
+      const again = await submit(api, campaign);
+      expect([first.statusCode, again.statusCode]).toEqual([202, 202]);
+      expect(again.json()).toEqual(first.json());
+    });
   });
 
   it.each([

@@ -5,6 +5,7 @@ import { createSlurmActivities } from '../../src/activities/slurm.ts';
 import type { Observation, ObserveRequest, SubmitOutcome, SubmitRequest } from '../../src/activities/port.ts';
 import { SlurmTransports } from '../../src/clients/slurm-transports.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
+import type { ControlOutcome } from '../../src/domain/job-control.ts';
 import { jobSpecSchema } from '../../src/domain/job.ts';
 import { FakeSlurmGateway } from '../fakes/fake-slurm-gateway.ts';
 import { createMemoryCampaignStore } from '../fakes/memory-campaign-store.ts';
@@ -102,6 +103,53 @@ describe('observeSlurm', () => {
     const { observe } = await setUp();
     gateway.outage = new KnownFailure('SlurmUnavailable', 'down');
     await expect(observe({ campaignId, since: 0 })).rejects.toMatchObject({ type: 'SlurmUnavailable' });
+  });
+});
+
+describe('controlJobs', () => {
+  const DENIED = 'Access/permission denied for job 7';
+  const action = { kind: 'release' } as const;
+  const jobs = ['mine', 'special', 'odd'].map((jobKey) => ({ jobKey, restarts: 0 }));
+  const answers: Readonly<Record<string, ControlOutcome>> = {
+    mine: { jobKey: 'mine', status: 'done' },
+    special: { jobKey: 'special', status: 'refused', message: DENIED },
+    odd: { jobKey: 'odd', status: 'refused', message: 'Job is in the way' },
+  };
+
+  /** Who asked for which jobs, beside what became of them. */
+  async function control({ asAdmin }: { readonly asAdmin: boolean }) {
+    const asked: [string, string[]][] = [];
+    const activities = createSlurmActivities({
+      gateway,
+      campaignStore: createMemoryCampaignStore(),
+      control: {
+        async control({ access: { user } }, request) {
+          asked.push([user, request.jobs.map(({ jobKey }) => jobKey)]);
+          return request.jobs.map(({ jobKey }) =>
+            user === 'ec2-user' ? { jobKey, status: 'done' } : (answers[jobKey] ?? expect.unreachable()),
+          );
+        },
+      },
+    });
+    const admin = asAdmin ? { adminAccess: { ...accessOf(), user: 'ec2-user' } } : {};
+    const request = { ...deployment, access: accessOf(), ...admin, campaignId, action, jobs };
+    const outcomes = await context.run(async () => activities.controlJobs(request));
+    return { asked, outcomes };
+  }
+
+  it('has the administrator do what only administrators may, and nothing else that Slurm refused', async () => {
+    const { asked, outcomes } = await control({ asAdmin: true });
+    expect(asked).toEqual([
+      ['sim', ['mine', 'special', 'odd']],
+      ['ec2-user', ['special']],
+    ]);
+    expect(outcomes).toEqual([answers['mine'], { jobKey: 'special', status: 'done' }, answers['odd']]);
+  });
+
+  it('says what Slurm said where no administrator can be reached', async () => {
+    const { asked, outcomes } = await control({ asAdmin: false });
+    expect(asked).toHaveLength(1);
+    expect(outcomes).toEqual(Object.values(answers));
   });
 });
 
