@@ -13,7 +13,6 @@ const INDEXES = /^\d{1,5}(?:-\d{1,5}(?::[1-9]\d{0,4})?)?(?:,\d{1,5}(?:-\d{1,5}(?
  * `SLURM_ARRAY_TASK_ID`.
  */
 export const jobArraySchema = z.strictObject({
-  /** As Slurm writes them: `0-99`, `1,5,9`, `0-20:4`, or several of these with commas. */
   indexes: z
     .string()
     .max(10_000)
@@ -21,9 +20,16 @@ export const jobArraySchema = z.strictObject({
     .superRefine((indexes, context) => {
       const problem = problemWithIndexes(indexes);
       if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+    })
+    .meta({
+      description: 'As Slurm writes them: `0-99`, `1,5,9`, `0-20:4`, or several of these with commas.',
     }),
-  /** At most so many tasks run at a time; Slurm writes it `%` and a number. */
-  maxRunningTasks: z.int().min(1).max(MAX_ARRAY_TASKS).optional(),
+  maxRunningTasks: z
+    .int()
+    .min(1)
+    .max(MAX_ARRAY_TASKS)
+    .optional()
+    .meta({ description: 'At most so many tasks run at a time; Slurm writes it `%` and a number.' }),
 });
 
 export type JobArray = z.output<typeof jobArraySchema>;

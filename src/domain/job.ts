@@ -50,12 +50,15 @@ const moduleNameSchema = z
 /** One Slurm job as the caller describes it. Exactly one of `script` and `command` says what runs. */
 export const jobSpecSchema = z
   .strictObject({
-    key: jobKeySchema,
-    /** Slurm job name; the key if none is given. Printable, without line breaks. */
+    key: jobKeySchema.meta({
+      description:
+        'What the job is called in the paths of this API; no two jobs or tasks of a campaign share one.',
+    }),
     name: z
       .string()
       .regex(/^[^\p{Cc}]{1,128}$/u, 'must be 1 to 128 printable characters')
-      .optional(),
+      .optional()
+      .meta({ description: 'Slurm’s name of the job, without line breaks; the `key` if absent.' }),
     script: z
       .string()
       .min(1)
@@ -67,58 +70,117 @@ export const jobSpecSchema = z
         (script) => !/^#SBATCH\b/m.test(script),
         '#SBATCH lines are not read: use the fields of the job (queue, tasks, timeLimitSeconds, …)',
       )
-      .optional(),
-    /** A program and its arguments, run as they are, without a shell. */
+      .optional()
+      .meta({
+        description:
+          'The text of the program, at most 1 MiB, with the interpreter in its first line (`#!/bin/bash`). Either this ' +
+          'or `command`. `#SBATCH` lines are refused: use the fields of the job.',
+      }),
     command: z
       .array(z.string().max(131_072).refine(noNul, 'must not contain NUL'))
       .min(1)
       .max(1000)
       .refine(([program]) => program !== '', 'must begin with a program')
-      .optional(),
-    /** Makes a job array of it: a job for each index, with the key `<key>_<index>`. */
-    array: jobArraySchema.optional(),
-    /** Written into a line of the batch script, like all names: what no queue can be called never gets that far. */
-    queue: parallelClusterNameSchema.optional(),
-    nodes: z.int().min(1).max(1000).default(1),
-    tasks: z.int().min(1).max(1_000_000).default(1),
-    cpusPerTask: z.int().min(1).max(1024).default(1),
+      .optional()
+      .meta({
+        description:
+          'A program and its arguments, run as they are, without a shell. Either this or `script`.',
+      }),
+    array: jobArraySchema.optional().meta({
+      description:
+        'Makes a job array of it: a job, called task, for each index, with the key `<key>_<index>`.',
+    }),
+    // Written into a line of the batch script, like all names: what no queue can be called never gets that far.
+    queue: parallelClusterNameSchema
+      .optional()
+      .meta({ description: 'The cluster’s queue (Slurm: partition) for it; the first one if absent.' }),
+    nodes: z.int().min(1).max(1000).default(1).meta({ description: 'On how many nodes it runs.' }),
+    tasks: z.int().min(1).max(1_000_000).default(1).meta({
+      description:
+        'How many processes, e.g. MPI ranks, it may start on all of its nodes together; at least one for each node.',
+    }),
+    cpusPerTask: z
+      .int()
+      .min(1)
+      .max(1024)
+      .default(1)
+      .meta({ description: 'Processors for each of its `tasks`.' }),
     memoryMebibytesPerNode: z
       .int()
       .min(1)
       .max(32 * 1024 * 1024)
-      .optional(),
-    /** Slurm counts whole minutes: the limit is rounded up. */
+      .optional()
+      .meta({
+        description:
+          'Memory on each of its nodes, in MiB; what the queue gives for its processors if absent.',
+      }),
     timeLimitSeconds: z
       .int()
       .min(1)
       .max(365 * 86_400)
-      .optional(),
-    /**
-     * ISO 8601 in UTC. Slurm gives the job up as soon as it can no longer end by then, its whole time limit counted
-     * (sbatch(1), `--deadline`); one that has started runs on.
-     */
-    deadline: z.iso.datetime().optional(),
-    /**
-     * How often Slurm may requeue the job because a node failed, did not boot, or was taken for other work; never
-     * because of the job's own end. 0: not at all. {@link DEFAULT_REQUEUE_LIMIT} if absent.
-     */
-    requeueLimit: z.int().min(0).max(1000).optional(),
-    environment: environmentSchema.default({}),
-    /** Environment modules that are loaded, in this order, before the job's program starts. */
-    modules: z.array(moduleNameSchema).max(50).default([]),
-    /** Jobs of the same campaign that must have ended before this one starts. */
-    dependsOn: dependsOnSchema.default([]),
-    /**
-     * Slurm's `singleton` (sbatch(1), `--dependency`): it starts when all jobs of the same `name` that came before it, in
-     * whatever campaign, have ended.
-     */
-    singleton: z.boolean().optional(),
-    /** Absolute path; the job's own folder in the job user's home if none is given. */
+      .optional()
+      .meta({
+        description:
+          'After how many seconds Slurm ends the job; rounded up to whole minutes. The queue’s own limit if absent.',
+      }),
+    // sbatch(1), `--deadline`.
+    deadline: z.iso
+      .datetime()
+      .optional()
+      .meta({
+        description:
+          'ISO 8601 in UTC, in the future; needs `timeLimitSeconds`. Slurm gives the job up as soon as it can no longer end ' +
+          'by then, its whole time limit counted; one that has started runs on.',
+      }),
+    requeueLimit: z
+      .int()
+      .min(0)
+      .max(1000)
+      .optional()
+      .meta({
+        description:
+          'How often Slurm may requeue the job because a node failed, did not boot, or was taken for other work; never ' +
+          'because of the job’s own end, and requeues that somebody asked for do not count. 0: not at all, not even by ' +
+          `an action. ${DEFAULT_REQUEUE_LIMIT} if absent.`,
+      }),
+    environment: environmentSchema.default({}).meta({
+      description:
+        'Variables for the program, beside those of a login on the cluster; at most 500. Slurm does not see them, and ' +
+        'what looks like a secret is redacted where the job’s environment is shown.',
+    }),
+    modules: z
+      .array(moduleNameSchema)
+      .max(50)
+      .default([])
+      .meta({
+        description:
+          'Environment modules, e.g. `neuron/9.0.1`, that are loaded, in this order, before the program starts. One that ' +
+          'cannot be loaded fails the job.',
+      }),
+    dependsOn: dependsOnSchema.default([]).meta({
+      description:
+        'Jobs, arrays or tasks of the same campaign that must have ended before this one starts. A key alone means ' +
+        '`afterok`.',
+    }),
+    // sbatch(1), `--dependency`.
+    singleton: z
+      .boolean()
+      .optional()
+      .meta({
+        description:
+          'Slurm’s `singleton`: it starts when all jobs of the same `name` that came before it, in whatever campaign, have ' +
+          'ended.',
+      }),
     workingDirectory: z
       .string()
       .max(4096)
       .regex(/^\/[^\p{Cc}]*$/u, 'must be an absolute path without control characters')
-      .optional(),
+      .optional()
+      .meta({
+        description:
+          'The directory that it runs in: an absolute path on the cluster, which must exist. A folder of the job’s own in ' +
+          'the job user’s home if absent.',
+      }),
   })
   .superRefine((job, context) => {
     if ((job.script === undefined) === (job.command === undefined)) {
@@ -140,10 +202,22 @@ export type JobSpec = z.output<typeof jobSpecSchema>;
 /** The body of a campaign: its jobs and, optionally, the cluster that it needs. */
 export const campaignSpecSchema = z
   .strictObject({
-    jobs: z.array(jobSpecSchema).min(1).max(MAX_JOBS_PER_CAMPAIGN),
-    /** Campaigns that must have ended before this one begins. */
-    dependsOn: z.array(campaignDependencySchema).min(1).max(100).optional(),
-    cluster: clusterSpecInputSchema.optional(),
+    jobs: z
+      .array(jobSpecSchema)
+      .min(1)
+      .max(MAX_JOBS_PER_CAMPAIGN)
+      .meta({
+        description: `At most ${MAX_JOBS_PER_CAMPAIGN}, each task of an array counted. Slurm gets them about in this order, a few at a time.`,
+      }),
+    dependsOn: z
+      .array(campaignDependencySchema)
+      .min(1)
+      .max(100)
+      .optional()
+      .meta({ description: 'Campaigns of the same project that must have ended before this one begins.' }),
+    cluster: clusterSpecInputSchema.optional().meta({
+      description: 'The cluster that it needs: made if there is none. If absent, there must be one.',
+    }),
   })
   .superRefine(({ jobs }, context) => {
     const count = countJobsAtMost(jobs);

@@ -77,6 +77,15 @@ async function openApi(): Promise<OpenAPIV3_1.Document> {
   return (await api.request('GET', '/openapi.json')).json<OpenAPIV3_1.Document>();
 }
 
+const JOB_ACTIONS =
+  '/v1/virtual-labs/{virtualLabId}/projects/{projectId}/cluster/campaigns/{campaignId}/jobs/{jobKey}/actions';
+
+interface DescribedSchema {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, DescribedSchema>>;
+  readonly oneOf?: readonly DescribedSchema[];
+}
+
 function operationsOf(document: OpenAPIV3_1.Document): [string, OpenAPIV3_1.OperationObject][] {
   return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
     (['get', 'put', 'post', 'delete', 'patch', 'options'] as const).flatMap(
@@ -155,6 +164,25 @@ describe('the OpenAPI document', () => {
         ]);
       }
     }
+  });
+
+  it('describes every field of a job, and every action at one with its values', async () => {
+    const document = await openApi();
+    const schemas = JSON.parse(JSON.stringify(document.components?.schemas)) as Record<
+      string,
+      DescribedSchema
+    >;
+    const job = schemas['JobInput']?.properties ?? {};
+    const post = document.paths?.[JOB_ACTIONS]?.post;
+    const body = JSON.parse(JSON.stringify(post?.requestBody)) as {
+      readonly content: Record<string, { readonly schema: DescribedSchema }>;
+    };
+    const actions = body.content['application/json']?.schema.oneOf ?? [];
+
+    expect([Object.keys(job).length, actions.length]).toEqual([18, 5]);
+    const values = actions.flatMap(({ properties: { kind: _kind, ...rest } = {} }) => Object.entries(rest));
+    const described = [...Object.entries(job), ...values, ...Object.entries(actions)];
+    expect(described.filter(([, { description = '' }]) => !description.endsWith('.'))).toEqual([]);
   });
 
   it('asks for a token everywhere but where none is needed', async () => {

@@ -248,6 +248,15 @@ describe('actions at jobs of a real Slurm', () => {
     expect(priorities.get('foremost')).toBe(String(2 ** 32 - 3));
   });
 
+  it('requeue no job that is never to be requeued', async () => {
+    const spec = jobSpecSchema.parse({ key: 'once', command: ['sleep', '300'], requeueLimit: 0 });
+    await cluster.gateway.submit(cluster.head, { campaignId, jobs: [{ spec }], defaultQueue: 'debug' });
+    expect(await act({ kind: 'requeue' }, 'once', adminOf(cluster.head))).toMatchObject({
+      status: 'refused',
+    });
+    await cluster.gateway.cancel(cluster.head, { campaignId });
+  });
+
   it.each([
     ['30', 1800],
     ['1:30:00', 5400],
