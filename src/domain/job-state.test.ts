@@ -84,6 +84,15 @@ describe('the reason', () => {
       'A job that it depends on did not end as required',
     ],
     [{ state: 'PENDING', reason: 'Resources' }, 'Waiting for free nodes (Resources)'],
+    [{ state: 'PENDING', reason: 'BeginTime' }, 'Waiting for its earliest start time (BeginTime)'],
+    [
+      { state: 'PENDING', reason: 'BeginTime', restarts: 1 },
+      'Slurm requeued it and starts it again after a pause, of two minutes by default (BeginTime)',
+    ],
+    [
+      { state: 'PENDING', reason: 'Priority', restarts: 1 },
+      'Waiting behind jobs of higher priority (Priority)',
+    ],
     [
       { state: 'PENDING', reason: 'launch failed requeued held' },
       'It could not be launched, was requeued and is held (launch failed requeued held)',

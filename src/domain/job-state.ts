@@ -7,6 +7,7 @@ import {
   explainPending,
   isStuckReason,
   NODES_BOOT,
+  PAUSED_AFTER_REQUEUE,
   type PendingExplanation,
   REQUEUED_AND_HELD,
 } from './slurm-reasons.ts';
@@ -127,6 +128,8 @@ export function judge(fact: SlurmJobFact): Verdict {
   if (has('CONFIGURING', 'POWER_UP_NODE')) return waiting(NODES_BOOT);
   switch (fact.state) {
     case 'PENDING':
+      // Nothing of ours has a start time of its own.
+      if (fact.reason === 'BeginTime' && fact.restarts > 0) return waiting(PAUSED_AFTER_REQUEUE);
       return waiting(explainPending(fact.reason, fact.nodeProblem));
     case 'RUNNING':
       return { state: 'running', reason: 'Running' };

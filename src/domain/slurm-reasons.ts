@@ -161,6 +161,16 @@ export const REQUEUED_AND_HELD: PendingExplanation = {
   nextStep: nextStepOf.held,
 };
 
+/**
+ * Requeued, by Slurm or because somebody asked: it waits until the credential of its former run has expired, 120 s unless
+ * slurm.conf says otherwise (`cred_expire` of AuthInfo), and Slurm calls that its earliest start time.
+ */
+export const PAUSED_AFTER_REQUEUE: PendingExplanation = {
+  text: 'Slurm requeued it and starts it again after a pause, of two minutes by default (BeginTime)',
+  cause: 'time',
+  nextStep: NOTHING,
+};
+
 /** Slurm's reason of a node whose prolog failed (`slurm_drain_nodes` in slurmctld's proc_req.c, 24.11). */
 const PROLOG_ERROR = 'Prolog error';
 

@@ -4,7 +4,7 @@ import type { HeadNode, SlurmControl, SlurmGateway } from '../../src/clients/slu
 import type { JobAction } from '../../src/domain/job-control.ts';
 import { jobSpecSchema } from '../../src/domain/job.ts';
 import { MAX_NICE } from '../../src/domain/slurm-priority.ts';
-import { factsByJobKey } from '../../src/domain/job-state.ts';
+import { factsByJobKey, judge } from '../../src/domain/job-state.ts';
 import { FakeSlurmGateway } from '../fakes/fake-slurm-gateway.ts';
 import { type SlurmCluster, startSlurmCluster } from '../support/slurm-cluster.ts';
 
@@ -100,6 +100,8 @@ describe.each([
     expect(await act({ kind: 'requeue' }, 'again')).toEqual(done);
     expect(await act({ kind: 'requeue' }, 'again')).toEqual(done);
     expect(await factOf('again')).toMatchObject({ restarts: 1 });
+    const reason = async () => judge((await factOf('again')) ?? expect.unreachable()).reason;
+    await expect.poll(reason, { timeout: 20_000 }).toContain('requeued it and starts it again after a pause');
   });
 
   it('hold a job that is requeued, and release it', async () => {
@@ -249,6 +251,7 @@ describe('actions at jobs of a real Slurm', () => {
   });
 
   it('requeue no job that is never to be requeued', async () => {
+    await cluster.gateway.cancel(cluster.head, { campaignId });
     const spec = jobSpecSchema.parse({ key: 'once', command: ['sleep', '300'], requeueLimit: 0 });
     await cluster.gateway.submit(cluster.head, { campaignId, jobs: [{ spec }], defaultQueue: 'debug' });
     expect(await act({ kind: 'requeue' }, 'once', adminOf(cluster.head))).toMatchObject({
