@@ -12,6 +12,7 @@ import {
   usageReportExample,
 } from '../../src/api/examples.ts';
 import { jobListingPageSchema } from '../../src/api/job-listing-schemas.ts';
+import { z } from 'zod';
 import { problemSchema, problemTypes } from '../../src/api/problem.ts';
 import { usageReportSchema } from '../../src/api/usage-schemas.ts';
 import { campaignPageSchema, campaignReceiptSchema, clusterViewSchema } from '../../src/api/view-schemas.ts';
@@ -80,11 +81,13 @@ async function openApi(): Promise<OpenAPIV3_1.Document> {
 const JOB_ACTIONS =
   '/v1/virtual-labs/{virtualLabId}/projects/{projectId}/cluster/campaigns/{campaignId}/jobs/{jobKey}/actions';
 
-interface DescribedSchema {
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, DescribedSchema>>;
-  readonly oneOf?: readonly DescribedSchema[];
-}
+const described = z.object({ description: z.string().optional() });
+const describedObject = described.extend({ properties: z.record(z.string(), described) });
+const actionBody = z.object({
+  content: z.object({
+    'application/json': z.object({ schema: z.object({ oneOf: z.array(describedObject) }) }),
+  }),
+});
 
 function operationsOf(document: OpenAPIV3_1.Document): [string, OpenAPIV3_1.OperationObject][] {
   return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
@@ -168,21 +171,14 @@ describe('the OpenAPI document', () => {
 
   it('describes every field of a job, and every action at one with its values', async () => {
     const document = await openApi();
-    const schemas = JSON.parse(JSON.stringify(document.components?.schemas)) as Record<
-      string,
-      DescribedSchema
-    >;
-    const job = schemas['JobInput']?.properties ?? {};
-    const post = document.paths?.[JOB_ACTIONS]?.post;
-    const body = JSON.parse(JSON.stringify(post?.requestBody)) as {
-      readonly content: Record<string, { readonly schema: DescribedSchema }>;
-    };
-    const actions = body.content['application/json']?.schema.oneOf ?? [];
+    const job = describedObject.parse(document.components?.schemas?.['JobInput']).properties;
+    const body = actionBody.parse(document.paths?.[JOB_ACTIONS]?.post?.requestBody);
+    const actions = body.content['application/json'].schema.oneOf;
 
     expect([Object.keys(job).length, actions.length]).toEqual([18, 5]);
-    const values = actions.flatMap(({ properties: { kind: _kind, ...rest } = {} }) => Object.entries(rest));
-    const described = [...Object.entries(job), ...values, ...Object.entries(actions)];
-    expect(described.filter(([, { description = '' }]) => !description.endsWith('.'))).toEqual([]);
+    const values = actions.flatMap(({ properties: { kind: _kind, ...rest } }) => Object.entries(rest));
+    const all = [...Object.entries(job), ...values, ...Object.entries(actions)];
+    expect(all.filter(([, { description = '' }]) => !description.endsWith('.'))).toEqual([]);
   });
 
   it('asks for a token everywhere but where none is needed', async () => {

@@ -100,7 +100,10 @@ describe.each([
     expect(await act({ kind: 'requeue' }, 'again')).toEqual(done);
     expect(await act({ kind: 'requeue' }, 'again')).toEqual(done);
     expect(await factOf('again')).toMatchObject({ restarts: 1 });
-    const reason = async () => judge((await factOf('again')) ?? expect.unreachable()).reason;
+    const reason = async () => {
+      const fact = await factOf('again');
+      return fact && judge(fact).reason;
+    };
     await expect.poll(reason, { timeout: 20_000 }).toContain('requeued it and starts it again after a pause');
   });
 
@@ -207,7 +210,10 @@ describe('actions at jobs of a real Slurm', () => {
       lines
         .trim()
         .split('\n')
-        .map((line) => line.split(' ') as [string, string]),
+        .map((line): [string, string] => {
+          const [name = '', value = ''] = line.split(' ');
+          return [name, value];
+        }),
     );
   };
 
