@@ -43,14 +43,16 @@ export function createSlurmActivities({
 
     async observeSlurm(request) {
       const { epoch, access } = request;
-      const { facts, interactiveSessions } = await withHeartbeat(async ({ signal }) =>
-        gateway.observe({ epoch, access }, accountingWindow(request), { signal }),
+      const { facts, interactiveSessions, more } = await withHeartbeat(async ({ signal }) =>
+        gateway.observe({ epoch, access }, { ...accountingWindow(request), oneSacct: true }, { signal }),
       );
+      const news = newFacts(facts, request, { remembered, nowSeconds: Date.now() / 1000 });
       return {
         // Sessions that cannot be seen may be there.
         activity: classifyActivity(facts, interactiveSessions ?? 1),
         runningOwn: facts.filter((fact) => isRunningOwn(fact, epoch)).length,
-        ...newFacts(facts, request, { remembered, nowSeconds: Date.now() / 1000 }),
+        ...news,
+        more: news.more || more === true,
       };
     },
 

@@ -62,8 +62,15 @@ function waitingTasks(jobId: string, comment: string): string {
 const droppedOf = ({ facts }: SlurmSnapshot) =>
   facts.filter(({ reason }) => reason === 'DroppedFromArray').map(({ jobId }) => jobId);
 
-async function observe(): Promise<SlurmSnapshot> {
-  return decodeObservation(await home.run('observe', `e1 ${since}\n`), true);
+async function observe(sacctCalls: 'all' | 'one' = 'all'): Promise<SlurmSnapshot> {
+  return decodeObservation(await home.run('observe', `e1 ${since} ${sacctCalls}\n`), true);
+}
+
+/** Of each question to accounting since the last call, whether it was about a period or ids. */
+async function askedFor(): Promise<string[]> {
+  const asked = (await home.linesOf('asked')).map((line) => (line.includes('--jobs=') ? 'ids' : 'period'));
+  await home.write('asked', '');
+  return asked;
 }
 
 const lostOf = ({ facts }: SlurmSnapshot) =>
@@ -125,6 +132,83 @@ describe('a look at Slurm', () => {
     expect((await observe()).facts).toMatchObject([
       { jobId: '1', comment: commentOf('a'), state: 'CANCELLED', source: 'accounting' },
     ]);
+  });
+
+  it('asks by id once for what no period shows, and remembers the answer', async () => {
+    await writeLedger(secondsAgo(60), 'cancelled', 'lost');
+    await home.write('by-id', accountingRow('1', 'CANCELLED', secondsAgo(61), ''));
+    const first = await observe();
+    expect(await askedFor()).toEqual(['period', 'ids']);
+    expect(first.facts).toMatchObject([{ comment: commentOf('cancelled') }, { source: 'ledger' }]);
+    expect((await observe()).facts).toEqual(first.facts);
+    expect(await askedFor()).toEqual(['period']);
+  });
+
+  it('asks once at most where it may, and says that the next look has more', async () => {
+    await writeLedger(secondsAgo(60), 'cancelled', 'ended');
+    await home.write('accounting', accountingRow('2', 'COMPLETED', secondsAgo(60), commentOf('ended')));
+    await home.write('by-id', accountingRow('1', 'CANCELLED', secondsAgo(61), ''));
+    const ended = { comment: commentOf('ended'), state: 'COMPLETED' };
+    const cancelled = { comment: commentOf('cancelled'), state: 'CANCELLED' };
+    const looks = [
+      { more: true, facts: [ended] },
+      { more: false, facts: [cancelled] },
+    ];
+    const after = { more: false, facts: [ended, cancelled] };
+    for (const [look, asked] of [
+      [looks[0], 'period'],
+      [looks[1], 'ids'],
+      [after, 'period'],
+      [after, 'period'],
+    ] as const) {
+      expect(await observe('one')).toMatchObject(look ?? {});
+      expect(await askedFor()).toEqual([asked]);
+    }
+  });
+
+  it('says after its answer is old that it asks again, and that a loss was none', async () => {
+    await writeLedger(secondsAgo(600), 'a');
+    expect(lostOf(await observe())).toEqual([`1 ${commentOf('a')}`]);
+    const answers = '.parallelcluster-provisioner/e1/asked-by-id';
+    const kept = (await home.linesOf(answers)).map((line) => line.replace(/^\d+/, `${secondsAgo(301)}`));
+    await home.write(answers, `${kept.join('\n')}\n`);
+    await home.write('by-id', accountingRow('1', 'CANCELLED', secondsAgo(601), ''));
+    expect((await observe()).facts).toMatchObject([{ state: 'CANCELLED', source: 'accounting' }]);
+  });
+
+  it('does not go by an answer about another job of the key, or while the queue has it', async () => {
+    await writeLedger(secondsAgo(600), 'a');
+    expect(lostOf(await observe())).toEqual([`1 ${commentOf('a')}`]);
+    await home.write('queue', queueLine('1', commentOf('a')));
+    expect(lostOf(await observe())).toEqual([]);
+    await home.write('queue', '');
+    await home.write('.parallelcluster-provisioner/e1/ledger', `job ${commentOf('a')} 7 ${secondsAgo(60)}\n`);
+    expect(lostOf(await observe())).toEqual([`7 ${commentOf('a')}`]);
+  });
+
+  it('loses no job because the queue shows it again when it is asked for by id', async () => {
+    await writeLedger(secondsAgo(60), 'a');
+    expect((await observe('one')).more).toBe(true);
+    await home.write('queue', queueLine('1', commentOf('a')));
+    expect(lostOf(await observe('one'))).toEqual([]);
+    await home.write('queue', '');
+    expect((await observe('one')).more).toBe(true);
+    expect(lostOf(await observe('one'))).toEqual([`1 ${commentOf('a')}`]);
+  });
+
+  it('asks about everything by and by, where one question cannot take all ids', async () => {
+    const keys = Array.from({ length: 5001 }, (_, index) => `k${index}`);
+    await writeLedger(secondsAgo(60), ...keys);
+    const lost = new Set<string>();
+    for (let look = 0; look < 4; look++) for (const line of lostOf(await observe('one'))) lost.add(line);
+    expect(lost.size).toBe(5001);
+  });
+
+  it('asks twice rather than never where it cannot leave anything to the next look', async () => {
+    await writeLedger(secondsAgo(60), 'a');
+    await home.program('mv', 'exit 1');
+    const snapshot = await observe('one');
+    expect([lostOf(snapshot), snapshot.more]).toEqual([[`1 ${commentOf('a')}`], false]);
   });
 
   it('tells the job of a key from another that has its id by now', async () => {

@@ -4,6 +4,7 @@ import { shellQuote } from '../domain/shell-quote.ts';
 export type RemoteProgram =
   | 'submit'
   | 'observe'
+  | 'sessions'
   | 'ping'
   | 'cancel'
   | 'control'
@@ -31,7 +32,7 @@ const OWN_SESSION = 'setsid --wait';
 
 function load(names: readonly string[], session = ''): string {
   const texts = names.map((name) => readFileSync(new URL(`remote/${name}.sh`, import.meta.url), 'utf8'));
-  // What `ps` shows first, to people and to sessions.sh, which knows our programs by it.
+  // What `ps` shows first, to people and to count-sessions.sh, which knows our programs by it.
   const program = [`# parallelcluster-provisioner: ${names.at(-1) ?? ''}\n`, ...texts].join('');
   return [
     `exec ${session} env -i HOME="$HOME" USER="$USER" LOGNAME="$LOGNAME" SHELL="$SHELL" PATH="$PATH:/opt/slurm/bin"`,
@@ -42,7 +43,8 @@ function load(names: readonly string[], session = ''): string {
 
 const commands: Readonly<Record<RemoteProgram, string>> = {
   submit: load(['accounting', 'submit'], OWN_SESSION),
-  observe: load(['accounting', 'sections', 'sessions', 'observe']),
+  observe: load(['accounting', 'sections', 'count-sessions', 'asked-by-id', 'observe']),
+  sessions: load(['sections', 'count-sessions', 'sessions']),
   ping: load(['ping']),
   cancel: load(['cancel']),
   control: load(['control']),

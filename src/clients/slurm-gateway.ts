@@ -60,6 +60,16 @@ export type Submitted =
   /** Slurm does not know a job that this one depends on: too long ended, or lost. No job was made. */
   | { readonly jobKey: string; readonly status: 'deferred'; readonly message: string };
 
+export interface ObservationRequest {
+  /** Since 1970: accounting is asked from then on; not at all if none is given. */
+  readonly sinceSeconds?: number;
+  /**
+   * Over SSH, sacct runs once at most: jobs that accounting shows only by their ids come with the next observation, which
+   * then has only these of accounting. `more` says that there are some.
+   */
+  readonly oneSacct?: boolean;
+}
+
 export interface SlurmSnapshot {
   /**
    * All jobs of all users that the job user may see: the queue's, and accounting's where asked for. With these also
@@ -71,6 +81,8 @@ export interface SlurmSnapshot {
    * Undefined where the gateway cannot see them: then nobody may take the head node for idle.
    */
   readonly interactiveSessions: number | undefined;
+  /** Whether another observation at once has what this one left out. */
+  readonly more?: boolean;
 }
 
 /** Which of our jobs: all of the epoch, all of a campaign, or those of a campaign that are named. */
@@ -149,12 +161,8 @@ export interface SlurmGateway {
    * deferred: answers are in the order of the jobs. Concurrent calls for one epoch wait for each other.
    */
   submit(head: HeadNode, submission: Submission, options?: CallOptions): Promise<Submitted[]>;
-  /** Looks at the queue, and at accounting from `sinceSeconds` (since 1970) on if given. All of it or a failure. */
-  observe(
-    head: HeadNode,
-    request: { readonly sinceSeconds?: number },
-    options?: CallOptions,
-  ): Promise<SlurmSnapshot>;
+  /** Looks at the queue, and at accounting if asked for. All of it or a failure. */
+  observe(head: HeadNode, request: ObservationRequest, options?: CallOptions): Promise<SlurmSnapshot>;
   /** Cancels our jobs and says how many of them are still in the queue: repeat until none is. */
   cancel(
     head: HeadNode,
@@ -165,6 +173,12 @@ export interface SlurmGateway {
   disconnect(epoch: string): void;
   /** Ends all connections. */
   close(): void;
+}
+
+/** Who else is at work on the head node; over SSH only. Failures as those of {@link SlurmGateway}. */
+export interface SlurmSessions {
+  /** As in {@link SlurmSnapshot}, without a question to Slurm. */
+  countSessions(head: HeadNode, options?: CallOptions): Promise<number | undefined>;
 }
 
 /**

@@ -27,7 +27,7 @@ describe('an observation', () => {
   const whole = `sessions 1\n${RS}queue\n${RS}queue ok\n${RS}accounting\n${RS}accounting ok\n${RS}done\n`;
 
   it('is no jobs when both parts are whole and empty', () => {
-    expect(decodeObservation(whole, true)).toEqual({ facts: [], interactiveSessions: 1 });
+    expect(decodeObservation(whole, true)).toEqual({ facts: [], interactiveSessions: 1, more: false });
   });
 
   it('is a failure wherever it was cut off', () => {

@@ -94,11 +94,10 @@ export function decodeSubmission(answer: string, jobs: readonly JobToSubmit[]): 
 /** @throws KnownFailure SlurmUnavailable unless both parts are whole. */
 export function decodeObservation(answer: string, withAccounting: boolean): SlurmSnapshot {
   const sections = decodeSections(answer);
-  const sessions = /^sessions (\d+|unknown)$/m.exec(sections.get('') ?? '')?.[1];
   const queue = sections.get('queue');
   const accounting = withAccounting ? sections.get('accounting') : '';
-  if (sessions === undefined || queue === undefined || accounting === undefined)
-    unavailable('the answer is cut off');
+  if (queue === undefined || accounting === undefined) unavailable('the answer is cut off');
+  const interactiveSessions = sessionsOf(sections);
   return parsed('squeue and sacct', () => ({
     facts: [
       ...withNodeProblems(parseJobs(queue, 'queue'), parseNodeProblems(sections.get('nodes') ?? '')),
@@ -106,8 +105,20 @@ export function decodeObservation(answer: string, withAccounting: boolean): Slur
       ...parseJobs(sections.get('found') ?? '', 'accounting'),
       ...parseLostJobs(sections.get('lost') ?? ''),
     ],
-    interactiveSessions: sessions === 'unknown' ? undefined : Number(sessions),
+    interactiveSessions,
+    more: sections.has('more'),
   }));
+}
+
+/** Undefined where they cannot be seen. @throws KnownFailure SlurmUnavailable when the answer is cut off */
+export function decodeSessions(answer: string): number | undefined {
+  return sessionsOf(decodeSections(answer));
+}
+
+function sessionsOf(sections: ReadonlyMap<string, string>): number | undefined {
+  const sessions = /^sessions (\d+|unknown)$/m.exec(sections.get('') ?? '')?.[1];
+  if (sessions === undefined) unavailable('the answer is cut off');
+  return sessions === 'unknown' ? undefined : Number(sessions);
 }
 
 /** @throws KnownFailure SlurmUnavailable unless the controller is up. */

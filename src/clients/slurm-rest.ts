@@ -20,6 +20,7 @@ import type {
   HeadNode,
   JobSelection,
   JobToSubmit,
+  ObservationRequest,
   SlurmGateway,
   SlurmHealth,
   SlurmSnapshot,
@@ -89,7 +90,7 @@ export class SlurmRest implements SlurmGateway {
 
   async observe(
     head: HeadNode,
-    { sinceSeconds }: { readonly sinceSeconds?: number },
+    { sinceSeconds }: ObservationRequest,
     options: CallOptions = {},
   ): Promise<SlurmSnapshot> {
     const queue = await this.#queue(head, options);

@@ -16,11 +16,13 @@ import type {
   JobOutput,
   JobSelection,
   JobToSubmit,
+  ObservationRequest,
   SampledFile,
   SlurmAccounting,
   SlurmControl,
   SlurmGateway,
   SlurmHealth,
+  SlurmSessions,
   SlurmSnapshot,
   SlurmUsage,
   Submission,
@@ -35,6 +37,7 @@ import {
   decodeObservation,
   decodePing,
   decodeReplacement,
+  decodeSessions,
   decodeSubmission,
   encodeCancellation,
   encodeControl,
@@ -60,6 +63,7 @@ export interface SlurmSshOptions {
 const timeoutSeconds: Readonly<Record<RemoteProgram, number>> = {
   submit: 300,
   observe: 50,
+  sessions: 20,
   ping: 45,
   cancel: 120,
   control: 60,
@@ -80,7 +84,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 const CLOCK_TOLERANCE_SECONDS = 3600;
 
 /** Slurm through the command-line programs of the head node, and its jobs' files, over SSH. */
-export class SlurmSsh implements SlurmGateway, SlurmControl, SlurmAccounting, HeadNodeFiles {
+export class SlurmSsh implements SlurmGateway, SlurmSessions, SlurmControl, SlurmAccounting, HeadNodeFiles {
   readonly #pool: SshPool;
   readonly #homes = new WeakMap<SshConnection, Promise<string>>();
 
@@ -114,12 +118,18 @@ export class SlurmSsh implements SlurmGateway, SlurmControl, SlurmAccounting, He
 
   async observe(
     head: HeadNode,
-    { sinceSeconds }: { readonly sinceSeconds?: number },
+    { sinceSeconds, oneSacct = false }: ObservationRequest,
     options?: CallOptions,
   ): Promise<SlurmSnapshot> {
-    const request = `${head.epoch} ${sinceSeconds === undefined ? '-' : Math.floor(sinceSeconds)}\n`;
+    const since = sinceSeconds === undefined ? '-' : Math.floor(sinceSeconds);
+    const request = `${head.epoch} ${since} ${oneSacct ? 'one' : 'all'}\n`;
     const answer = await this.#call(head, 'observe', request, options);
     return decodeObservation(answer.toString('utf8'), sinceSeconds !== undefined);
+  }
+
+  async countSessions(head: HeadNode, options?: CallOptions): Promise<number | undefined> {
+    const answer = await this.#call(head, 'sessions', '', options);
+    return decodeSessions(answer.toString('utf8'));
   }
 
   async cancel(

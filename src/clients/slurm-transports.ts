@@ -3,8 +3,10 @@ import type {
   CallOptions,
   HeadNode,
   JobSelection,
+  ObservationRequest,
   SlurmGateway,
   SlurmHealth,
+  SlurmSessions,
   SlurmSnapshot,
   Submission,
   Submitted,
@@ -15,10 +17,10 @@ const SESSIONS_SECONDS = 15;
 
 /** Looks after jobs over SSH or slurmrestd, as the head node's record says. */
 export class SlurmTransports implements SlurmGateway {
-  readonly #ssh: SlurmGateway;
+  readonly #ssh: SlurmGateway & SlurmSessions;
   readonly #rest: SlurmGateway;
 
-  constructor({ ssh, rest }: { readonly ssh: SlurmGateway; readonly rest: SlurmGateway }) {
+  constructor({ ssh, rest }: { readonly ssh: SlurmGateway & SlurmSessions; readonly rest: SlurmGateway }) {
     this.#ssh = ssh;
     this.#rest = rest;
   }
@@ -34,16 +36,16 @@ export class SlurmTransports implements SlurmGateway {
   /** slurmrestd shows no terminals, which keep a cluster that is idle: they are always seen over SSH. */
   async observe(
     head: HeadNode,
-    request: { readonly sinceSeconds?: number },
+    request: ObservationRequest,
     options: CallOptions = {},
   ): Promise<SlurmSnapshot> {
     const gateway = this.#of(head);
     if (gateway === this.#ssh) return gateway.observe(head, request, options);
-    const [{ facts }, interactiveSessions] = await Promise.all([
+    const [snapshot, interactiveSessions] = await Promise.all([
       gateway.observe(head, request, options),
       this.#sessions(head, options),
     ]);
-    return { facts, interactiveSessions };
+    return { ...snapshot, interactiveSessions };
   }
 
   async cancel(
@@ -72,12 +74,9 @@ export class SlurmTransports implements SlurmGateway {
   async #sessions(head: HeadNode, { signal }: CallOptions): Promise<number | undefined> {
     const timeout = AbortSignal.timeout(SESSIONS_SECONDS * 1000);
     try {
-      const look = await this.#ssh.observe(
-        head,
-        {},
-        { signal: signal ? AbortSignal.any([signal, timeout]) : timeout },
-      );
-      return look.interactiveSessions;
+      return await this.#ssh.countSessions(head, {
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      });
     } catch (error) {
       if (error instanceof KnownFailure || timeout.aborted) return undefined;
       throw error;

@@ -6,12 +6,14 @@ import type {
   HeadNodeFiles,
   JobControl,
   JobOutput,
+  ObservationRequest,
   SampledFile,
   JobSelection,
   SlurmAccounting,
   SlurmControl,
   SlurmGateway,
   SlurmHealth,
+  SlurmSessions,
   SlurmSnapshot,
   SlurmUsage,
   Submission,
@@ -47,7 +49,9 @@ const STARTABLE: ReadonlySet<string> = new Set(['Priority', 'Dependency', 'JobAr
  * Slurm in memory, held to the same contract as the real one. It understands the commands that the contract uses:
  * `true`, `sh -c 'exit N'`, `sh -c 'kill -N $$'`, `echo …`, `sleep …` (until it is cancelled).
  */
-export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccounting, HeadNodeFiles {
+export class FakeSlurmGateway
+  implements SlurmGateway, SlurmSessions, SlurmControl, SlurmAccounting, HeadNodeFiles
+{
   hostKey = 'ssh-ed25519 AAAAfake';
   /** The last that was pushed. */
   jwks = '';
@@ -128,17 +132,18 @@ export class FakeSlurmGateway implements SlurmGateway, SlurmControl, SlurmAccoun
     });
   }
 
-  async observe(
-    head: HeadNode,
-    _request: { readonly sinceSeconds?: number },
-    options?: CallOptions,
-  ): Promise<SlurmSnapshot> {
+  async observe(head: HeadNode, _request: ObservationRequest, options?: CallOptions): Promise<SlurmSnapshot> {
     this.#reach(head, options);
     for (const job of this.#jobs.values()) this.#advance(job);
     return {
       facts: [...[...this.#jobs.values()].map(({ fact }) => fact), ...this.#lost],
       interactiveSessions: this.interactiveSessions,
     };
+  }
+
+  async countSessions(head: HeadNode, options?: CallOptions): Promise<number | undefined> {
+    this.#reach(head, options);
+    return this.interactiveSessions;
   }
 
   async cancel(

@@ -69,6 +69,11 @@ describe('terminals', () => {
     expect((await transports.observe(headNode('slurmrestd'), {})).interactiveSessions).toBe(2);
   });
 
+  it('are counted without a question to Slurm over SSH', async () => {
+    ssh.observe = async () => Promise.reject(new Error('asked Slurm over SSH'));
+    expect((await transports.observe(headNode('slurmrestd'), {})).interactiveSessions).toBe(0);
+  });
+
   it('are unknown while SSH does not answer, which hides no jobs', async () => {
     const head = headNode('slurmrestd');
     await transports.submit(head, submission);
@@ -81,7 +86,7 @@ describe('terminals', () => {
 
   it('do not swallow a defect, nor an end that was asked for', async () => {
     const head = headNode('slurmrestd');
-    ssh.observe = async () => Promise.reject(new TypeError('a defect'));
+    ssh.countSessions = async () => Promise.reject(new TypeError('a defect'));
     await expect(transports.observe(head, {})).rejects.toThrow('a defect');
     const aborted = AbortSignal.abort(new Error('not needed'));
     await expect(transports.observe(head, {}, { signal: aborted })).rejects.toThrow('not needed');

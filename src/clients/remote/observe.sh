@@ -1,24 +1,25 @@
 # What Slurm knows about all jobs, in one answer. Run by bash in the job user's own name, behind accounting.sh,
-# sections.sh and sessions.sh.
+# sections.sh, sessions.sh and asked-by-id.sh.
 #
-# Standard input: `<epoch> <seconds since 1970>`: accounting is asked for jobs since then; `-` leaves accounting out.
+# Standard input: `<epoch> <seconds since 1970> <one|all>`: accounting is asked for jobs since then; `-` leaves accounting
+# out. With `one`, sacct runs once at most: what it must be asked by id is left to the next look, which asks it nothing else.
 # Standard output: `pcp-answer`, `sessions <n>` or `sessions unknown`, then sections: a line with the name behind a record
 # separator, what belongs to it, and `<name> ok` behind a record separator.
 #   `queue`: squeue's lines;
 #   `nodes`: partition and reason of nodes that have one, only where a job waits for nodes. With accounting also
 #   `accounting`: sacct's lines;
-#   `found`: the same of jobs of the epoch that neither shows although Slurm once accepted them;
+#   `found`: the same of jobs of the epoch that neither shows although Slurm once accepted them, as far as it was asked;
 #   `lost`: `<comment> <id>` of those that Slurm has really forgotten; `<comment> <id> <index>,…` of an array's tasks of
-#   which it knows nothing, while it knows others.
+#   which it knows nothing, while it knows others;
+#   `more`: how many jobs are left to the next look.
 # `failed <program>: <message>` in place of a section's end ends the answer: half of the facts are none. `done` ends a
 # whole answer.
 # shellcheck shell=bash
 # slurmctld saves accepted jobs every 5 s, and the line in the ledger is written after sbatch has answered.
 readonly SETTLED_SECONDS=35
-# Ids are one argument of sacct, of which Linux takes 128 KiB. The rest is for the next look.
-readonly MAX_MISSING=5000
 
-IFS=' ' read -r epoch since || exit 1
+IFS=' ' read -r epoch since sacct_calls || exit 1
+files_of "$epoch"
 
 count_sessions
 
@@ -76,7 +77,7 @@ missing_of() {
   [[ -r $ledger ]] || return
   printf -v now '%(%s)T' -1
   # Jobs from before the period that accounting was asked for would only seem to be missing.
-  awk -F "$US" -v after="$((since + SBATCH_SECONDS))" -v before="$((now - SETTLED_SECONDS))" -v max="$MAX_MISSING" \
+  awk -F "$US" -v after="$((since + SBATCH_SECONDS))" -v before="$((now - SETTLED_SECONDS))" \
     -v live="$LIVE_STATES" '
     FNR == 1 { part++ }
     part == 1 {
@@ -95,7 +96,7 @@ missing_of() {
         # As long as tasks of an array wait, the others can wait too: 22.05 does not show the last task of `0-8:2`.
         if (comment in known && (tasks[comment] == "" || comment in waits)) continue
         if (comment in known && missing_tasks(comment, substr(tasks[comment], 2)) == "") continue
-        if (found++ < max) print comment, id[comment], time[comment] tasks[comment]
+        print comment, id[comment], time[comment] tasks[comment]
       }
     }'"$KNOWN_TASKS" <(printf '%s\n' "$1") <(printf '%s\n' "$2") "$ledger"
 }
@@ -113,13 +114,60 @@ lost_of() {
     }'"$KNOWN_TASKS" <(printf '%s\n' "$3") <(printf '%s\n%s\n' "$2" "$4") <(printf '%s\n' "$1")
 }
 
-if [[ $since != - ]]; then
+# Sections of entries in $1, of which those in $2 are asked for now.
+# shellcheck disable=SC2154 # `accounting` is set below
+say_of_missing() {
+  local missing=$1 asked=$2 answered found
+  answered=$(grep -vxF -f <(printf '%s\n' "$asked") <<<"$missing")
+  section found found_of "$answered" "$asked"
+  found=$output
+  section lost still_lost_of "$answered" "$asked" "$found"
+  # Not worth an error: then the next look asks again.
+  if [[ -n $asked ]]; then keep_answers "$asked" "$found" "$output" || rm -f -- "$answers"; fi
+}
+
+found_of() {
+  answered found "$1"
+  [[ -z $2 ]] || ended_of "$2"
+}
+
+still_lost_of() {
+  answered lost "$1"
+  [[ -z $2 ]] || lost_of "$2" "$3" "$queue" "$accounting"
+}
+
+# By id, what the look before has left. Fails if nothing is left, or accounting does not know the end of every job.
+look_by_id() {
+  local entries asked
+  entries=$(cat -- "$left_over" 2>/dev/null)
+  [[ -n $entries ]] || return
+  rm -f -- "$left_over"
+  asked=$(unanswered_of "$entries")
+  [[ -n $asked ]] && accounting_is_whole || return
+  accounting=''
+  section accounting true
+  say_of_missing "$asked" "$asked"
+}
+
+look_by_period() {
+  local missing asked
   section accounting accounting_since "$since" --allusers
-  missing=$(missing_of "$queue" "$output")
-  if [[ -n $missing ]] && accounting_is_whole; then
-    accounting=$output
-    section found ended_of "$missing"
-    section lost lost_of "$missing" "$output" "$queue" "$accounting"
+  accounting=$output
+  missing=$(missing_of "$queue" "$accounting")
+  [[ -n $missing ]] || return
+  asked=$(unanswered_of "$missing")
+  if [[ -n $asked ]] && ! accounting_is_whole; then
+    missing=$(grep -vxF -f <(printf '%s\n' "$asked") <<<"$missing")
+    asked=''
+  elif [[ -n $asked && $sacct_calls == one ]] && replace "$left_over" <<<"$asked"; then
+    section more wc --lines <<<"$asked"
+    missing=$(grep -vxF -f <(printf '%s\n' "$asked") <<<"$missing")
+    asked=''
   fi
+  [[ -z $missing ]] || say_of_missing "$missing" "$asked"
+}
+
+if [[ $since != - ]]; then
+  { [[ $sacct_calls == one ]] && look_by_id; } || look_by_period
 fi
 printf '%sdone\n' "$RS"

@@ -1,4 +1,4 @@
-# Begins an answer of sections, each vouched for or the end of the answer. Stands before observe.sh and usage.sh.
+# Begins an answer of sections, each vouched for or the end of the answer. Stands before observe.sh, sessions.sh and usage.sh.
 # shellcheck shell=bash
 readonly RS=$'\x1e'
 printf 'pcp-answer\n'
