@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createSlurmActivities } from '../src/activities/slurm.ts';
 import type { Observation } from '../src/activities/port.ts';
+import type { JobToSubmit } from '../src/clients/slurm-gateway.ts';
 import { jobSpecSchema } from '../src/domain/job.ts';
 import { defaultClusterPolicy } from '../src/domain/cluster-snapshot.ts';
 import { createMemoryCampaignStore } from '../test/fakes/memory-campaign-store.ts';
@@ -26,6 +27,8 @@ const TICK_SECONDS = defaultClusterPolicy.busyTickSeconds;
 /** Each way follows the campaign for so many ticks. */
 const TICKS = 4;
 const BATCH_JOBS = 250;
+/** How old an entry of the ledger must be before anything is said of it (observe.sh). */
+const SETTLED_SECONDS = 36;
 const MEGABYTE = 1024 * 1024;
 /** Temporal's limit for one payload. */
 const MAX_RESULT_BYTES = 2 * MEGABYTE;
@@ -51,17 +54,40 @@ interface Size {
   readonly retainedBytes: number;
 }
 
+/** Fails before any other job is there. */
+const FAILED = 'preparation';
+/** Every tenth job of a submission cannot run any more when it comes: later only its id shows it. */
+const isNever = (index: number) => index % 10 === 5;
+
 /** Every tenth job ends at once, before it is looked at; of the others a few run and the rest waits. */
-function specOf(index: number) {
+function specOf(index: number): JobToSubmit {
   const command = index % 10 === 0 ? ['true'] : ['sleep', '86400'];
-  return jobSpecSchema.parse({ key: `simulation-${index}`, command });
+  const spec = jobSpecSchema.parse({ key: `simulation-${index}`, command });
+  return isNever(index) ? { spec, dependencies: [{ key: FAILED, condition: 'afterok' }] } : { spec };
+}
+
+/** Lets the job fail on which the others depend. */
+async function fail(cluster: SlurmCluster): Promise<void> {
+  const spec = jobSpecSchema.parse({ key: FAILED, command: ['false'] });
+  await cluster.gateway.submit(cluster.head, { campaignId, jobs: [{ spec }], defaultQueue: 'debug' });
+  const hasFailed = async () =>
+    (await cluster.gateway.observe(cluster.head, {})).facts.some(({ state }) => state === 'FAILED');
+  while (!(await hasFailed())) await sleep(200);
+}
+
+/** From now on squeue shows only what lives, as some minutes after the end of the others (MinJobAge). */
+async function forgetEnded(cluster: SlurmCluster): Promise<void> {
+  await cluster.asRoot(
+    `sed -i 's|^exec /usr/bin/squeue .*|exec /usr/bin/squeue "\${@/--states=all/--all}"|' /usr/local/bin/squeue`,
+  );
+  await sleep(SETTLED_SECONDS * 1000);
 }
 
 async function submit(cluster: SlurmCluster, first: number, end: number): Promise<string[]> {
   const ids: string[] = [];
   for (let begin = first; begin < end; begin += BATCH_JOBS) {
     const indexes = Array.from({ length: Math.min(BATCH_JOBS, end - begin) }, (_, index) => begin + index);
-    const jobs = indexes.map((index) => ({ spec: specOf(index) }));
+    const jobs = indexes.map(specOf);
     const outcomes = await cluster.gateway.submit(cluster.head, { campaignId, jobs, defaultQueue: 'debug' });
     for (const outcome of outcomes) {
       if (outcome.status !== 'submitted') throw new Error(`${outcome.jobKey} was not submitted`);
@@ -216,12 +242,14 @@ function print(line: string): void {
 async function main(): Promise<void> {
   // As in every cluster that we make.
   const cluster = await startSlurmCluster({
-    customSlurmSettings: { MaxArraySize: '50001', MaxJobCount: '60000' },
+    // The others of a submission depend on its first job as long as Slurm knows it.
+    customSlurmSettings: { MaxArraySize: '50001', MaxJobCount: '60000', MinJobAge: '3600' },
   });
   const { address, port } = cluster.head.access;
   const bytes = await startByteCounter({ host: address, port });
   try {
     const follower = follow(cluster, bytes.port);
+    await fail(cluster);
     const ids: string[] = [];
     const sizes: Size[] = [];
     for (const size of SIZES) {
@@ -230,6 +258,7 @@ async function main(): Promise<void> {
     }
     reportSizes(sizes);
     await countPrograms(cluster);
+    await forgetEnded(cluster);
     const ours = await loadOf(cluster, async () => followForTicks(follower));
     const naive = await loadOf(cluster, async () =>
       pollEachJob(cluster, ids, { intervalSeconds: TICK_SECONDS, rounds: TICKS }),
