@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import type { CampaignStore } from '../clients/campaign-store.ts';
 import type { JobToSubmit, SlurmControl, SlurmGateway } from '../clients/slurm-gateway.ts';
 import type { ControlOutcome } from '../domain/job-control.ts';
@@ -37,7 +38,12 @@ export function createSlurmActivities({
       const { epoch, access, campaignId, defaultQueue } = request;
       return withHeartbeat(async ({ signal }) => {
         const jobs = await selectJobs(campaignStore, request);
-        return gateway.submit({ epoch, access }, { campaignId, jobs, defaultQueue }, { signal });
+        const isFirstAttempt = Context.current().info.attempt === 1;
+        return gateway.submit(
+          { epoch, access },
+          { campaignId, jobs, defaultQueue },
+          { signal, isFirstAttempt },
+        );
       });
     },
 

@@ -24,6 +24,14 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface SubmissionOptions extends CallOptions {
+  /**
+   * Nobody has tried to submit these keys before, here or elsewhere. Then a gateway may go by what it learnt of Slurm a
+   * moment ago, for a submission of the same process.
+   */
+  readonly isFirstAttempt?: boolean;
+}
+
 export interface SlurmHealth {
   readonly partitions: readonly PartitionFact[];
   /**
@@ -160,7 +168,7 @@ export interface SlurmGateway {
    * After it each key has exactly one Slurm job (submitted now, or adopted), or none because it was rejected or
    * deferred: answers are in the order of the jobs. Concurrent calls for one epoch wait for each other.
    */
-  submit(head: HeadNode, submission: Submission, options?: CallOptions): Promise<Submitted[]>;
+  submit(head: HeadNode, submission: Submission, options?: SubmissionOptions): Promise<Submitted[]>;
   /** Looks at the queue, and at accounting if asked for. All of it or a failure. */
   observe(head: HeadNode, request: ObservationRequest, options?: CallOptions): Promise<SlurmSnapshot>;
   /** Cancels our jobs and says how many of them are still in the queue: repeat until none is. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 import { KnownFailure } from '../domain/failures.ts';
 import { taskKey } from '../domain/job-array.ts';
 import { epochStartSeconds, jobComment, parseJobComment } from '../domain/ids.ts';
@@ -25,6 +26,7 @@ import type {
   SlurmHealth,
   SlurmSnapshot,
   Submission,
+  SubmissionOptions,
   Submitted,
 } from './slurm-gateway.ts';
 import { SlurmRestApi, understood } from './slurm-rest-api.ts';
@@ -35,6 +37,13 @@ import type { SlurmTokensOptions } from './slurm-tokens.ts';
 const CLOCK_TOLERANCE_SECONDS = 3600;
 /** How often slurmctld is asked, twice a second, whether it holds accounting records back: it sends them in batches. */
 const ACCOUNTING_LOOKS = 10;
+/**
+ * How long what Slurm knows of our keys serves further first attempts. Far shorter than slurmctld remembers jobs that
+ * have ended (MinJobAge, 300 s), which others may depend on. To read it takes seconds (10,000 jobs are 130 MB of JSON).
+ */
+const KNOWN_SECONDS = 60;
+/** Each of up to some MB. */
+const MAX_KNOWN_EPOCHS = 20;
 
 export interface SlurmRestOptions extends SlurmTokensOptions {
   /**
@@ -56,6 +65,12 @@ export class SlurmRest implements SlurmGateway {
   readonly #tokens: SlurmTokens;
   readonly #apis = new Map<string, { readonly epoch: string; readonly api: SlurmRestApi }>();
   readonly #turns = new KeyedMutex();
+  /** Jobs of whole epochs by comment, of those to which something was submitted a moment ago. */
+  readonly #known = new LRUCache<string, Map<string, KnownJob>>({
+    max: MAX_KNOWN_EPOCHS,
+    ttl: KNOWN_SECONDS * 1000,
+    ttlAutopurge: true,
+  });
   readonly #cancelTasks: SlurmGateway['cancel'];
 
   constructor({ overSsh, ...tokens }: SlurmRestOptions) {
@@ -73,19 +88,39 @@ export class SlurmRest implements SlurmGateway {
     return { partitions: understood(() => parseRestPartitions(partitions)), storesComments: undefined };
   }
 
-  async submit(head: HeadNode, submission: Submission, options: CallOptions = {}): Promise<Submitted[]> {
+  async submit(
+    head: HeadNode,
+    submission: Submission,
+    options: SubmissionOptions = {},
+  ): Promise<Submitted[]> {
     return this.#turns.run(head.epoch, async () => {
       options.signal?.throwIfAborted();
-      const known = await this.#knownJobs(head, submission, options);
-      const submitted: Submitted[] = [];
-      for (const job of submission.jobs) {
-        const answer = await this.#submitJob(head, submission, job, known, options);
-        if (answer.status === 'submitted')
-          known.set(commentOf(head, submission, job.spec.key), { jobId: answer.jobId, isInQueue: true });
-        submitted.push(answer);
+      const kept = options.isFirstAttempt ? this.#known.get(head.epoch) : undefined;
+      try {
+        const known = kept ?? (await this.#knownJobs(head, submission, options));
+        return await this.#submitJobs(head, submission, known, options);
+      } catch (error) {
+        // Slurm may have taken a job without an answer.
+        this.#known.delete(head.epoch);
+        throw error;
       }
-      return submitted;
     });
+  }
+
+  async #submitJobs(
+    head: HeadNode,
+    submission: Submission,
+    known: Map<string, KnownJob>,
+    options: CallOptions,
+  ): Promise<Submitted[]> {
+    const submitted: Submitted[] = [];
+    for (const job of submission.jobs) {
+      const answer = await this.#submitJob(head, submission, job, known, options);
+      if (answer.status === 'submitted')
+        known.set(commentOf(head, submission, job.spec.key), { jobId: answer.jobId, isInQueue: true });
+      submitted.push(answer);
+    }
+    return submitted;
   }
 
   async observe(
@@ -117,6 +152,7 @@ export class SlurmRest implements SlurmGateway {
 
   disconnect(epoch: string): void {
     this.#tokens.forget(epoch);
+    this.#known.delete(epoch);
     for (const [key, entry] of this.#apis) {
       if (entry.epoch !== epoch) continue;
       entry.api.close();
@@ -126,6 +162,7 @@ export class SlurmRest implements SlurmGateway {
 
   close(): void {
     for (const { api } of this.#apis.values()) api.close();
+    this.#known.clear();
     this.#apis.clear();
   }
 
@@ -177,6 +214,7 @@ export class SlurmRest implements SlurmGateway {
     for (const { comment, jobId, state } of accounting)
       if (hasEnded(state) && !known.has(comment))
         known.set(comment, { jobId: withoutTask(jobId), isInQueue: false });
+    this.#known.set(head.epoch, known);
     return known;
   }
 

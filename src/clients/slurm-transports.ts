@@ -9,6 +9,7 @@ import type {
   SlurmSessions,
   SlurmSnapshot,
   Submission,
+  SubmissionOptions,
   Submitted,
 } from './slurm-gateway.ts';
 
@@ -29,7 +30,7 @@ export class SlurmTransports implements SlurmGateway {
     return this.#of(head).ping(head, options);
   }
 
-  async submit(head: HeadNode, submission: Submission, options?: CallOptions): Promise<Submitted[]> {
+  async submit(head: HeadNode, submission: Submission, options?: SubmissionOptions): Promise<Submitted[]> {
     return this.#of(head).submit(head, submission, options);
   }
 
