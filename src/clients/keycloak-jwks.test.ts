@@ -71,6 +71,17 @@ describe('Keycloak’s keys', () => {
     ],
     ['the file is not there', async () => new URL('file:///nowhere/jwks.json'), /ENOENT/],
   ];
+  it('are not read where a redirection leads, although keys are there', async () => {
+    const asked: string[] = [];
+    const url = await serve((request, response) => {
+      asked.push(request.url ?? '');
+      if (request.url === '/other') response.end(realm);
+      else response.writeHead(302, { location: '/other' }).end();
+    });
+    await expect(createKeycloakJwksReader(url)()).rejects.toMatchObject({ type: 'KeycloakUnavailable' });
+    expect(asked).toHaveLength(1);
+  });
+
   it.each(wrong)('are a failure with its cause when %s', async (_, urlOf, cause) => {
     await expect(createKeycloakJwksReader(await urlOf())()).rejects.toMatchObject({
       type: 'KeycloakUnavailable',

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { configurationOf } from '../../test/support/cluster-configuration.ts';
+import { configurationOf, deployment } from '../../test/support/cluster-configuration.ts';
 import { toYaml } from './pcluster-config.ts';
 
 const fixtures = join(import.meta.dirname, '../../test/fixtures/pcluster-config');
@@ -52,6 +52,27 @@ describe('the ParallelCluster configuration', () => {
     expect(HeadNode.CustomActions.OnNodeConfigured).toMatchObject({
       Sequence: [{ Args: ['sim', '2000', 'ssh-ed25519 AAAAB3'] }, {}],
     });
+  });
+
+  test('gives each cluster name a database of its own, with the account that it was given, and none where there is none', () => {
+    const account = {
+      uri: 'db.example.org:3306',
+      userName: 'slurm',
+      passwordSecretArn: 'arn:aws:x:secret:s',
+    };
+    const databaseOf = (clusterName: string) =>
+      configurationOf(
+        { tier: 'debug' },
+        { deployment: { ...deployment, clusterName }, settings: { slurmDatabase: account } },
+      ).Scheduling.SlurmSettings.Database;
+    expect(databaseOf('pcluster-lab-a')).toEqual({
+      Uri: 'db.example.org:3306',
+      UserName: 'slurm',
+      PasswordSecretArn: 'arn:aws:x:secret:s',
+      DatabaseName: 'pcluster_lab_a',
+    });
+    expect(databaseOf('pcluster-lab-b')).toMatchObject({ DatabaseName: 'pcluster_lab_b' });
+    expect(configurationOf({ tier: 'debug' }).Scheduling.SlurmSettings).not.toHaveProperty('Database');
   });
 
   test.each([

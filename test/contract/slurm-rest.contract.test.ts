@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { PinnedHttps } from '../../src/clients/pinned-https.ts';
 import type { HeadNode } from '../../src/clients/slurm-gateway.ts';
 import { SlurmRest } from '../../src/clients/slurm-rest.ts';
@@ -39,6 +39,69 @@ describeSlurmGateway('over slurmrestd of a real head node', async () => restRig(
   isThorough: atScale(false, true),
 });
 describeJobClaim('over slurmrestd', () => ({ cluster, gateway, head }));
+describe('submissions over slurmrestd', () => {
+  const submissionOf = (campaignId: string, ...keys: string[]) => ({
+    campaignId,
+    jobs: keys.map((key) => ({ spec: jobSpecSchema.parse({ key, command: ['sleep', '300'] }) })),
+    defaultQueue: 'debug',
+  });
+  const statusOf = async (gatewayOf: SlurmRest, campaignId: string, key: string, isFirstAttempt: boolean) => {
+    const [answer] = await gatewayOf.submit(head, submissionOf(campaignId, key), { isFirstAttempt });
+    return answer?.status;
+  };
+  /** How often slurmctld was asked for all jobs since the last call. */
+  const readings = async () => {
+    const { stdout } = await cluster.asRoot('sdiag; sdiag --reset >/dev/null');
+    return Number(/REQUEST_JOB_INFO\s.*count:(\d+)/.exec(stdout)?.[1] ?? 0);
+  };
+  afterEach(async () => gateway.cancel(head, {}));
+
+  it('read the queue once for first attempts in a row, and for each repetition', async () => {
+    const campaignId = newCampaignId();
+    const other = new SlurmRest({
+      loadSigningKey: async () => Promise.resolve(signingKey),
+      overSsh: cluster.gateway,
+    });
+    await readings();
+    const statuses: unknown[] = [];
+    for (const key of ['a', 'b', 'c']) statuses.push(await statusOf(gateway, campaignId, key, true));
+    expect([statuses, await readings()]).toEqual([['submitted', 'submitted', 'submitted'], 1]);
+    expect(await statusOf(other, campaignId, 'd', true)).toBe('submitted');
+    other.close();
+    await readings();
+    expect(await statusOf(gateway, campaignId, 'd', false)).toBe('adopted');
+    expect(await readings()).toBe(1);
+  });
+
+  it(
+    'make no job while slurmctld holds back from accounting how jobs ended',
+    { timeout: 60_000 },
+    async () => {
+      const campaignId = newCampaignId();
+      await cluster.asRoot('pkill -KILL ^slurmdbd; while pgrep ^slurmdbd >/dev/null; do sleep 0.05; done');
+      try {
+        await cluster.asSim('sbatch', '--wrap=true');
+        await expect
+          .poll(async () => (await cluster.asRoot('sdiag')).stdout, { timeout: 10_000 })
+          .toMatch(/DBD Agent queue size: [1-9]/);
+        await expect(gateway.submit(head, submissionOf(campaignId, 'a'))).rejects.toMatchObject({
+          type: 'SlurmUnavailable',
+          message: expect.stringContaining('holds back from accounting') as unknown,
+        });
+        const { facts } = await gateway.observe(head, {});
+        expect(facts.filter(({ comment }) => comment.includes(campaignId))).toEqual([]);
+      } finally {
+        await cluster.asRoot(
+          'setsid setpriv --reuid slurm --regid slurm --clear-groups slurmdbd -D </dev/null >/dev/null 2>&1 &',
+        );
+      }
+      await expect
+        .poll(async () => statusOf(gateway, campaignId, 'a', false).catch(String), { timeout: 30_000 })
+        .toBe('submitted');
+    },
+  );
+});
+
 describe('a head node that is started again', () => {
   it('serves its REST API again, with the certificate that is pinned and the keys that it had', async () => {
     const spec = jobSpecSchema.parse({ key: 'before', command: ['true'] });

@@ -2,15 +2,18 @@ import {
   CreateStackCommand,
   DeleteStackCommand,
   DescribeStacksCommand,
+  GetTemplateCommand,
   UpdateTerminationProtectionCommand,
 } from '@aws-sdk/client-cloudformation';
 import { CreateKeyPairCommand } from '@aws-sdk/client-ec2';
+import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { StackRequest } from '../../src/activities/port.ts';
 import { createStackActivities } from '../../src/activities/stack.ts';
 import { outerStackName } from '../../src/domain/cluster-name.ts';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec.ts';
+import { slurmDatabaseName } from '../../src/domain/pcluster-config.ts';
 import { stackTags, tagKeys, toTagList } from '../../src/domain/resource-tags.ts';
 import { activityContext, runActivity } from '../support/activity.ts';
 import { ProviderRig } from './provider-rig.ts';
@@ -117,6 +120,34 @@ describe('createStack', () => {
     expect(headNode?.onNodeConfigured.map(({ args }) => args[0])).toEqual(['sim', 'install', 'serve']);
     expect(headNode?.customSlurmSettings).toMatchObject({ AuthAltTypes: 'auth/jwt' });
     await deleteStack(request);
+  });
+
+  test('hands the account of the cluster’s own accounting database to the cluster', async () => {
+    const request = freshRequest();
+    const { cloudFormation, s3, secretsManager } = rig.clients;
+    const Name = `slurm-database/${slurmDatabaseName(request.clusterName)}`;
+    const { ARN = '' } = await secretsManager.send(new CreateSecretCommand({ Name, SecretString: 'x' }));
+    const slurmDatabase = {
+      uri: 'db.example.org:3306',
+      userName: 'slurm_{database}',
+      passwordSecretArn: ARN.replace(/secret:.*$/, 'secret:slurm-database/{database}'),
+    };
+    const withDatabase = createStackActivities({
+      cloudFormation,
+      s3,
+      secretsManager,
+      controlBucket: rig.seeded.controlBucket,
+      providerArn: rig.seeded.providerArn,
+      settings: { region: 'us-east-1', sshAllowedCidr: '10.0.0.0/16', slurmDatabase },
+      stackPollSeconds: 0.1,
+    });
+    await runActivity(withDatabase.createStack, request);
+    const { TemplateBody = '' } = await cloudFormation.send(
+      new GetTemplateCommand({ StackName: outerStackName(request.clusterName) }),
+    );
+    await deleteStack(request);
+    expect(TemplateBody).toContain(`slurm_${slurmDatabaseName(request.clusterName)}`);
+    expect(TemplateBody).toContain(ARN);
   });
 
   test('repeated and concurrent calls of a deployment share one stack', async () => {

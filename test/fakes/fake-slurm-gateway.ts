@@ -17,6 +17,7 @@ import type {
   SlurmSnapshot,
   SlurmUsage,
   Submission,
+  SubmissionOptions,
   Submitted,
   UnpinnedHeadNode,
 } from '../../src/clients/slurm-gateway.ts';
@@ -61,7 +62,13 @@ export class FakeSlurmGateway
   partitions = [{ name: 'debug', availability: 'up', nodes: 2 }];
   /** Of every queue. */
   maxTimeSeconds: number | undefined;
-  interactiveSessions = 0;
+  interactiveSessions: number | undefined = 0;
+  /** Whether observations say that they left something out. */
+  more = false;
+  /** What observations asked for, the first one first. */
+  readonly observed: ObservationRequest[] = [];
+  /** Of each submission, whether its caller said that it is the first attempt. */
+  readonly firstAttempts: boolean[] = [];
   /** Whether the controller has told accounting everything. */
   accountingIsWhole = true;
   /** Undefined while Slurm answers. */
@@ -85,9 +92,10 @@ export class FakeSlurmGateway
   async submit(
     head: HeadNode,
     { campaignId, jobs, defaultQueue }: Submission,
-    options?: CallOptions,
+    options?: SubmissionOptions,
   ): Promise<Submitted[]> {
     this.#reach(head, options);
+    this.firstAttempts.push(options?.isFirstAttempt ?? false);
     return jobs.map(({ spec, dependencies = [] }) => {
       const reference = { epoch: head.epoch, campaignId, jobKey: spec.key };
       const comment = jobComment(reference);
@@ -132,12 +140,14 @@ export class FakeSlurmGateway
     });
   }
 
-  async observe(head: HeadNode, _request: ObservationRequest, options?: CallOptions): Promise<SlurmSnapshot> {
+  async observe(head: HeadNode, request: ObservationRequest, options?: CallOptions): Promise<SlurmSnapshot> {
     this.#reach(head, options);
+    this.observed.push(request);
     for (const job of this.#jobs.values()) this.#advance(job);
     return {
       facts: [...[...this.#jobs.values()].map(({ fact }) => fact), ...this.#lost],
       interactiveSessions: this.interactiveSessions,
+      more: this.more,
     };
   }
 

@@ -2,7 +2,9 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 
 /** An activity context of its own, which does not print the failures that tests provoke. */
-export function activityContext(info: { readonly heartbeatDetails?: unknown } = {}): MockActivityEnvironment {
+export function activityContext(
+  info: { readonly heartbeatDetails?: unknown; readonly attempt?: number } = {},
+): MockActivityEnvironment {
   return new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
 }
 

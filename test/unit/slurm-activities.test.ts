@@ -60,6 +60,14 @@ describe('submitJobs', () => {
     expect((await submit()).map(({ status }) => status)).toEqual(['adopted', 'adopted']);
   });
 
+  it('tells the gateway whether it is the first attempt', async () => {
+    const { submit } = await setUp();
+    await submit();
+    context = activityContext({ attempt: 2 });
+    await submit();
+    expect(gateway.firstAttempts).toEqual([true, false]);
+  });
+
   it('submits nothing when the content has no such job or was changed', async () => {
     const { submit, campaignStore } = await setUp();
     await expect(submit({ jobs: [{ jobKey: 'a' }, { jobKey: 'x' }] })).rejects.toMatchObject({
@@ -97,6 +105,28 @@ describe('observeSlurm', () => {
       more: false,
       runningOwn: 2,
     });
+  });
+
+  it('takes sessions that nobody can see for one', async () => {
+    const { observe } = await setUp();
+    gateway.interactiveSessions = undefined;
+    expect((await observe()).activity).toMatchObject({ interactiveSessions: 1 });
+    gateway.interactiveSessions = 0;
+    expect((await observe()).activity).toMatchObject({ interactiveSessions: 0 });
+  });
+
+  it('asks accounting only while a campaign is open, from the oldest one on, and once a look', async () => {
+    const { observe } = await setUp();
+    await observe();
+    await observe({ campaignId, since: 5000 }, { campaignId: 'b'.repeat(26), since: 4000 });
+    expect(gateway.observed).toEqual([{ oneSacct: true }, { oneSacct: true, sinceSeconds: 3940 }]);
+  });
+
+  it('asks for another look at once when the gateway has left something out', async () => {
+    const { observe } = await setUp();
+    expect((await observe()).more).toBe(false);
+    gateway.more = true;
+    expect((await observe()).more).toBe(true);
   });
 
   it('fails when Slurm does not answer', async () => {
