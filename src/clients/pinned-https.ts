@@ -28,7 +28,7 @@ export interface HttpAnswer {
 /** At a time to one head node: slurmrestd has a few threads, and each waits for slurmctld. */
 const MAX_CONNECTIONS = 4;
 const CONNECT_SECONDS = 20;
-/** 10,000 jobs are about 100 MB of slurmrestd's JSON. */
+/** 10,000 jobs are some 80 MB of slurmrestd's JSON. */
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 
 /**
