@@ -9,12 +9,8 @@ readonly ASKED_AGAIN_SECONDS=300
 # Ids are one argument of sacct, of which Linux takes 128 KiB. The rest is for the next look.
 readonly MAX_ASKED=5000
 
-# Sets the files of the epoch $1. Answers: lines `<time><US>found|lost<US><entry of the ledger><US><line of the section>`.
-files_of() {
-  answers="$HOME/.parallelcluster-provisioner/$1/asked-by-id"
-  # Entries that the next look has to ask for.
-  left_over="$HOME/.parallelcluster-provisioner/$1/to-ask-by-id"
-}
+# Lines `<time><US>found|lost<US><entry of the ledger><US><line of the section>`. observe.sh knows the epoch.
+answers=''
 
 # Young answers. The empty line lets awk count its files.
 young_answers() {

@@ -19,7 +19,10 @@
 readonly SETTLED_SECONDS=35
 
 IFS=' ' read -r epoch since sacct_calls || exit 1
-files_of "$epoch"
+readonly FOLDER="$HOME/.parallelcluster-provisioner/$epoch"
+answers="$FOLDER/asked-by-id"
+# Entries of the ledger that the next look has to ask for.
+readonly LEFT_OVER="$FOLDER/to-ask-by-id"
 
 count_sessions
 
@@ -73,7 +76,7 @@ readonly KNOWN_TASKS='
 # Entries of the ledger, `<comment> <id> <time> [<tasks>]`, whose job, or a task of it, neither the queue in $1 nor
 # accounting in $2 shows.
 missing_of() {
-  local ledger="$HOME/.parallelcluster-provisioner/$epoch/ledger" now
+  local ledger="$FOLDER/ledger" now
   [[ -r $ledger ]] || return
   printf -v now '%(%s)T' -1
   # Jobs from before the period that accounting was asked for would only seem to be missing.
@@ -139,9 +142,9 @@ still_lost_of() {
 # By id, what the look before has left. Fails if nothing is left, or accounting does not know the end of every job.
 look_by_id() {
   local entries asked
-  entries=$(cat -- "$left_over" 2>/dev/null)
+  entries=$(cat -- "$LEFT_OVER" 2>/dev/null)
   [[ -n $entries ]] || return
-  rm -f -- "$left_over"
+  rm -f -- "$LEFT_OVER"
   asked=$(unanswered_of "$entries")
   [[ -n $asked ]] && accounting_is_whole || return
   accounting=''
@@ -159,7 +162,7 @@ look_by_period() {
   if [[ -n $asked ]] && ! accounting_is_whole; then
     missing=$(grep -vxF -f <(printf '%s\n' "$asked") <<<"$missing")
     asked=''
-  elif [[ -n $asked && $sacct_calls == one ]] && replace "$left_over" <<<"$asked"; then
+  elif [[ -n $asked && $sacct_calls == one ]] && replace "$LEFT_OVER" <<<"$asked"; then
     section more wc --lines <<<"$asked"
     missing=$(grep -vxF -f <(printf '%s\n' "$asked") <<<"$missing")
     asked=''
