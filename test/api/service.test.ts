@@ -1,6 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import { z } from 'zod';
 import {
   campaignExample,
   campaignViewExample,
@@ -12,7 +13,6 @@ import {
   usageReportExample,
 } from '../../src/api/examples.ts';
 import { jobListingPageSchema } from '../../src/api/job-listing-schemas.ts';
-import { z } from 'zod';
 import { problemSchema, problemTypes } from '../../src/api/problem.ts';
 import { usageReportSchema } from '../../src/api/usage-schemas.ts';
 import { campaignPageSchema, campaignReceiptSchema, clusterViewSchema } from '../../src/api/view-schemas.ts';
