@@ -25,6 +25,7 @@ describe('POST …/jobs/{jobKey}/actions', () => {
     { kind: 'requeue' },
     { kind: 'time-limit', timeLimitSeconds: 7200 },
     { kind: 'nice', nice: 100 },
+    { kind: 'nice', nice: -100 },
   ])('hands %j to the campaign and answers the job', async (action) => {
     const api = await withCampaign();
     const response = await api.request('POST', url, { body: action });
@@ -57,7 +58,8 @@ describe('POST …/jobs/{jobKey}/actions', () => {
     { kind: 'hold', nice: 1 },
     { kind: 'time-limit' },
     { kind: 'time-limit', timeLimitSeconds: 0 },
-    { kind: 'nice', nice: -1 },
+    { kind: 'nice', nice: 0.5 },
+    { kind: 'nice', nice: -3_000_000_000 },
     { kind: 'nice', nice: '1; rm -rf /' },
   ])('refuses the body %j, and does nothing', async (body) => {
     const api = await withCampaign();
