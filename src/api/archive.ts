@@ -22,7 +22,8 @@ export function zipStream(members: AsyncIterable<ArchiveMember>): Readable {
   const gone = new AbortController();
   output.once('close', () => gone.abort());
   const fail = (error: unknown) => output.destroy(error instanceof Error ? error : new Error(String(error)));
-  zip.once('error', fail);
+  // Not `once`: when the reader goes, member and archive can both fail, and an error that nobody listens to ends the process.
+  zip.on('error', fail);
   pipeline(zip.outputStream, output).catch(fail);
   addAll(zip, members, gone.signal).catch(fail);
   return output;
@@ -36,6 +37,8 @@ async function addAll(
   for await (const { name, modifiedAt, content } of members) {
     signal.throwIfAborted();
     const source = Readable.from(content, { objectMode: false });
+    // After the reader has gone nothing else listens to it.
+    source.on('error', () => {});
     zip.addReadStream(source, name, { mtime: modifiedAt, mode: MODE });
     await finished(source, { signal });
   }
