@@ -78,7 +78,7 @@ async function fail(cluster: SlurmCluster): Promise<void> {
 /** From now on squeue shows only what lives, as some minutes after the end of the others (MinJobAge). */
 async function forgetEnded(cluster: SlurmCluster): Promise<void> {
   await cluster.asRoot(
-    `sed -i 's|^exec /usr/bin/squeue .*|exec /usr/bin/squeue "\${@/--states=all/--all}"|' /usr/local/bin/squeue`,
+    `sed -i 's|^#!/bin/sh|#!/bin/bash|; s|^exec /usr/bin/squeue .*|exec /usr/bin/squeue "\${@/--states=all/--all}"|' /usr/local/bin/squeue`,
   );
   await sleep(SETTLED_SECONDS * 1000);
 }
