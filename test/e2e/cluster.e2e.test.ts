@@ -82,7 +82,7 @@ describe('a cluster on real parts', () => {
     const blocked = await platform.until(tenant, ['blocked']);
     expect(blocked.failure?.message).toContain('the network interface is in use');
     const kept = await platform.leftovers();
-    expect(kept).toHaveLength(7);
+    expect(kept).toHaveLength(8);
     expect(kept).toContainEqual(expect.stringMatching(/^lease .*cluster\/e2e\/blocked$/));
     await platform.request('POST', `${platform.path(tenant)}/resolution`, {
       body: { choice: 'retry', by: 'operator', reason: 'detached it' },
@@ -109,7 +109,7 @@ async function expectOnlyEpoch(tenant: Tenant, epoch: string | undefined): Promi
   expect(epoch).toBeDefined();
   expect((await platform.cluster(tenant)).epoch).toBe(epoch);
   const names = await platform.leftovers();
-  expect(names).toHaveLength(7);
+  expect(names).toHaveLength(8);
   expect(names.filter((name) => /^(key pair|secret)/.test(name) && !name.includes(epoch ?? ''))).toEqual([]);
 }
 
