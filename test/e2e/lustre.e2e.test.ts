@@ -110,6 +110,8 @@ async function catKept(tenant: Tenant): Promise<string> {
   });
   await platform.untilCampaign(tenant, id);
   const { body } = await platform.log(tenant, id, 'cat', 'stdout');
+  await teardown(tenant);
+  await platform.until(tenant, ['deleted']);
   return body;
 }
 
