@@ -4,6 +4,7 @@ import { type EFSClient, paginateDescribeAccessPoints } from '@aws-sdk/client-ef
 import { type FSxClient, paginateDescribeFileSystems } from '@aws-sdk/client-fsx';
 import { paginateListSecrets, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { z } from 'zod';
 import { CLUSTER_VIEW_MEMO } from '../domain/cluster-view.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { clusterWorkflowId, reaperWorkflowId } from '../domain/ids.ts';
@@ -48,23 +49,32 @@ export function createSweepActivities(deps: SweepDeps): Pick<Activities, 'survey
 
 const keyOf = ({ virtualLabId, projectId, epoch }: Deployment) => `${virtualLabId}/${projectId}/${epoch}`;
 
-/** Whether a workflow looks after a deployment. An answer of Temporal that is missing is thrown, never taken for no. */
+/**
+ * Whether a workflow looks after a deployment, or somebody has taken it over with the answer `abandon`. An answer of
+ * Temporal that is missing is thrown, never taken for no.
+ */
 async function isAttended(temporal: Client, deployment: Deployment): Promise<boolean> {
-  const reaper = await runningEpoch(temporal, reaperWorkflowId(deployment));
-  if (reaper !== undefined) return true;
-  return (await runningEpoch(temporal, clusterWorkflowId(deployment))) === deployment.epoch;
+  const { epoch } = deployment;
+  const [entity, reaper] = await Promise.all([
+    describe(temporal, clusterWorkflowId(deployment)),
+    describe(temporal, reaperWorkflowId(deployment)),
+  ]);
+  if (entity.abandonedEpochs.includes(epoch) || reaper.abandonedEpochs.includes(epoch)) return true;
+  return reaper.isRunning || (entity.isRunning && entity.epoch === epoch);
 }
 
-/** The epoch of a workflow that runs, empty if its view has none; undefined if no such workflow runs. */
-async function runningEpoch(temporal: Client, workflowId: string): Promise<string | undefined> {
+const viewSchema = z.object({
+  epoch: z.string().optional(),
+  abandonedEpochs: z.array(z.string()).default([]),
+});
+
+/** What sweeps need of a cluster's workflow; one that there is not does not run. */
+async function describe(temporal: Client, workflowId: string) {
   try {
     const { status, memo } = await temporal.workflow.getHandle(workflowId).describe();
-    if (status.name !== 'RUNNING') return undefined;
-    const view: unknown = memo?.[CLUSTER_VIEW_MEMO];
-    const epoch = typeof view === 'object' && view !== null && 'epoch' in view ? view.epoch : '';
-    return typeof epoch === 'string' ? epoch : '';
+    return { isRunning: status.name === 'RUNNING', ...viewSchema.parse(memo?.[CLUSTER_VIEW_MEMO] ?? {}) };
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
+    if (error instanceof WorkflowNotFoundError) return { isRunning: false, ...viewSchema.parse({}) };
     throw error;
   }
 }

@@ -140,6 +140,10 @@ const lustreFields = {
     .string()
     .optional()
     .meta({ description: 'The data repository task of FSx that exported everything last.' }),
+  automaticExportProblem: z
+    .string()
+    .optional()
+    .meta({ description: 'Why automatic export is still off on a cluster that was called back.' }),
   notExported: z
     .array(z.object(exportProblemFields))
     .optional()
@@ -196,6 +200,10 @@ const clusterViewFields = {
   openCampaigns: count,
   activeJobs: count,
   failure: failureSchema.optional(),
+  abandonedEpochs: z
+    .array(z.string())
+    .optional()
+    .meta({ description: 'Epochs whose remains somebody has taken over: no sweep touches them.' }),
   choices: z.array(z.string()).optional(),
 } satisfies Fields<ClusterView>;
 

@@ -48,11 +48,13 @@ export function renderClusterDetails(view: ClusterView): string {
   return lines.filter((line) => typeof line === 'string').join('\n');
 }
 
-function lustreLine({ fileSystemId, exportTaskId, discard }: LustreView): string {
+function lustreLine({ fileSystemId, exportTaskId, automaticExportProblem, discard }: LustreView): string {
   const exported = exportTaskId === undefined ? '' : `, last exported by \`${exportTaskId}\``;
   const given =
     discard === undefined ? '' : `; what is not in S3 was given up by ${discard.by}: ${discard.reason}`;
-  return `- **Lustre** \`${fileSystemId}\` at ${STORAGE_MOUNT_PATH}${exported}${given}`;
+  const off =
+    automaticExportProblem === undefined ? '' : `; automatic export is still off: ${automaticExportProblem}`;
+  return `- **Lustre** \`${fileSystemId}\` at ${STORAGE_MOUNT_PATH}${exported}${off}${given}`;
 }
 
 function whenOldKeyEnds({ oldKeyEndsAt }: NonNullable<SlurmKeysView['rotation']>): string {

@@ -58,6 +58,7 @@ export function renderClusterView(
     openCampaigns: open.length,
     activeJobs: open.reduce((sum, { activeJobs }) => sum + activeJobs, 0),
     ...(failure && { failure: { ...failure, message: clipped(failure.message) } }),
+    ...(snapshot.abandonedEpochs && { abandonedEpochs: snapshot.abandonedEpochs }),
     ...(state === 'blocked' && {
       choices: ['retry', 'abandon', ...(isBlockedByData(snapshot) ? ['discard'] : [])],
     }),
@@ -67,12 +68,13 @@ export function renderClusterView(
 function lustreField({ resources, lustreExport, discard }: DeploymentRecord): Pick<ClusterView, 'lustre'> {
   const { lustre } = resources;
   if (typeof lustre !== 'object') return {};
-  const { firstTaskId, finalTaskId, problems } = lustreExport ?? {};
+  const { firstTaskId, finalTaskId, problem, problems } = lustreExport ?? {};
   const exportTaskId = finalTaskId ?? firstTaskId;
   return {
     lustre: {
       fileSystemId: lustre.fileSystemId,
       ...(exportTaskId && { exportTaskId }),
+      ...(problem && { automaticExportProblem: problem }),
       ...(problems && { notExported: problems.slice(0, MAX_PROBLEMS).map(shortened) }),
       ...(discard && { discard }),
     },

@@ -135,6 +135,8 @@ export interface ClusterSnapshot {
   failure?: Failure;
   /** An operator's answer in state `blocked` that was not acted on yet. */
   resolution?: Resolution;
+  /** Epochs that were given up, the last first: what is left of them is somebody else's now. */
+  abandonedEpochs?: string[];
   /** An operator cancelled the workflow: it ends when the cluster is gone. */
   cancelled?: boolean;
 }

@@ -70,6 +70,8 @@ export interface LustreView {
   readonly fileSystemId: string;
   /** FSx's task that exported everything last. */
   readonly exportTaskId?: string;
+  /** Why automatic export is still off on a cluster that was called back; it is tried again at each tick. */
+  readonly automaticExportProblem?: string;
   /** What kept the last export from being a proof, shortened. */
   readonly notExported?: readonly ExportProblem[];
   /** Who said that what is not in S3 may be lost. */
@@ -122,6 +124,8 @@ export interface ClusterView {
   readonly openCampaigns: number;
   readonly activeJobs: number;
   readonly failure?: Failure;
+  /** Epochs whose remains somebody has taken over with the answer `abandon`, the last first: no sweep touches them. */
+  readonly abandonedEpochs?: readonly string[];
   /** In state `blocked`: what an operator can answer to the update `resolve`. */
   readonly choices?: readonly string[];
 }

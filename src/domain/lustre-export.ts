@@ -16,6 +16,8 @@ export interface LustreExport {
   readonly firstTaskId?: string;
   /** The one that exported what was written until the last node was gone: the proof. */
   readonly finalTaskId?: string;
+  /** Why automatic export could not be switched on again. */
+  readonly problem?: string;
   /** Why the last export proved nothing. */
   readonly problems?: readonly ExportProblem[];
 }

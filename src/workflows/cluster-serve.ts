@@ -6,8 +6,8 @@ import { sentence } from '../domain/wording.ts';
 import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
 import { announceReady, passFacts } from './cluster-campaigns.ts';
+import { AutomaticExportKeeper } from './automatic-export.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
-import { resumeAutomaticExport } from './lustre-steps.ts';
 import { LogFollower } from './log-follower.ts';
 import { SlurmKeyKeeper } from './slurm-keys.ts';
 import { UsageRecorder } from './usage-recorder.ts';
@@ -23,11 +23,11 @@ export async function serve(entity: ClusterEntity): Promise<void> {
   const follower = new LogFollower();
   const recorder = new UsageRecorder();
   const keeper = new SlurmKeyKeeper();
+  const exporter = new AutomaticExportKeeper();
   const stopAll = async () =>
-    Promise.all([follower.stop(), recorder.stop(), keeper.stop(), entity.jobLister.stop()]);
+    Promise.all([follower.stop(), recorder.stop(), keeper.stop(), exporter.stop(), entity.jobLister.stop()]);
   while (entity.snapshot.state === 'ready') {
     const record = entity.record();
-    await resumeAutomaticExport(entity, record);
     await announceReady(entity, record);
     const seen = await look(entity, record);
     const verdict = judge(entity, record, seen?.activity);
@@ -49,6 +49,7 @@ export async function serve(entity: ClusterEntity): Promise<void> {
     if (access && (seen?.runningOwn ?? 0) > 0) follower.keepGoing({ ...entity.deployment(record), access });
     recorder.keepGoing(entity, record, seen);
     keeper.keepGoing(entity, record);
+    exporter.keepGoing(entity, record);
     if (seen?.more) continue;
     const endsAt = lifetimeEndsAt(record);
     const nextLook = nextLookInMs(verdict, entity.policy, Date.now(), endsAt);

@@ -137,6 +137,9 @@ export async function dismissWaitingCampaigns(entity: ClusterEntity): Promise<vo
   await announceGone(entity, reason, () => true);
 }
 
+/** What a view has room for. */
+const MAX_ABANDONED = 8;
+
 /** Waits for an operator's answer to a teardown that did not succeed. */
 export async function awaitDecision(entity: ClusterEntity): Promise<void> {
   const record = entity.record();
@@ -150,6 +153,8 @@ export async function awaitDecision(entity: ClusterEntity): Promise<void> {
     resume(entity, `What is not in S3 is given up, as ${by} decided: ${reason}`);
     return;
   }
+  const { abandonedEpochs = [] } = entity.snapshot;
+  entity.snapshot.abandonedEpochs = [record.epoch, ...abandonedEpochs].slice(0, MAX_ABANDONED);
   const left = entity.snapshot.failure?.message ?? 'unknown';
   entity.snapshot.failure = failureOf(
     'ClusterAbandoned',

@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancellationScope, condition, log, uuid4 } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, condition, uuid4 } from '@temporalio/workflow';
 import type { LustreConsent } from '../activities/port.ts';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import type { ExportVerdict } from '../domain/export-proof.ts';
@@ -20,19 +20,6 @@ export async function makeLustre(entity: ClusterEntity, record: DeploymentRecord
     lustre: spec.lustre,
     lease,
   });
-}
-
-/** Switches automatic export on again after a teardown that was called back. Tried anew at the next look if it fails. */
-export async function resumeAutomaticExport(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
-  const { lustre } = record.resources;
-  if (!record.lustreExport?.isAutomaticOff || typeof lustre !== 'object') return;
-  try {
-    const { fileSystemId } = lustre;
-    await activities.setAutomaticExport({ ...entity.deployment(record), fileSystemId, isOn: true });
-    record.lustreExport = { isAutomaticOff: false };
-  } catch (error) {
-    log.warn('Automatic export could not be switched on again', { problem: failureFrom(error).message });
-  }
 }
 
 /**

@@ -217,4 +217,27 @@ describe('a cluster that is called back while it is exported', () => {
       expect(rig.world.lustre.get(`fs-${epoch}`)?.isAutomatic).toBe(true);
     });
   });
+
+  it('is looked at as before while FSx does not do that, and says why', async () => {
+    await run({ policy: { idleTickSeconds: 15 } }, async (rig) => {
+      const tenant = rig.tenant('stays-off');
+      await rig.ensure(tenant, rig.spec(LUSTRE));
+      await rig.until(tenant, 'ready');
+      const goOn = rig.world.holdBack('exportLustre');
+      const idle = rig.pass(130);
+      await expect.poll(() => rig.world.calls.get('exportLustre') ?? 0, { timeout: 20_000 }).toBe(1);
+      rig.world.failOn('setAutomaticExport', 'LustreLinkFailed');
+      await rig.ensure(tenant, rig.spec(LUSTRE));
+      goOn();
+      await idle;
+      const looks = () => rig.world.calls.get('observeSlurm') ?? 0;
+      const before = looks();
+      await rig.pass(60);
+      expect((await rig.view(tenant)).lustre?.automaticExportProblem).toBe('planted LustreLinkFailed');
+      expect(looks()).toBeGreaterThan(before);
+      rig.world.heal('setAutomaticExport');
+      await rig.pass(30);
+      expect((await rig.view(tenant)).lustre).not.toHaveProperty('automaticExportProblem');
+    });
+  });
 });

@@ -53,7 +53,7 @@ describe('a teardown', () => {
     await run({}, async (rig) => {
       const tenant = rig.tenant('abandoned');
       await rig.ensure(tenant);
-      const { subnetId } = await rig.until(tenant, 'ready');
+      const { subnetId, epoch } = await rig.until(tenant, 'ready');
       rig.world.failOn('deleteStack', 'StackDeleteFailed');
       await rig.teardown(tenant);
       await rig.until(tenant, 'blocked');
@@ -66,6 +66,7 @@ describe('a teardown', () => {
       });
       const view = await rig.until(tenant, 'failed');
       expect(view.failure?.message).toContain('operator@example.org');
+      expect(view.abandonedEpochs).toEqual([epoch]);
       expect(rig.world.keyPairs.size).toBe(2);
       // The stack may still live in the subnet: nobody else may be given it.
       expect(await rig.leases()).toEqual([`${subnetId}, held by ${clusterWorkflowId(tenant)}`]);
