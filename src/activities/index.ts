@@ -27,7 +27,7 @@ import { createSlurmActivities } from './slurm.ts';
 import { createStackActivities } from './stack.ts';
 import type { StackDeps } from './stack.ts';
 import { createSubnetLeaseActivities } from './subnet-lease.ts';
-import { createSweepActivities } from './sweep.ts';
+import { createSweepActivities, describeIn } from './sweep.ts';
 import { createTrustedKeysActivities } from './trusted-keys.ts';
 import { createUsageActivities } from './usage.ts';
 
@@ -76,7 +76,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createCampaignPlanActivities(deps),
     ...createCampaignEndActivities({ isRunning: isRunningIn(deps.temporal), campaignStore }),
     ...createManifestActivities({ ...deps, logs }),
-    ...createSweepActivities({ ...deps, ...deps.aws }),
+    ...createSweepActivities({ ...deps, ...deps.aws, describeWorkflow: describeIn(deps.temporal) }),
     ...createUsageActivities({ gateway: ssh, usageStore }),
     ...createJobListingActivities(deps),
   });

@@ -15,6 +15,7 @@ import {
 } from '../domain/export-proof.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { type DataRepository, STORAGE_MOUNT_PATH } from '../domain/lustre.ts';
+import { parseS3Uri } from '../domain/s3-uri.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { LustreDeps } from './lustre-deps.ts';
 import { pause, pollUntil } from './poll.ts';
@@ -144,7 +145,7 @@ function endedTask({
 }
 
 async function readReport({ s3 }: LustreDeps, uri: string): Promise<ExportEvidence['failedFiles']> {
-  const { bucket, key } = s3Location(uri);
+  const { bucket, key } = parseS3Uri(uri);
   return parseExportReport((await readObject({ s3, bucket }, key)) ?? '');
 }
 
@@ -237,7 +238,7 @@ async function differenceInS3(
   const inside = path.slice(STORAGE_MOUNT_PATH.length);
   const repository = exported.find(({ fileSystemPath }) => inside.startsWith(`${fileSystemPath}/`));
   if (!repository) return 'lies in no exported path';
-  const { bucket, key } = s3Location(
+  const { bucket, key } = parseS3Uri(
     repository.dataRepositoryPath + inside.slice(repository.fileSystemPath.length + 1),
   );
   try {
@@ -249,9 +250,4 @@ async function differenceInS3(
     if (isNotFound(error)) return 'has no object';
     throw error;
   }
-}
-
-function s3Location(uri: string): { readonly bucket: string; readonly key: string } {
-  const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.*)$/s.exec(uri) ?? [];
-  return { bucket, key };
 }

@@ -21,7 +21,10 @@ export interface SweepDeps {
   /** Whose access points are looked at. */
   readonly efsFileSystemId: string | undefined;
   readonly secretsManager: SecretsManagerClient;
-  readonly temporal: Client;
+  /** Whether a workflow runs, and the view in its memo. */
+  readonly describeWorkflow: (
+    workflowId: string,
+  ) => Promise<{ readonly isRunning: boolean; readonly view?: unknown } | undefined>;
 }
 
 type TagList =
@@ -40,7 +43,7 @@ export function createSweepActivities(deps: SweepDeps): Pick<Activities, 'survey
         }
         const attended = new Set<string>();
         for (const deployment of deploymentsOf(resources))
-          if (await isAttended(deps.temporal, deployment)) attended.add(keyOf(deployment));
+          if (await isAttended(deps, deployment)) attended.add(keyOf(deployment));
         return findOrphans(resources, (deployment) => attended.has(keyOf(deployment)), Date.now() / 1000);
       });
     },
@@ -53,11 +56,11 @@ const keyOf = ({ virtualLabId, projectId, epoch }: Deployment) => `${virtualLabI
  * Whether a workflow looks after a deployment, or somebody has taken it over with the answer `abandon`. An answer of
  * Temporal that is missing is thrown, never taken for no.
  */
-async function isAttended(temporal: Client, deployment: Deployment): Promise<boolean> {
+async function isAttended(deps: SweepDeps, deployment: Deployment): Promise<boolean> {
   const { epoch } = deployment;
   const [entity, reaper] = await Promise.all([
-    describe(temporal, clusterWorkflowId(deployment)),
-    describe(temporal, reaperWorkflowId(deployment)),
+    describe(deps, clusterWorkflowId(deployment)),
+    describe(deps, reaperWorkflowId(deployment)),
   ]);
   if (entity.abandonedEpochs.includes(epoch) || reaper.abandonedEpochs.includes(epoch)) return true;
   return reaper.isRunning || (entity.isRunning && entity.epoch === epoch);
@@ -68,15 +71,22 @@ const viewSchema = z.object({
   abandonedEpochs: z.array(z.string()).default([]),
 });
 
-/** What sweeps need of a cluster's workflow; one that there is not does not run. */
-async function describe(temporal: Client, workflowId: string) {
-  try {
-    const { status, memo } = await temporal.workflow.getHandle(workflowId).describe();
-    return { isRunning: status.name === 'RUNNING', ...viewSchema.parse(memo?.[CLUSTER_VIEW_MEMO] ?? {}) };
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return { isRunning: false, ...viewSchema.parse({}) };
-    throw error;
-  }
+async function describe({ describeWorkflow }: SweepDeps, workflowId: string) {
+  const found = await describeWorkflow(workflowId);
+  return { isRunning: found?.isRunning ?? false, ...viewSchema.parse(found?.view ?? {}) };
+}
+
+/** How workflows are looked at: undefined for one that there is not, and every other failure is thrown. */
+export function describeIn(client: Client): SweepDeps['describeWorkflow'] {
+  return async (workflowId) => {
+    try {
+      const { status, memo } = await client.workflow.getHandle(workflowId).describe();
+      return { isRunning: status.name === 'RUNNING', view: memo?.[CLUSTER_VIEW_MEMO] };
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return undefined;
+      throw error;
+    }
+  };
 }
 
 async function* stacks({ cloudFormation }: SweepDeps): AsyncGenerator<TaggedResource> {

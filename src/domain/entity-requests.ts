@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ClusterSpec } from './cluster-spec.ts';
 import { campaignIdSchema } from './ids.ts';
 import { holdNameSchema, sentenceSchema } from './lifetime.ts';
 import { lustreSpecSchema } from './lustre.ts';
@@ -21,7 +22,8 @@ const clusterSpecSchema = z.strictObject({
   lustre: lustreSpecSchema.optional(),
   slurmApi: z.strictObject({ trust: z.enum(slurmApiTrusts), jobsOver: z.enum(jobTransports) }).optional(),
   scaledownIdleTimeSeconds: z.int().min(60).multipleOf(60).optional(),
-});
+  // A field that is missing here would be refused.
+} satisfies Record<keyof ClusterSpec, z.ZodType>);
 
 export const ensureRequestSchema = z.strictObject({
   spec: clusterSpecSchema,

@@ -19,6 +19,7 @@ import type {
 import { type LustreFileSystem, STORAGE_MOUNT_PATH, writablePaths } from './lustre.ts';
 import type { ComputeResource, Queue } from './queue.ts';
 import { deploymentTags, toTagList } from './resource-tags.ts';
+import { parseS3ObjectUri } from './s3-uri.ts';
 import { SLURM_API_PORT, slurmApiSettings } from './slurm-api.ts';
 import { slurmPrioritySettings } from './slurm-priority.ts';
 
@@ -256,8 +257,7 @@ function headNodeSetUp(
 
 /** This object only: the bucket may hold what belongs to other tenants. */
 function s3Access(uri: string): NodeIam['S3Access'][number] {
-  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
-  if (!bucket || !key) throw new RangeError(`${uri} is not an s3://bucket/key address`);
+  const { bucket, key } = parseS3ObjectUri(uri);
   return { BucketName: bucket, KeyName: key };
 }
 

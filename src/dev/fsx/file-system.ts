@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { parseS3Uri } from '../../domain/s3-uri.ts';
 import type { FsxFaults } from './faults.ts';
 import {
   type Entry,
@@ -88,7 +89,7 @@ export class LustreFileSystem {
   }
 
   linkOf({ fileSystemPath, dataRepositoryPath }: Association): Link {
-    const [, bucket = '', prefix = ''] = /^s3:\/\/([^/]+)\/?(.*)$/.exec(dataRepositoryPath) ?? [];
+    const { bucket, key: prefix } = parseS3Uri(dataRepositoryPath);
     return {
       directory: join(this.directory, fileSystemPath),
       bucket,

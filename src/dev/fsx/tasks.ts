@@ -1,5 +1,6 @@
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { stringify } from 'csv-stringify/sync';
+import { parseS3Uri } from '../../domain/s3-uri.ts';
 import { taskAnswer } from './answers.ts';
 import type { Background } from './background.ts';
 import type { FsxFaults } from './faults.ts';
@@ -107,8 +108,8 @@ export class Tasks {
   }
 
   async #report({ id, reportPath }: Task, failures: readonly [string, string][]): Promise<void> {
-    const [, Bucket, prefix = ''] = /^s3:\/\/([^/]+)\/?(.*)$/.exec(reportPath ?? '') ?? [];
-    if (Bucket === undefined) return;
+    if (reportPath === undefined) return;
+    const { bucket: Bucket, key: prefix } = parseS3Uri(reportPath);
     const rows = failures.map(([path, code]) => [/^[@+=-]/.test(path) ? `"${path}"` : path, 'failed', code]);
     const Key = `${prefix.replace(/\/$/, '')}/${id}/failures.csv`;
     await this.#s3.send(new PutObjectCommand({ Bucket, Key, Body: stringify(rows) }));

@@ -1,3 +1,4 @@
+import { parseS3ObjectUri } from '../../domain/s3-uri.ts';
 import { describe, expect, it } from 'vitest';
 import {
   clusterSlurmSettings,
@@ -6,7 +7,6 @@ import {
   mergedTags,
   customActions,
   parseClusterConfiguration,
-  parseS3Url,
   slurmTimeSeconds,
 } from './cluster-configuration.ts';
 
@@ -102,8 +102,8 @@ describe('a ParallelCluster configuration', () => {
   });
 
   it('takes scripts from S3 only', () => {
-    expect(parseS3Url('s3://bucket/a/b.sh')).toEqual({ bucket: 'bucket', key: 'a/b.sh' });
-    expect(() => parseS3Url('https://example.org/a.sh')).toThrow('not an s3://bucket/key address');
+    expect(parseS3ObjectUri('s3://bucket/a/b.sh')).toEqual({ bucket: 'bucket', key: 'a/b.sh' });
+    expect(() => parseS3ObjectUri('https://example.org/a.sh')).toThrow('not an s3://bucket/key address');
   });
 
   it("inherits the outer stack's tags, which it may override", () => {

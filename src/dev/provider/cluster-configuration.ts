@@ -158,14 +158,6 @@ export function defaultUser(os: string): string {
   return 'ec2-user';
 }
 
-/** Bucket and key of `s3://bucket/key`; the stand-in, like a cluster without internet, fetches from nowhere else. */
-export function parseS3Url(url: string): { bucket: string; key: string } {
-  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(url) ?? [];
-  if (bucket === undefined || key === undefined)
-    throw new RangeError(`${url} is not an s3://bucket/key address`);
-  return { bucket, key };
-}
-
 /**
  * The tags of the cluster: those of the outer stack, then the configuration's own, then the provider's, in the
  * order in which the official provider joins them. The configuration wins over the stack.

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DescribeKeyPairsCommand } from '@aws-sdk/client-ec2';
 import { DescribeAccessPointsCommand } from '@aws-sdk/client-efs';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { parseS3ObjectUri } from '../../domain/s3-uri.ts';
 import type { DevAwsClients } from '../aws-clients.ts';
 import type { BindMount, HeadNodeSpec } from '../head-node/head-node-spec.ts';
 import {
@@ -12,7 +13,6 @@ import {
   efsMounts,
   headNodeQueues,
   lustreMounts,
-  parseS3Url,
   scaledownIdleTimeMinutes,
 } from './cluster-configuration.ts';
 import type { ClusterConfiguration, CustomActionReference } from './cluster-configuration.ts';
@@ -93,7 +93,7 @@ async function fetchAction(
   { s3 }: Pick<DevAwsClients, 's3'>,
   action: CustomActionReference,
 ): Promise<HeadNodeSpec['onNodeConfigured'][number]> {
-  const { bucket, key } = parseS3Url(action.Script);
+  const { bucket, key } = parseS3ObjectUri(action.Script);
   const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
   if (Body === undefined) throw new Error(`${action.Script} is empty`);
   return { name: action.Script, content: await Body.transformToByteArray(), args: action.Args };

@@ -1,0 +1,79 @@
+import { CreateKeyPairCommand } from '@aws-sdk/client-ec2';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createSweepActivities, type SweepDeps } from '../../src/activities/sweep.ts';
+import { clusterName, keyPairName } from '../../src/domain/cluster-name.ts';
+import { clusterWorkflowId, newEpochId, reaperWorkflowId } from '../../src/domain/ids.ts';
+import { keyTags, toTagList } from '../../src/domain/resource-tags.ts';
+import { runActivity } from '../support/activity.ts';
+import { useEmulatedAws } from '../support/aws.ts';
+
+/* Who looks after a deployment, as its workflows say: the same key pair, and another answer of Temporal each time. */
+const aws = useEmulatedAws();
+const tenant = { virtualLabId: 'lab', projectId: 'proj' };
+const epochAt = (msAgo: number) => newEpochId(Date.now() - msAgo, '0123456789abcdef');
+const deployment = { ...tenant, clusterName: clusterName(tenant), epoch: epochAt(3_600_000) };
+const entity = clusterWorkflowId(tenant);
+const reaper = reaperWorkflowId(deployment);
+type Workflows = Readonly<Record<string, Awaited<ReturnType<SweepDeps['describeWorkflow']>>>>;
+
+beforeAll(async () => {
+  await aws().clients.ec2.send(
+    new CreateKeyPairCommand({
+      KeyName: keyPairName(deployment, 'admin'),
+      KeyType: 'ed25519',
+      TagSpecifications: [{ ResourceType: 'key-pair', Tags: toTagList(keyTags(deployment, 'admin')) }],
+    }),
+  );
+});
+
+const sweep = async (describeWorkflow: SweepDeps['describeWorkflow']) => {
+  const { surveyOrphans } = createSweepActivities({
+    ...aws().clients,
+    efsFileSystemId: undefined,
+    describeWorkflow,
+  });
+  return runActivity(async () => surveyOrphans(), undefined);
+};
+const among = async (workflows: Workflows) => sweep(async (workflowId) => workflows[workflowId]);
+
+describe('a sweep of a deployment', () => {
+  test.each<[string, Workflows]>([
+    [
+      'its entity runs and has its epoch',
+      { [entity]: { isRunning: true, view: { epoch: deployment.epoch } } },
+    ],
+    ['something gives it back already', { [reaper]: { isRunning: true } }],
+    [
+      'its entity gave it up',
+      { [entity]: { isRunning: true, view: { abandonedEpochs: [deployment.epoch] } } },
+    ],
+    [
+      'an ended entity gave it up',
+      { [entity]: { isRunning: false, view: { abandonedEpochs: [deployment.epoch] } } },
+    ],
+    [
+      'what gave it back gave it up',
+      { [reaper]: { isRunning: false, view: { abandonedEpochs: [deployment.epoch] } } },
+    ],
+  ])('leaves it alone when %s', async (_why, workflows) => {
+    expect(await among(workflows)).toEqual({ orphans: [], lookAlikes: [], attended: 1 });
+  });
+
+  test.each<[string, Workflows]>([
+    ['there is no workflow', {}],
+    ['its entity was terminated', { [entity]: { isRunning: false, view: { epoch: deployment.epoch } } }],
+    [
+      'its entity has gone on to another epoch',
+      { [entity]: { isRunning: true, view: { epoch: epochAt(0) } } },
+    ],
+    ['its entity has none', { [entity]: { isRunning: true, view: {} } }],
+    ['what gave it back has ended', { [reaper]: { isRunning: false } }],
+  ])('finds it when %s', async (_why, workflows) => {
+    expect((await among(workflows)).orphans).toMatchObject([{ epoch: deployment.epoch }]);
+  });
+
+  test('fails when Temporal does not answer', async () => {
+    const unavailable = async () => Promise.reject(new Error('Temporal does not answer'));
+    await expect(sweep(unavailable)).rejects.toThrow('Temporal does not answer');
+  });
+});
