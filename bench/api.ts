@@ -1,8 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
@@ -13,9 +10,6 @@ import { campaignIdFor } from '../src/api/campaign-id.ts';
 import { createTemporalCampaigns } from '../src/api/temporal-campaigns.ts';
 import { createTemporalClusters } from '../src/api/temporal-facade.ts';
 import { createReadinessProbe } from '../src/api/temporal-readiness.ts';
-import { readDevEnvironment } from '../src/dev/environment.ts';
-import { findTemporalProgram } from '../src/dev/temporal-binaries.ts';
-import { startTemporalServer } from '../src/dev/temporal-server.ts';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../src/domain/cluster-spec.ts';
 import { defaultClusterPolicy } from '../src/domain/cluster-snapshot.ts';
 import { clusterWorkflowId, type Tenant } from '../src/domain/ids.ts';
@@ -28,6 +22,7 @@ import { clusterUrl, FakeStore } from '../test/api/fakes.ts';
 import { FakeWorld } from '../test/fakes/fake-world.ts';
 import { MemoryJobListingStore } from '../test/fakes/memory-job-listing-store.ts';
 import { MemoryUsageStore } from '../test/fakes/memory-usage-store.ts';
+import { startTemporal } from '../test/support/temporal.ts';
 
 /**
  * How long a campaign takes to be accepted through the API, beside the bare update-with-start that makes it durable:
@@ -190,14 +185,7 @@ function print(line: string): void {
 
 async function main(): Promise<void> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const folder = await mkdtemp(join(tmpdir(), 'bench-api-'));
-  const environment = readDevEnvironment();
-  const temporal = await startTemporalServer({
-    executable: await findTemporalProgram('temporal', environment, () => {}),
-    databaseFile: join(folder, 'temporal.db'),
-    logDirectory: folder,
-    env: environment.inherited,
-  });
+  const temporal = await startTemporal();
   const connection = await Connection.connect({ address: temporal.address, interceptors: [] });
   const native = await NativeConnection.connect({ address: temporal.address });
   try {
@@ -207,7 +195,6 @@ async function main(): Promise<void> {
     await native.close();
     await connection.close();
     await temporal.close();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -16,7 +16,7 @@ import { keyPairName, keySecretName } from '../../src/domain/cluster-name.ts';
 import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
 import { keyPolicy } from '../../src/domain/key-policy.ts';
 import { keyTags, toTagList } from '../../src/domain/resource-tags.ts';
-import { useEmulatedAws } from '../support/aws.ts';
+import { noteCalls, useEmulatedAws } from '../support/aws.ts';
 
 const aws = useEmulatedAws();
 const role: KeyRole = 'job-user';
@@ -154,22 +154,14 @@ describe('the policy of the secret', () => {
     workflowServiceRoleArn: 'arn:aws:iam::123456789012:role/workflow-service',
   };
   let protectedKeys: ReturnType<typeof createKeyActivities>;
-  let calls: string[];
+  let noted: ReturnType<typeof noteCalls>;
 
   beforeEach(() => {
-    calls = [];
     protectedKeys = createKeyActivities({ ...aws().clients, keyReaders, halfMadeGraceSeconds: 0.1 });
-    aws().clients.secretsManager.middlewareStack.add(
-      (next, { commandName = '' }) =>
-        async (args) => {
-          calls.push(commandName.replace(/Command$/, ''));
-          return next(args);
-        },
-      { step: 'initialize', name: 'noteCalls' },
-    );
+    noted = noteCalls(aws().clients.secretsManager);
   });
   afterEach(() => {
-    aws().clients.secretsManager.middlewareStack.remove('noteCalls');
+    noted.stop();
   });
 
   async function policyOf(deployment: Deployment, of: KeyRole): Promise<string | undefined> {
@@ -184,7 +176,7 @@ describe('the policy of the secret', () => {
     async (of) => {
       const deployment = freshDeployment();
       await protectedKeys.ensureKeyPair({ ...deployment, role: of });
-      const changes = calls.filter((name) => /^(Create|Put)/.test(name));
+      const changes = noted.calls.filter((name) => /^(Create|Put)/.test(name));
       expect(changes.slice(0, 3)).toEqual(['CreateSecret', 'PutResourcePolicy', 'PutSecretValue']);
       expect(await policyOf(deployment, of)).toBe(keyPolicy(of, keyReaders));
     },

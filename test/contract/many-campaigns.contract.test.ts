@@ -1,15 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readDevEnvironment } from '../../src/dev/environment.ts';
-import { findTemporalProgram } from '../../src/dev/temporal-binaries.ts';
-import { startTemporalServer, type TemporalServer } from '../../src/dev/temporal-server.ts';
+import type { TemporalServer } from '../../src/dev/temporal-server.ts';
 import { registerSearchAttributes } from '../../src/runtime/search-attributes.ts';
 import { type MadeHistory, replay } from '../support/replay.ts';
 import { atScale } from '../support/scale.ts';
+import { startTemporal } from '../support/temporal.ts';
 import { prepareWorkflowTests } from '../support/workflow-globals.ts';
 import { WorkflowRig } from '../support/workflow-rig.ts';
 
@@ -27,7 +23,6 @@ const HISTORY_EVENT_LIMIT = 300;
 /** Temporal's limit for one payload is 2 MB; the whole state of a cluster is one. */
 const MAX_STATE_BYTES_PER_CAMPAIGN = 1000;
 
-let folder: string;
 let temporal: TemporalServer;
 let env: TestWorkflowEnvironment;
 let bundle: Awaited<ReturnType<typeof prepareWorkflowTests>>;
@@ -41,14 +36,7 @@ const idOf = (index: number) =>
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  folder = await mkdtemp(join(tmpdir(), 'many-campaigns-'));
-  const environment = readDevEnvironment();
-  temporal = await startTemporalServer({
-    executable: await findTemporalProgram('temporal', environment, () => {}),
-    databaseFile: join(folder, 'temporal.db'),
-    logDirectory: folder,
-    env: environment.inherited,
-  });
+  temporal = await startTemporal();
   env = await TestWorkflowEnvironment.createFromExistingServer({ address: temporal.address });
   await registerSearchAttributes(env.connection, 'default');
   bundle = await prepareWorkflowTests();
@@ -58,7 +46,6 @@ afterAll(async () => {
   await bundle?.close();
   await env?.teardown();
   await temporal?.close();
-  if (folder) await rm(folder, { recursive: true, force: true });
 });
 
 describe(`${campaignCount} campaigns that arrive ${AT_ONCE} at a time`, () => {

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
@@ -8,9 +5,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Activities } from '../../src/activities/port.ts';
 import { createSubnetLeaseActivities } from '../../src/activities/subnet-lease.ts';
-import { readDevEnvironment } from '../../src/dev/environment.ts';
-import { findTemporalProgram } from '../../src/dev/temporal-binaries.ts';
-import { startTemporalServer, type TemporalServer } from '../../src/dev/temporal-server.ts';
+import type { TemporalServer } from '../../src/dev/temporal-server.ts';
 import { defaultClusterPolicy } from '../../src/domain/cluster-snapshot.ts';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec.ts';
 import { campaignWorkflowId, clusterWorkflowId, type Tenant } from '../../src/domain/ids.ts';
@@ -24,25 +19,18 @@ import {
 } from '../../src/workflows/messages.ts';
 import { FakeWorld } from '../fakes/fake-world.ts';
 import { replayServer } from '../support/replay-server.ts';
+import { startTemporal } from '../support/temporal.ts';
 
 // On a real Temporal: the time-skipping one hands tasks to workers that have gone.
 const TASK_QUEUE = 'in-time';
 
-let folder: string;
 let temporal: TemporalServer;
 let connection: Connection;
 let native: NativeConnection;
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  folder = await mkdtemp(join(tmpdir(), 'in-time-'));
-  const environment = readDevEnvironment();
-  temporal = await startTemporalServer({
-    executable: await findTemporalProgram('temporal', environment, () => {}),
-    databaseFile: join(folder, 'temporal.db'),
-    logDirectory: folder,
-    env: environment.inherited,
-  });
+  temporal = await startTemporal();
   connection = await Connection.connect({ address: temporal.address });
   native = await NativeConnection.connect({ address: temporal.address });
   await registerSearchAttributes(connection, 'default');
@@ -52,7 +40,6 @@ afterAll(async () => {
   await native?.close();
   await connection?.close();
   await temporal?.close();
-  if (folder) await rm(folder, { recursive: true, force: true });
 });
 
 const SPEC = resolveClusterSpec(clusterSpecInputSchema.parse({ tier: 'debug' }));

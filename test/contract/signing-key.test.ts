@@ -20,7 +20,7 @@ import { keyTags, toTagList } from '../../src/domain/resource-tags.ts';
 import { renderJwks } from '../../src/domain/slurm-jwt.ts';
 import type { SlurmJwk } from '../../src/domain/slurm-jwt.ts';
 import { activityContext, runActivity } from '../support/activity.ts';
-import { useEmulatedAws } from '../support/aws.ts';
+import { noteCalls, useEmulatedAws } from '../support/aws.ts';
 
 const aws = useEmulatedAws();
 let keys: ReturnType<typeof createSigningKeyActivities>;
@@ -176,28 +176,20 @@ describe('the policy of the secret with the signing key', () => {
     provisionerRoleArn: 'arn:aws:iam::123456789012:role/provisioner',
     workflowServiceRoleArn: 'arn:aws:iam::123456789012:role/workflow-service',
   };
-  const calls: string[] = [];
+  let noted: ReturnType<typeof noteCalls>;
   let protectedKeys: ReturnType<typeof createSigningKeyActivities>;
 
   beforeEach(() => {
-    calls.length = 0;
     const { secretsManager } = aws().clients;
     protectedKeys = createSigningKeyActivities({
       secretsManager,
       keyReaders,
       control: { replaceJwks: async () => {} },
     });
-    secretsManager.middlewareStack.add(
-      (next, { commandName = '' }) =>
-        async (args) => {
-          calls.push(commandName.replace(/Command$/, ''));
-          return next(args);
-        },
-      { step: 'initialize', name: 'noteCalls' },
-    );
+    noted = noteCalls(secretsManager);
   });
   afterEach(() => {
-    aws().clients.secretsManager.middlewareStack.remove('noteCalls');
+    noted.stop();
   });
 
   async function policyOf(deployment: Deployment): Promise<string | undefined> {
@@ -208,7 +200,7 @@ describe('the policy of the secret with the signing key', () => {
   test('is there before the key, and lets the worker alone read it', async () => {
     const deployment = freshDeployment();
     await protectedKeys.ensureSigningKey(deployment);
-    expect(calls.filter((name) => /^(Create|Put)/.test(name)).slice(0, 3)).toEqual([
+    expect(noted.calls.filter((name) => /^(Create|Put)/.test(name)).slice(0, 3)).toEqual([
       'CreateSecret',
       'PutResourcePolicy',
       'PutSecretValue',

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
@@ -13,9 +10,7 @@ import { createTemporalCampaigns } from '../../src/api/temporal-campaigns.ts';
 import { createTemporalClusters } from '../../src/api/temporal-facade.ts';
 import { createReadinessProbe } from '../../src/api/temporal-readiness.ts';
 import { defaultClusterPolicy } from '../../src/domain/cluster-snapshot.ts';
-import { readDevEnvironment } from '../../src/dev/environment.ts';
-import { findTemporalProgram } from '../../src/dev/temporal-binaries.ts';
-import { startTemporalServer, type TemporalServer } from '../../src/dev/temporal-server.ts';
+import type { TemporalServer } from '../../src/dev/temporal-server.ts';
 import { registerSearchAttributes } from '../../src/runtime/search-attributes.ts';
 import { planningGround } from '../../src/domain/planning-ground.ts';
 import { FakeLogs } from '../api/fake-logs.ts';
@@ -24,6 +19,7 @@ import { FakeWorld } from '../fakes/fake-world.ts';
 import { MemoryJobListingStore } from '../fakes/memory-job-listing-store.ts';
 import { MemoryUsageStore } from '../fakes/memory-usage-store.ts';
 import { replayServer } from '../support/replay-server.ts';
+import { startTemporal } from '../support/temporal.ts';
 
 /*
  * The API on a real Temporal, with the real workflows on a world in memory. The order matters: a server without a
@@ -33,7 +29,6 @@ const TASK_QUEUE = 'facade';
 const TOKEN = 'facade-token-of-more-than-32-characters';
 
 const store = new FakeStore();
-let folder: string;
 let temporal: TemporalServer;
 let connection: Connection;
 let native: NativeConnection;
@@ -80,14 +75,7 @@ async function besideWorker(
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  folder = await mkdtemp(join(tmpdir(), 'facade-'));
-  const environment = readDevEnvironment();
-  temporal = await startTemporalServer({
-    executable: await findTemporalProgram('temporal', environment, () => {}),
-    databaseFile: join(folder, 'temporal.db'),
-    logDirectory: folder,
-    env: environment.inherited,
-  });
+  temporal = await startTemporal();
   connection = Connection.lazy({ address: temporal.address, interceptors: [] });
   native = await NativeConnection.connect({ address: temporal.address });
   await registerSearchAttributes(connection, 'default');
@@ -116,7 +104,6 @@ afterAll(async () => {
   await app?.close();
   await connection?.close();
   await temporal?.close();
-  if (folder) await rm(folder, { recursive: true, force: true });
 });
 
 const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString();

@@ -49,3 +49,20 @@ export function useEmulatedAws(): () => EmulatedAws {
     return aws;
   };
 }
+
+/** Notes the calls that a client makes, by name, until it is told to stop. */
+export function noteCalls({ middlewareStack }: AwsClients['secretsManager']): {
+  readonly calls: readonly string[];
+  stop(): void;
+} {
+  const calls: string[] = [];
+  middlewareStack.add(
+    (next, { commandName = '' }) =>
+      async (args) => {
+        calls.push(commandName.replace(/Command$/, ''));
+        return next(args);
+      },
+    { step: 'initialize', name: 'noteCalls' },
+  );
+  return { calls, stop: () => void middlewareStack.remove('noteCalls') };
+}
