@@ -8,7 +8,7 @@ import {
   DescribeVpcsCommand,
 } from '@aws-sdk/client-ec2';
 import type { EC2Client, Filter, Tag } from '@aws-sdk/client-ec2';
-import { CreateFileSystemCommand, type EFSClient } from '@aws-sdk/client-efs';
+import { CreateFileSystemCommand, DescribeFileSystemsCommand, type EFSClient } from '@aws-sdk/client-efs';
 import {
   BucketAlreadyOwnedByYou,
   CreateBucketCommand,
@@ -130,10 +130,11 @@ function subnetCidr(index: number): string {
 }
 
 async function seedHomes(efs: EFSClient, poolName: string): Promise<string> {
-  // A repeated token answers the file system that it made before.
-  const { FileSystemId } = await efs.send(
-    new CreateFileSystemCommand({ CreationToken: `homes-${poolName}`, Encrypted: true }),
-  );
+  const CreationToken = `homes-${poolName}`;
+  const { FileSystems = [] } = await efs.send(new DescribeFileSystemsCommand({ CreationToken }));
+  const existing = FileSystems[0]?.FileSystemId;
+  if (existing !== undefined) return existing;
+  const { FileSystemId } = await efs.send(new CreateFileSystemCommand({ CreationToken, Encrypted: true }));
   return present(FileSystemId, 'CreateFileSystem');
 }
 

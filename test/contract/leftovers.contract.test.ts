@@ -3,7 +3,9 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateStackCommand } from '@aws-sdk/client-cloudformation';
-import { CreateKeyPairCommand } from '@aws-sdk/client-ec2';
+import { CreateKeyPairCommand, CreateSubnetCommand, CreateVpcCommand } from '@aws-sdk/client-ec2';
+import { CreateAccessPointCommand, CreateFileSystemCommand as CreateEfsCommand } from '@aws-sdk/client-efs';
+import { CreateFileSystemCommand } from '@aws-sdk/client-fsx';
 import { CreateSecretCommand, DeleteSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createDevAwsClients } from '../../src/dev/aws-clients.ts';
@@ -39,7 +41,7 @@ describe('the survey of the account', () => {
     await emulators.close();
   });
 
-  it('finds a planted stack, key pair, secret, secret that is scheduled for deletion, and lease', async () => {
+  it('finds a planted stack, key pair, secret, secret that is scheduled for deletion, file system, access point and lease', async () => {
     const before = await surveyAccount(aws, async () => []);
     const TemplateBody = JSON.stringify({ Resources: { Queue: { Type: 'AWS::SQS::Queue' } } });
     await aws.cloudFormation.send(new CreateStackCommand({ StackName: 'planted', TemplateBody }));
@@ -49,11 +51,28 @@ describe('the survey of the account', () => {
     }
     const scheduled = { SecretId: 'scheduled', RecoveryWindowInDays: 7 };
     await aws.secretsManager.send(new DeleteSecretCommand(scheduled));
+    const { Vpc } = await aws.ec2.send(new CreateVpcCommand({ CidrBlock: '10.1.0.0/16' }));
+    const { Subnet } = await aws.ec2.send(
+      new CreateSubnetCommand({ VpcId: Vpc?.VpcId, CidrBlock: '10.1.0.0/24' }),
+    );
+    await aws.fsx.send(
+      new CreateFileSystemCommand({
+        FileSystemType: 'LUSTRE',
+        StorageCapacity: 1200,
+        StorageType: 'SSD',
+        SubnetIds: [Subnet?.SubnetId ?? ''],
+        LustreConfiguration: { DeploymentType: 'PERSISTENT_2', PerUnitStorageThroughput: 250 },
+      }),
+    );
+    const { FileSystemId } = await aws.efs.send(new CreateEfsCommand({ CreationToken: 'planted' }));
+    await aws.efs.send(new CreateAccessPointCommand({ ClientToken: 'planted', FileSystemId }));
     const findings = findLeftovers(before, await surveyAccount(aws, async () => ['planted']));
     expect(findings).toEqual([
       { kind: 'stacks', left: [expect.stringMatching(/^planted \(CREATE_/)] },
       { kind: 'keyPairs', left: ['planted'] },
       { kind: 'secrets', left: expect.arrayContaining(['live', 'scheduled']) },
+      { kind: 'fileSystems', left: [expect.stringMatching(/^fs-/)] },
+      { kind: 'accessPoints', left: [expect.stringMatching(/^fsap-/)] },
       { kind: 'leases', left: ['planted'] },
     ]);
   });
