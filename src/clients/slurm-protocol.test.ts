@@ -7,6 +7,7 @@ import {
   decodeFileParts,
   decodeObservation,
   decodePing,
+  decodeSessions,
   encodeControl,
 } from './slurm-protocol.ts';
 
@@ -50,6 +51,21 @@ describe('an observation', () => {
   it('is a failure when a line is no job', () => {
     const answer = `sessions 0\n${RS}queue\nslurm_load_jobs error\n${RS}queue ok\n${RS}done\n`;
     expect(failureOf(() => decodeObservation(answer, false))).toEqual(unavailable);
+  });
+});
+
+describe('a count of sessions', () => {
+  const whole = `sessions 2\n${RS}done\n`;
+
+  it('stands before the end of the answer, or is unknown', () => {
+    expect(decodeSessions(whole)).toBe(2);
+    expect(decodeSessions(`sessions unknown\n${RS}done\n`)).toBeUndefined();
+  });
+
+  it('is a failure wherever it was cut off', () => {
+    for (let length = 0; length < whole.length - 1; length++) {
+      expect(failureOf(() => decodeSessions(whole.slice(0, length)))).toEqual(unavailable);
+    }
   });
 });
 

@@ -254,9 +254,9 @@ export function decodeSections(answer: string): ReadonlyMap<string, string> {
     }
     const word = line.slice(1);
     if (word.startsWith('failed ')) unavailable(word.slice('failed '.length));
-    if (word === 'done') return sections;
     // A section counts when its end says `ok`; the head needs no such word.
     if (name === '' || word === `${name} ok`) sections.set(name, lines.join('\n'));
+    if (word === 'done') return sections;
     name = word;
     lines = [];
   }

@@ -22,8 +22,10 @@ afterEach(async () => ssh?.close());
 
 const sessions = async () => (await cluster.gateway.observe(cluster.head, {})).interactiveSessions;
 
+/** Seen in a look at jobs, and where only sessions are counted: beside slurmrestd. */
 async function expectSessions(count: number): Promise<void> {
   await expect.poll(sessions, { timeout: 10_000 }).toBe(count);
+  expect(await cluster.gateway.countSessions(cluster.head)).toBe(count);
 }
 
 /** Looks so often that what is seen is no coincidence. */
