@@ -65,6 +65,7 @@ async function startPool(
   return {
     start: async (spec: HeadNodeSpec) =>
       headNodes.start({ ...spec, binds: [...(spec.binds ?? []), ...binds] }),
+    update: async (spec) => headNodes.update(spec),
     stop: async (clusterName) => headNodes.stop(clusterName),
     exec: async (clusterName, argv) => headNodes.exec(clusterName, argv),
     close: async () => {

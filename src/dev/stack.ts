@@ -17,7 +17,7 @@ import { withProgress } from './progress.ts';
 import type { ReportProgress } from './progress.ts';
 import { Clusters } from './provider/clusters.ts';
 import { ProviderStandIn } from './provider/provider-stand-in.ts';
-import { pclusterSchemaValidation } from './provider/schema-validation.ts';
+import { pclusterSchemaValidation, pclusterUpdatePolicies } from './provider/schema-validation.ts';
 import { ensureVenv } from './python-venv.ts';
 import type { VenvOptions } from './python-venv.ts';
 import { seedAws } from './seed-aws.ts';
@@ -238,6 +238,7 @@ async function serveProvider(
       efsDirectory: join(context.directory, 'state', 'efs'),
     },
     validate: pclusterSchemaValidation(venv),
+    judgeUpdate: pclusterUpdatePolicies(venv),
     logger: provider.logger,
     logFile: providerLogFile(context),
   });

@@ -64,6 +64,33 @@ describe('head nodes', () => {
     expect(seenByOther.stdout).toBe('');
   });
 
+  it('take further queues and nodes while jobs run, also those of several nodes', async () => {
+    const small = (maxCount: number) => ({
+      name: 'debug',
+      computeResources: [{ name: 't3', instanceType: 't3.micro', minCount: 1, maxCount }],
+    });
+    const added = {
+      name: 'mem',
+      computeResources: [{ name: 'm5', instanceType: 'm5.8xlarge', minCount: 1, maxCount: 1 }],
+    };
+    await rig.headNodes.start(smallCluster('grown', { queues: [small(1)] }));
+    await submit('grown', 'before', '#!/bin/bash\nsleep 8');
+    const squeue = async () => asJobUser(rig, 'grown', ['squeue', '-h', '-o', '%j %T']);
+    await vi.waitFor(async () => expect(await squeue()).toBe('before RUNNING'), { timeout: 10_000 });
+    await rig.headNodes.update(smallCluster('grown', { queues: [small(3), added] }));
+    expect(await squeue()).toBe('before RUNNING');
+    await submit('grown', 'wide', '#!/bin/bash\n#SBATCH --nodes 3\nsrun hostname | sort');
+    await submit('grown', 'other', '#!/bin/bash\n#SBATCH --partition mem\nhostname');
+    expect((await finishedJobs('grown')).toSorted()).toEqual([
+      'before|sim|COMPLETED',
+      'other|sim|COMPLETED',
+      'wide|sim|COMPLETED',
+    ]);
+    expect(await asJobUser(rig, 'grown', ['cat', 'wide.out', 'other.out'])).toBe(
+      'debug-dy-t3-1\ndebug-dy-t3-2\ndebug-st-t3-1\nmem-st-m5-1',
+    );
+  });
+
   it('have one partition for each queue and nodes named as ParallelCluster names them', async () => {
     const queues = [
       {

@@ -20,7 +20,7 @@ import type { HeadNodeSpec } from '../../src/dev/head-node/head-node-spec.ts';
 import { Clusters } from '../../src/dev/provider/clusters.ts';
 import type { HeadNodePort } from '../../src/dev/provider/clusters.ts';
 import { ProviderStandIn } from '../../src/dev/provider/provider-stand-in.ts';
-import { pclusterSchemaValidation } from '../../src/dev/provider/schema-validation.ts';
+import { pclusterSchemaValidation, pclusterUpdatePolicies } from '../../src/dev/provider/schema-validation.ts';
 import { ensureVenv } from '../../src/dev/python-venv.ts';
 import { seedAws } from '../../src/dev/seed-aws.ts';
 import type { SeededAws } from '../../src/dev/seed-aws.ts';
@@ -30,6 +30,7 @@ class FakeHeadNodes implements HeadNodePort {
   readonly running = new Map<string, HeadNodeSpec>();
   readonly stopped: string[] = [];
   failNextStart = false;
+  failNextUpdate = false;
 
   async start(spec: HeadNodeSpec): Promise<{ address: string }> {
     if (this.failNextStart) {
@@ -38,6 +39,14 @@ class FakeHeadNodes implements HeadNodePort {
     }
     this.running.set(spec.clusterName, spec);
     return { address: '127.0.1.1' };
+  }
+
+  async update(spec: HeadNodeSpec): Promise<void> {
+    if (this.failNextUpdate) {
+      this.failNextUpdate = false;
+      throw new Error('slurmctld did not answer');
+    }
+    this.running.set(spec.clusterName, spec);
   }
 
   async stop(clusterName: string): Promise<void> {
@@ -92,6 +101,7 @@ export class ProviderRig {
         efsDirectory: join(directory, 'efs'),
       },
       validate,
+      judgeUpdate: pclusterUpdatePolicies(venv),
       logger,
       logFile: 'provider.log',
     });
@@ -207,8 +217,10 @@ export function outerTemplate(
 }
 
 /** A configuration that ParallelCluster's schema accepts. */
-export function configuration(change: { queue?: string; onNodeConfigured?: object } = {}): object {
-  const { queue = 'debug', onNodeConfigured } = change;
+export function configuration(
+  change: { queues?: readonly string[]; maxCount?: number; onNodeConfigured?: object } = {},
+): object {
+  const { queues = ['debug'], maxCount = 8, onNodeConfigured } = change;
   return {
     Region: 'us-east-1',
     Image: { Os: 'alinux2023' },
@@ -221,14 +233,12 @@ export function configuration(change: { queue?: string; onNodeConfigured?: objec
     },
     Scheduling: {
       Scheduler: 'slurm',
-      SlurmQueues: [
-        {
-          Name: queue,
-          CustomSlurmSettings: { MaxTime: '1-00:00:00' },
-          ComputeResources: [{ Name: 't3', InstanceType: 't3.micro', MinCount: 0, MaxCount: 8 }],
-          Networking: { SubnetIds: ['subnet-12345678'] },
-        },
-      ],
+      SlurmQueues: queues.map((Name) => ({
+        Name,
+        CustomSlurmSettings: { MaxTime: '1-00:00:00' },
+        ComputeResources: [{ Name: 't3', InstanceType: 't3.micro', MinCount: 0, MaxCount: maxCount }],
+        Networking: { SubnetIds: ['subnet-12345678'] },
+      })),
     },
   };
 }

@@ -117,16 +117,30 @@ describe('creating a cluster', () => {
 });
 
 describe('updating a cluster', () => {
-  it('puts other queues into force, and back when that fails', async () => {
+  const queues = () => rig.headNodes.running.get('c1')?.queues.map(({ name }) => name);
+
+  it('puts further queues into force, and back when that fails', async () => {
     await rig.create('outer', configuration(), 'c1');
     await rig.settled('outer');
-    await rig.update('outer', configuration({ queue: 'prod' }), 'c1');
+    await rig.update('outer', configuration({ queues: ['debug', 'prod'] }), 'c1');
     expect(await rig.settled('outer')).toBe('UPDATE_COMPLETE');
-    expect(rig.headNodes.running.get('c1')?.queues[0]?.name).toBe('prod');
-    rig.headNodes.failNextStart = true;
-    await rig.update('outer', configuration({ queue: 'bad' }), 'c1');
+    expect(queues()).toEqual(['debug', 'prod']);
+    expect(await outputs('outer')).toMatchObject({ ClusterStatus: 'UPDATE_COMPLETE' });
+    rig.headNodes.failNextUpdate = true;
+    await rig.update('outer', configuration({ queues: ['debug', 'prod', 'bad'] }), 'c1');
     expect(await rig.settled('outer')).toBe('UPDATE_ROLLBACK_COMPLETE');
-    expect(rig.headNodes.running.get('c1')?.queues[0]?.name).toBe('prod');
+    expect(queues()).toEqual(['debug', 'prod']);
+    expect(rig.headNodes.stopped).toEqual([]);
+    await rig.delete('outer');
+  });
+
+  it('is refused by ParallelCluster’s own policies where no node may run for it', async () => {
+    await rig.create('outer', configuration(), 'c1');
+    await rig.settled('outer');
+    await rig.update('outer', configuration({ maxCount: 4 }), 'c1');
+    expect(await rig.settled('outer')).toBe('UPDATE_ROLLBACK_COMPLETE');
+    expect(await rig.failureReason('outer')).toContain('All compute nodes must be stopped');
+    expect(rig.headNodes.running.get('c1')?.queues[0]?.computeResources[0]?.maxCount).toBe(8);
     await rig.delete('outer');
   });
 });

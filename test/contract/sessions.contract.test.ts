@@ -103,9 +103,12 @@ describe('sessions on the head node', () => {
       while (!over.signal.aborted)
         await Promise.all([worker.ping(cluster.head), worker.observe(cluster.head, {})]);
     });
-    await expectNever(0, 60);
-    over.abort();
-    await Promise.all(work);
+    try {
+      await expectNever(0, 60);
+    } finally {
+      over.abort();
+      await Promise.all(work);
+    }
     await expectNever(0, 5);
   });
 

@@ -32,6 +32,24 @@ describe('planComputeNodes', () => {
     expect(plan.map(portList)).toEqual(['[7000-7019]', '[7020-7021]', '7022']);
   });
 
+  it('gives nodes that an update adds further ports, and leaves the others theirs', () => {
+    const before = planComputeNodes([queue('a', [1, 3]), queue('b', [0, 2])]);
+    const plan = planComputeNodes([queue('a', [1, 5]), queue('c', [0, 1]), queue('b', [0, 1])], before);
+    expect(plan.map((nodes) => [nodeList(nodes), portList(nodes)])).toEqual([
+      ['a-st-cr1-1', '7000'],
+      ['a-dy-cr1-[1-2]', '[7001-7002]'],
+      ['a-dy-cr1-[3-4]', '[7005-7006]'],
+      ['c-dy-cr1-1', '7007'],
+      ['b-dy-cr1-1', '7003'],
+    ]);
+    expect(planComputeNodes([queue('a', [1, 6])], plan).map(nodeList)).toEqual([
+      'a-st-cr1-1',
+      'a-dy-cr1-[1-2]',
+      'a-dy-cr1-[3-4]',
+      'a-dy-cr1-5',
+    ]);
+  });
+
   it('refuses more nodes than it has ports for', () => {
     const queues = Array.from({ length: 26 }, (_, index) => queue(`q${index}`, [0, 1000]));
     expect(() => planComputeNodes(queues)).toThrow('26000 nodes are too many');

@@ -11,6 +11,8 @@ export interface ComputeNodes {
   queue: string;
   computeResource: string;
   instanceType: string;
+  /** Number of the first: not 1 for those that an update has added. */
+  first: number;
   count: number;
   /** All nodes of a cluster share one address, so each has a port of its own: this and the following ones. */
   firstPort: number;
@@ -21,12 +23,15 @@ const FIRST_PORT = 7000;
 const LAST_PORT = 32_767;
 
 /**
- * All nodes that these queues may have.
+ * All nodes that these queues may have. Of those that there were `before`, each keeps its port: it may be running.
  *
  * @throws HeadNodeSpecError for more nodes than there are ports.
  */
-export function planComputeNodes(queues: readonly Queue[]): ComputeNodes[] {
-  let nextPort = FIRST_PORT;
+export function planComputeNodes(
+  queues: readonly Queue[],
+  before: readonly ComputeNodes[] = [],
+): ComputeNodes[] {
+  let nextPort = Math.max(FIRST_PORT, ...before.map(({ firstPort, count }) => firstPort + count));
   const plan = queues.flatMap((queue) =>
     queue.computeResources.flatMap(({ name, instanceType, minCount = 0, maxCount }) =>
       (
@@ -34,13 +39,21 @@ export function planComputeNodes(queues: readonly Queue[]): ComputeNodes[] {
           ['static', minCount],
           ['dynamic', maxCount - minCount],
         ] as const
-      )
-        .filter(([, count]) => count > 0)
-        .map(([kind, count]) => {
-          const firstPort = nextPort;
-          nextPort += count;
-          return { kind, queue: queue.name, computeResource: name, instanceType, count, firstPort };
-        }),
+      ).flatMap(([kind, count]) => {
+        const kept = before.flatMap((each) =>
+          each.queue === queue.name && each.computeResource === name && each.kind === kind
+            ? [{ ...each, instanceType, count: Math.min(each.count, count - each.first + 1) }]
+            : [],
+        );
+        const first = 1 + kept.reduce((sum, each) => sum + Math.max(0, each.count), 0);
+        const added = count - first + 1;
+        const firstPort = nextPort;
+        nextPort += added;
+        return [
+          ...kept,
+          { kind, queue: queue.name, computeResource: name, instanceType, first, count: added, firstPort },
+        ].filter((each) => each.count > 0);
+      }),
     ),
   );
   if (nextPort > LAST_PORT + 1) {
@@ -58,7 +71,7 @@ function prefixOf({ queue, kind, computeResource }: ComputeNodes): string {
 
 /** The nodes in Slurm's notation, e.g. `debug-dy-t3-[1-8]`. */
 export function nodeList(nodes: ComputeNodes): string {
-  return `${prefixOf(nodes)}${rangeFrom(1, nodes.count)}`;
+  return `${prefixOf(nodes)}${rangeFrom(nodes.first, nodes.count)}`;
 }
 
 /** Their ports in the same notation. */
@@ -68,7 +81,7 @@ export function portList({ firstPort, count }: ComputeNodes): string {
 
 /** Each node's name. */
 export function nodeNames(nodes: ComputeNodes): string[] {
-  return Array.from({ length: nodes.count }, (_, index) => `${prefixOf(nodes)}${index + 1}`);
+  return Array.from({ length: nodes.count }, (_, index) => `${prefixOf(nodes)}${nodes.first + index}`);
 }
 
 function rangeFrom(first: number, count: number): string {

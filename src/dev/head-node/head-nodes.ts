@@ -6,14 +6,21 @@ import { DevStackError, messageOf } from '../errors.ts';
 import { writeClusterSeed } from './cluster-seed.ts';
 import { defaultCloudOptions } from './cloud-options.ts';
 import type { CloudOptions } from './cloud-options.ts';
-import { planComputeNodes } from './compute-nodes.ts';
+import { type ComputeNodes, planComputeNodes } from './compute-nodes.ts';
 import type { DatabaseNode } from './database-node.ts';
 import { assertValidSpec } from './head-node-spec.ts';
 import type { CustomAction, HeadNodeSpec } from './head-node-spec.ts';
 import { claimLoopbackAddress, releaseLoopbackAddress } from './loopback-addresses.ts';
 import { NodeProcess, NodeStartError, prepareNodeDirectory } from './node-process.ts';
 import type { ExecResult } from './node-process.ts';
-import { accountingDatabaseName, hostnameOf, slurmClusterName } from './slurm-config.ts';
+import {
+  accountingDatabaseName,
+  hostnameOf,
+  renderHosts,
+  renderSlurmConf,
+  renderStaticNodes,
+  slurmClusterName,
+} from './slurm-config.ts';
 
 /** A head node whose daemons answer and whose custom actions succeeded. */
 export interface RunningHeadNode {
@@ -41,6 +48,7 @@ export interface HeadNodesOptions {
 /** What is kept of a cluster between its start and its stop. */
 interface Cluster {
   spec: HeadNodeSpec;
+  nodes: ComputeNodes[];
   address: string;
   directory: string;
   /** Absent while it starts for the first time. */
@@ -48,6 +56,7 @@ interface Cluster {
 }
 
 const DEFAULT_START_TIMEOUT_SECONDS = 600;
+const RECONFIGURE = join(import.meta.dirname, 'reconfigure.sh');
 
 /**
  * The real Slurm head nodes of the embedded stack, one for each cluster, several at a time. They share the network
@@ -93,6 +102,33 @@ export class HeadNodes {
   }
 
   /**
+   * Puts other queues and settings of Slurm into force while jobs run. What else a spec says is as it was when the node
+   * was started: ParallelCluster changes none of it, and runs no custom action again.
+   *
+   * @throws HeadNodeSpecError for a spec that no node can be made from
+   * @throws DevStackError when the node does not run, or Slurm does not take the configuration: then it is as before
+   */
+  async update(spec: HeadNodeSpec): Promise<void> {
+    assertValidSpec(spec);
+    await this.#turns.run(spec.clusterName, async () => {
+      const cluster = this.#clusters.get(spec.clusterName);
+      if (cluster === undefined) throw notRunning(spec.clusterName);
+      const { queues, customSlurmSettings } = spec;
+      const { customSlurmSettings: _before, ...rest } = cluster.spec;
+      const changed = { ...rest, queues, ...(customSlurmSettings && { customSlurmSettings }) };
+      const nodes = planComputeNodes(queues, cluster.nodes);
+      const outcome = await this.#reconfigure(cluster, changed, nodes);
+      if (outcome.code !== 0) {
+        await this.#reconfigure(cluster, cluster.spec, cluster.nodes);
+        throw new DevStackError(partOf(spec), outcome.stderr.trim(), {
+          nextStep: 'Correct what this output says, then update the cluster again',
+        });
+      }
+      Object.assign(cluster, { spec: changed, nodes });
+    });
+  }
+
+  /**
    * Ends the node gracefully, then removes its files and its address. Its accounting stays, as RDS outlives a cluster:
    * the next node of this name goes on with it. Safe to repeat. A start that is under way is given up: it rejects.
    */
@@ -116,11 +152,7 @@ export class HeadNodes {
    */
   async exec(clusterName: string, argv: readonly string[], stdin?: string | Uint8Array): Promise<ExecResult> {
     const node = this.#clusters.get(clusterName)?.node;
-    if (node?.isRunning !== true) {
-      throw new DevStackError(`head node of ${clusterName}`, 'it does not run', {
-        nextStep: 'Start it first',
-      });
-    }
+    if (node?.isRunning !== true) throw notRunning(clusterName);
     return node.exec(argv, stdin);
   }
 
@@ -160,6 +192,7 @@ export class HeadNodes {
     await rm(directory, { recursive: true, force: true });
     const cluster: Cluster = {
       spec: structuredClone(spec),
+      nodes: planComputeNodes(spec.queues),
       address: await claimLoopbackAddress(),
       directory,
     };
@@ -174,14 +207,13 @@ export class HeadNodes {
   }
 
   async #boot(cluster: Cluster, signal: AbortSignal): Promise<NodeProcess> {
-    const { spec, address, directory } = cluster;
+    const { spec, nodes, address, directory } = cluster;
     const hostname = hostnameOf(address);
     const databaseName = accountingDatabaseName(spec.clusterName);
-    const nodes = planComputeNodes(spec.queues);
     this.#accounting.add(databaseName);
     const database = await this.#options.database.createDatabase(databaseName, databaseName);
     await prepareNodeDirectory(directory);
-    const cloud = { ...defaultCloudOptions, ...this.#options.cloud };
+    const cloud = this.#cloud;
     const head = { address, hostname };
     await writeClusterSeed(join(directory, 'seed'), { spec, head, nodes, cloud, database });
     try {
@@ -201,6 +233,25 @@ export class HeadNodes {
         cause: error,
       });
     }
+  }
+
+  get #cloud(): CloudOptions {
+    return { ...defaultCloudOptions, ...this.#options.cloud };
+  }
+
+  async #reconfigure(
+    { node, address }: Cluster,
+    spec: HeadNodeSpec,
+    nodes: readonly ComputeNodes[],
+  ): Promise<ExecResult> {
+    if (node?.isRunning !== true) throw notRunning(spec.clusterName);
+    const head = { address, hostname: hostnameOf(address) };
+    const files = [
+      renderSlurmConf(spec, head, nodes, this.#cloud),
+      renderHosts(head, nodes),
+      renderStaticNodes(nodes),
+    ];
+    return node.exec(['bash', '-c', await readFile(RECONFIGURE, 'utf8')], files.join('--\n'));
   }
 
   /** Everything is tried, so that one failure leaves no more behind than it must. */
@@ -245,6 +296,10 @@ function comparable(spec: HeadNodeSpec): HeadNodeSpec {
 function describe(cluster: Cluster, node: NodeProcess): RunningHeadNode {
   const { spec, address, directory } = cluster;
   return { clusterName: spec.clusterName, address, sshPort: 22, pid: node.pid, directory };
+}
+
+function notRunning(clusterName: string): DevStackError {
+  return new DevStackError(`head node of ${clusterName}`, 'it does not run', { nextStep: 'Start it first' });
 }
 
 function partOf(spec: HeadNodeSpec): string {

@@ -5,10 +5,11 @@ import type { DevAwsClients } from '../aws-clients.ts';
 import { EMULATED_REGION } from '../emulated-account.ts';
 import type { HeadNodeSpec } from '../head-node/head-node-spec.ts';
 import { mergedTags, parseClusterConfiguration } from './cluster-configuration.ts';
+import type { UpdateReport } from '../pcluster-update-judge.ts';
 import { createClusterStack, deleteClusterStack, stackExists, stackTags } from './cluster-stack.ts';
 import { planHeadNode, type StorageFolders } from './head-node-plan.ts';
 import { flatten } from './response.ts';
-import type { ValidateConfiguration } from './schema-validation.ts';
+import type { JudgeUpdate, ValidateConfiguration } from './schema-validation.ts';
 
 /** The ParallelCluster release whose provider is played. */
 const VERSION = '3.16.1';
@@ -17,6 +18,8 @@ const VERSION = '3.16.1';
 export interface HeadNodePort {
   /** Returns once Slurm answers and every custom action has succeeded. */
   start(spec: HeadNodeSpec): Promise<{ address: string }>;
+  /** Puts other queues and settings of Slurm into force while jobs run. */
+  update(spec: HeadNodeSpec): Promise<void>;
   /** Returns once nothing of the node is left. A node that is not there is no error. */
   stop(clusterName: string): Promise<void>;
 }
@@ -27,6 +30,7 @@ export interface ClustersOptions {
   readonly headNodes: HeadNodePort;
   readonly storage: StorageFolders;
   readonly validate: ValidateConfiguration;
+  readonly judgeUpdate: JudgeUpdate;
   readonly logger: Logger;
   /** Where the operator finds what went wrong; takes the place of the provider's log group in messages. */
   readonly logFile: string;
@@ -40,8 +44,9 @@ export interface ClusterRequest {
 }
 
 interface Cluster {
-  /** What the running head node was made from; undefined while there is none. */
-  readonly spec: HeadNodeSpec | undefined;
+  /** What the running head node was made from. */
+  readonly spec: HeadNodeSpec;
+  readonly configuration: Readonly<Record<string, unknown>>;
   readonly attributes: Readonly<Record<string, string>>;
   readonly stackArn: string;
 }
@@ -63,18 +68,13 @@ export class Clusters {
     }
     const { spec, tags, instanceType } = await this.#plan(request);
     const stackArn = await createClusterStack(this.#options.clients.cloudFormation, clusterName, tags);
-    const incomplete = { spec, stackArn, attributes: {} };
+    const { configuration } = request;
+    const incomplete = { spec, configuration, stackArn, attributes: {} };
     this.#clusters.set(clusterName, incomplete);
     try {
       const address = await this.#startHeadNode(spec);
       await this.#assertStillWanted(request);
-      const attributes = describeCluster({
-        clusterName,
-        stackArn,
-        instanceType,
-        address,
-        status: 'CREATE_COMPLETE',
-      });
+      const attributes = describeCluster({ clusterName, stackArn, instanceType, address });
       this.#clusters.set(clusterName, { ...incomplete, attributes });
       return attributes;
     } catch (error) {
@@ -84,28 +84,24 @@ export class Clusters {
   }
 
   /**
-   * Puts another configuration into force. A head node whose Slurm would differ is replaced, jobs included; the
-   * real one keeps jobs in queues that do not change.
+   * Puts another configuration into force, as far as ParallelCluster's update policies allow it while nodes may run. Jobs go
+   * on.
    */
   async update(request: ClusterRequest): Promise<Readonly<Record<string, string>>> {
-    const { clusterName } = request;
+    const { clusterName, configuration } = request;
     const before = this.#clusters.get(clusterName);
     if (before === undefined) throw apiError(`Not Found: Cluster ${clusterName} does not exist.`);
-    const { spec, instanceType } = await this.#plan(request);
-    const { stackArn } = before;
-    if (isDeepStrictEqual(spec, before.spec)) return before.attributes;
-    // Should the new node not start, the rollback's update must not take the old one for running.
-    this.#clusters.set(clusterName, { ...before, spec: undefined });
-    await this.#options.headNodes.stop(clusterName);
-    const address = await this.#startHeadNode(spec);
-    const attributes = describeCluster({
-      clusterName,
-      stackArn,
-      instanceType,
-      address,
-      status: 'UPDATE_COMPLETE',
-    });
-    this.#clusters.set(clusterName, { spec, attributes, stackArn });
+    const { spec } = await this.#plan(request);
+    const report = await this.#options.judgeUpdate(before.configuration, configuration);
+    if (!report.allowed) throw apiError('Update failure', { update_validation_errors: refusedChanges(report) });
+    if (!isDeepStrictEqual(spec, before.spec)) await this.#options.headNodes.update(spec);
+    const attributes = {
+      ...before.attributes,
+      clusterStatus: 'UPDATE_COMPLETE',
+      cloudFormationStackStatus: 'UPDATE_COMPLETE',
+      lastUpdatedTime: new Date().toISOString(),
+    };
+    this.#clusters.set(clusterName, { ...before, spec, configuration, attributes });
     return attributes;
   }
 
@@ -165,6 +161,18 @@ export class Clusters {
   }
 }
 
+/** In the words of ParallelCluster's API (`UpdateClusterBadRequest`). */
+function refusedChanges({ changes }: UpdateReport): object[] {
+  return changes
+    .filter(({ check }) => check !== 'SUCCEEDED')
+    .map(({ parameter, currentValue, requestedValue, reason }) => ({
+      parameter,
+      current_value: currentValue,
+      requested_value: requestedValue,
+      message: reason,
+    }));
+}
+
 /** An error of ParallelCluster's API as the official provider writes it: as JSON, the message last. */
 function apiError(message: string, details: object = {}): Error {
   return new Error(JSON.stringify({ ...details, message }));
@@ -176,14 +184,13 @@ function describeCluster(cluster: {
   stackArn: string;
   instanceType: string;
   address: string;
-  status: 'CREATE_COMPLETE' | 'UPDATE_COMPLETE';
 }): Record<string, string> {
   const now = new Date().toISOString();
   const digest = createHash('sha256').update(cluster.stackArn).digest('hex');
   const described = {
     clusterName: cluster.clusterName,
-    clusterStatus: cluster.status,
-    cloudFormationStackStatus: cluster.status,
+    clusterStatus: 'CREATE_COMPLETE',
+    cloudFormationStackStatus: 'CREATE_COMPLETE',
     cloudformationStackArn: cluster.stackArn,
     computeFleetStatus: 'RUNNING',
     creationTime: now,

@@ -1,3 +1,4 @@
+import { judgeUpdates, type UpdateReport } from '../pcluster-update-judge.ts';
 import { type Verdict, validateClusterConfigurations } from '../pcluster-validator.ts';
 
 /** One finding of ParallelCluster about a configuration. */
@@ -15,5 +16,17 @@ export function pclusterSchemaValidation(venv: string): ValidateConfiguration {
       clusterName,
     });
     return verdicts.flatMap(({ findings }) => findings);
+  };
+}
+
+/** Judges a change of a configuration while nodes may run. */
+export type JudgeUpdate = (before: object, after: object) => Promise<UpdateReport>;
+
+/** ParallelCluster's own update policies, from the real package in the virtual environment `venv`. */
+export function pclusterUpdatePolicies(venv: string): JudgeUpdate {
+  return async (before, after) => {
+    const [report] = await judgeUpdates([[before, after]], venv);
+    if (report === undefined) throw new TypeError('one pair gets one report');
+    return report;
   };
 }
