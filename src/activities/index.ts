@@ -26,6 +26,7 @@ import { createSigningKeyActivities } from './signing-key.ts';
 import { createSlurmActivities } from './slurm.ts';
 import { createStackActivities } from './stack.ts';
 import type { StackDeps } from './stack.ts';
+import { createStackUpdateActivities } from './stack-update.ts';
 import { createSubnetLeaseActivities } from './subnet-lease.ts';
 import { createSweepActivities, describeIn } from './sweep.ts';
 import { createTrustedKeysActivities } from './trusted-keys.ts';
@@ -69,6 +70,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createTrustedKeysActivities({ control: ssh, readKeycloakJwks }),
     ...createLogActivities({ ...deps, gateway: ssh, logs }),
     ...createStackActivities({ ...deps, cloudFormation, s3, secretsManager }),
+    ...createStackUpdateActivities({ ...deps, cloudFormation }),
     ...createHomeActivities({ ...deps, efs }),
     ...createLustreActivities({ ...deps, fsx, cloudWatch, s3, files: ssh }),
     ...createReadinessActivities({ gateway, files: ssh, sshPort: deps.sshPort, jobUser: JOB_USER }),

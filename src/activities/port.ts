@@ -20,6 +20,7 @@ import type {
 } from '../domain/deployment.ts';
 import type { LustreFileSystem, LustreSpec } from '../domain/lustre.ts';
 import type { Findings } from '../domain/orphans.ts';
+import type { ClusterEstimate } from '../domain/spec-notes.ts';
 import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
 import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { SlurmJwk } from '../domain/slurm-jwt.ts';
@@ -41,6 +42,12 @@ export interface StackRequest extends Deployment {
   readonly home?: EfsHome;
   /** The file system that the nodes are to mount, where the spec asks for one. */
   readonly lustre?: LustreFileSystem;
+}
+
+export interface StackUpdateRequest extends Deployment {
+  /** Of the update: a repeated attempt is none of its own. */
+  readonly updateId: string;
+  readonly spec: ClusterSpec;
 }
 
 /** A Lustre file system that is to exist for a deployment. */
@@ -236,6 +243,8 @@ export interface Activities {
   // stack.ts
   /** Creates the outer stack if it is not there and waits until it is complete. Heartbeats. StackNameTaken, StackCreateFailed. */
   createStack(request: StackRequest): Promise<CreatedStack>;
+  /** Gives the epoch's cluster the queues of another specification, and waits until CloudFormation has done it. Returns what it will cost. Heartbeats. StackUpdateFailed: all is as before. */
+  updateStack(request: StackUpdateRequest): Promise<{ readonly estimate: ClusterEstimate }>;
   /** Deletes the epoch's outer stack and waits until stack and cluster are gone; an absent or foreign one is left alone. Heartbeats. StackDeleteFailed. */
   deleteStack(deployment: Deployment): Promise<void>;
 
@@ -269,6 +278,11 @@ export interface Activities {
       readonly slurmApi?: SlurmApiSpec & { readonly signingKeySecretArn: string };
     },
   ): Promise<ClusterAccess>;
+
+  /** Slurm answers, and shows nodes in each of these queues. ClusterNotReady while something is missing. */
+  checkQueues(
+    request: Deployment & { readonly access: ClusterAccess; readonly queues: readonly string[] },
+  ): Promise<void>;
 
   // slurm.ts
   /** After it, each key has exactly one Slurm job (adopted or submitted), or none and a reason. */

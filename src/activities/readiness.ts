@@ -43,7 +43,7 @@ export function createReadinessActivities({
   jobUser,
   sshPort = 22,
   pollSeconds = 1,
-}: ReadinessDeps): Pick<Activities, 'checkReadiness'> {
+}: ReadinessDeps): Pick<Activities, 'checkReadiness' | 'checkQueues'> {
   return {
     async checkReadiness({ epoch, address, privateKeySecretArn, hostKey: pinned, queues, slurmApi }) {
       const unpinned = { address, port: sshPort, user: jobUser, privateKeySecretArn };
@@ -57,6 +57,14 @@ export function createReadinessActivities({
           const head = slurmApi ? await withSlurmApi(overSsh, slurmApi, { gateway, files }, signal) : overSsh;
           await runSmokeJob(gateway, head, queues[0] ?? '', pollSeconds, signal);
           return head.access;
+        }),
+      );
+    },
+
+    async checkQueues({ epoch, access, queues }) {
+      await withHeartbeat(async ({ signal }) =>
+        unlessNotYet(async () => {
+          assertUsable(await gateway.ping({ epoch, access }, { signal }), queues);
         }),
       );
     },

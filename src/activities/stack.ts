@@ -181,12 +181,23 @@ async function createFailure(
   );
 }
 
+/** CloudFormation deletes no stack while it updates it: what it does is waited for. */
+const UPDATING = /^UPDATE_(?:.*_)?IN_PROGRESS$/;
+
 async function deleteOne(
   { stackPollSeconds }: StackDeps,
   stacks: Stacks,
-  { stackId, name, status }: ExistingStack,
+  { stackId, name, status: seen }: ExistingStack,
   { signal, report }: Heartbeat,
 ): Promise<void> {
+  const status = await pollUntil(
+    async () => {
+      const now = UPDATING.test(seen) ? ((await stacks.find(stackId))?.status ?? 'DELETE_COMPLETE') : seen;
+      report({ stackId, status: now });
+      return UPDATING.test(now) ? undefined : now;
+    },
+    { intervalSeconds: stackPollSeconds, signal },
+  );
   if (status !== 'DELETE_IN_PROGRESS') await requestDeletion(stacks, stackId, name);
   // The failure of an earlier deletion must not be taken for one of this.
   if (status === 'DELETE_FAILED') await pause(stackPollSeconds, signal);

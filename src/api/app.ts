@@ -11,6 +11,7 @@ import { CampaignService, type CampaignServiceDeps } from './campaign-service.ts
 import { registerActionRoutes } from './actions.routes.ts';
 import { registerCancelRoutes } from './cancel.routes.ts';
 import { registerCampaignRoutes } from './campaigns.routes.ts';
+import { registerClusterChangeRoute } from './cluster-change.routes.ts';
 import { registerClusterRoutes } from './clusters.routes.ts';
 import { sendProblem, setCommonHeaders } from './error-handler.ts';
 import { forbiddenName } from './forbidden-names.ts';
@@ -87,6 +88,7 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   await registerOpenApi(app, deps.version);
   const campaigns = new CampaignService(deps);
   registerClusterRoutes(app, deps);
+  registerClusterChangeRoute(app, deps);
   registerLifetimeRoutes(app, deps.clusters);
   registerSigningKeyRoute(app, deps.clusters);
   registerJobListingRoute(app, new JobListingService(deps.clusters, deps.jobListings));
@@ -108,7 +110,8 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
 function takeJsonOnly(app: Server): void {
   const parse = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+  const types = ['application/json', 'application/merge-patch+json'];
+  app.addContentTypeParser<string>(types, { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null);
     else void parse(request, body, (error, value) => done(error && jsonProblem(error, body), value));
   });

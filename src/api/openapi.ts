@@ -24,12 +24,12 @@ import { planAnswerSchema, planRequestSchema } from './plan-schemas.ts';
 import { type ProblemType, problemSchema, problemTypes } from './problem.ts';
 import type { Server } from './server.ts';
 import { usageReportSchema } from './usage-schemas.ts';
+import { failureSchema } from './failure-schema.ts';
 import {
   campaignPageSchema,
   campaignReceiptSchema,
   campaignSummarySchema,
   clusterViewSchema,
-  failureSchema,
   jobViewSchema,
 } from './view-schemas.ts';
 
@@ -134,7 +134,7 @@ function isVersion31(document: Transformed): document is OpenAPIV3_1.Document {
 /** Adds what the schemas of routes cannot say (headers, examples) and leaves out schemas that nothing uses. */
 function complete(document: OpenAPIV3_1.Document): OpenAPIV3_1.Document {
   for (const item of Object.values(document.paths ?? {})) {
-    for (const operation of [item?.get, item?.put, item?.post, item?.delete]) {
+    for (const operation of [item?.get, item?.put, item?.post, item?.patch, item?.delete]) {
       for (const [status, response] of Object.entries(operation?.responses ?? {})) {
         if (!('$ref' in response)) completeResponse(status, response);
       }

@@ -1,12 +1,16 @@
 import type { CampaignView, JobView } from '../domain/campaign-view.ts';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { ClusterState, ClusterView } from '../domain/cluster-view.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { ControlOutcome, ControlRequest } from '../domain/job-control.ts';
 import type { HoldRequest, Resolution } from '../domain/lifetime.ts';
 import type { AskedSpec } from './planning.ts';
+import type { SpecNotes } from '../domain/spec-notes.ts';
 import type { KeyRotationRequest } from '../domain/slurm-keys.ts';
 import type {
   CancelCampaignRequest,
+  ChangeAnswer,
+  ChangeRequest,
   EnsureAnswer,
   ListJobsAnswer,
   SubmitCampaignAnswer,
@@ -45,6 +49,13 @@ export interface Clusters {
   resolve(tenant: Tenant, resolution: Resolution, answerBy: Date): Promise<ClusterView>;
   /** Begins to replace the signing key. NotFound, ClusterNotReady; InvalidRequest where there is none. */
   rotateSigningKey(tenant: Tenant, request: KeyRotationRequest, answerBy: Date): Promise<ClusterView>;
+  /** The whole specification that a cluster has or is about to get. NotFound if none lives. */
+  comingSpec(
+    tenant: Tenant,
+    answerBy: Date,
+  ): Promise<{ readonly spec?: ClusterSpec; readonly notes?: SpecNotes }>;
+  /** Changes it. NotFound if none lives; NoCluster, ClusterNotReady, ClusterUpdating, ClusterSpecConflict, ChangeRefused. */
+  changeSpec(tenant: Tenant, request: ChangeRequest, answerBy: Date): Promise<ChangeAnswer>;
   /** One page of all tenants' clusters, each once. InvalidRequest for a token that is not ours. */
   list(request: ClusterListRequest, answerBy: Date): Promise<Page<ClusterView>>;
   /**

@@ -79,7 +79,8 @@ function sayRequired({
   return code === 'invalid_type' && input === undefined ? IS_REQUIRED : undefined;
 }
 
-function invalidRequest(place: FieldError['in'], issues: readonly z.core.$ZodIssue[]): KnownFailure {
+/** InvalidRequest that names every wrong field. */
+export function invalidRequest(place: FieldError['in'], issues: readonly z.core.$ZodIssue[]): KnownFailure {
   const all = issues.flatMap((issue) => fieldErrors(place, issue));
   const errors = all.slice(0, MAX_FIELD_ERRORS);
   const more = all.length - errors.length;

@@ -5,7 +5,9 @@ import type { ClusterView } from '../domain/cluster-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { clusterWorkflowId, type Tenant } from '../domain/ids.ts';
 import {
+  changeSpec,
   type ClusterInput,
+  comingSpec,
   ensureCluster,
   extendCluster,
   holdCluster,
@@ -100,6 +102,19 @@ export function createTemporalClusters(deps: TemporalFacadeDeps): Clusters {
 
     rotateSigningKey: async (tenant, request, answerBy) =>
       updateLive(rotateSigningKey, tenant, request, answerBy),
+
+    async comingSpec(tenant, answerBy) {
+      const handle = client.workflow.getHandle(clusterWorkflowId(tenant));
+      const known = await unlessUnknown(callTemporal(client, answerBy, async () => handle.query(comingSpec)));
+      if (known) return known;
+      throw noneLives(tenant, await describe(tenant, answerBy));
+    },
+
+    async changeSpec(tenant, request, answerBy) {
+      const answer = await update(changeSpec, tenant, request, answerBy);
+      if (answer) return answer;
+      throw noneLives(tenant, await describe(tenant, answerBy));
+    },
 
     async listJobs(tenant, answerBy) {
       const handle = client.workflow.getHandle(clusterWorkflowId(tenant));

@@ -15,7 +15,6 @@ import {
   type SlurmApiAccess,
 } from '../domain/cluster-view.ts';
 import { type ExportProblem, exportProblemKinds } from '../domain/export-proof.ts';
-import { type Failure, failures, isFailureType } from '../domain/failures.ts';
 import { campaignIdSchema, jobKeySchema, projectIdSchema, virtualLabIdSchema } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
 import type { Discard } from '../domain/lustre-export.ts';
@@ -26,7 +25,9 @@ import type { SlurmKeysView } from '../domain/slurm-keys.ts';
 import { pendingCauses } from '../domain/slurm-reasons.ts';
 import { jobStates } from '../domain/slurm-states.ts';
 import { tierNames } from '../domain/tiers.ts';
+import { failureSchema } from './failure-schema.ts';
 import { viewEstimateSchema, viewPlanSchema } from './plan-schemas.ts';
+import { specUpdateSchema } from './update-schemas.ts';
 
 /*
  * The domain's views as schemas: memos are parsed with them, answers written with them, and the
@@ -37,14 +38,6 @@ type Fields<T> = Record<keyof T, z.ZodType>;
 /** Described, not checked: a time in an unusual form is no reason to withhold everything else. */
 const time = z.string().meta({ format: 'date-time' });
 const count = z.int().min(0);
-
-const failureFields = {
-  type: z.enum([...Object.keys(failures).filter(isFailureType), 'Unexpected']),
-  message: z.string(),
-  nextStep: z.string(),
-} satisfies Fields<Failure>;
-
-export const failureSchema: z.ZodType<Failure> = z.object(failureFields);
 
 const slurmApiSpecFields = {
   trust: z.enum(slurmApiTrusts),
@@ -196,6 +189,7 @@ const clusterViewFields = {
   blindSince: time.optional(),
   idleSince: time.optional(),
   teardownAt: time.optional(),
+  update: specUpdateSchema.optional().meta({ description: 'The last change that was asked for.' }),
   holds: z.array(z.object(holdFields)),
   openCampaigns: count,
   activeJobs: count,
@@ -206,6 +200,8 @@ const clusterViewFields = {
     .meta({ description: 'Epochs whose remains somebody has taken over: no sweep touches them.' }),
   choices: z.array(z.string()).optional(),
 } satisfies Fields<ClusterView>;
+
+export const clusterSpecSchema: z.ZodType<ClusterSpec> = z.object(clusterSpecFields);
 
 export const clusterViewSchema: z.ZodType<ClusterView> = z.object(clusterViewFields);
 

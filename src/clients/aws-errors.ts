@@ -1,8 +1,8 @@
 import { KnownFailure } from '../domain/failures.ts';
 
 /*
- * The one place that knows how AWS names its errors. Names only, never message texts, with the one exception that
- * CloudFormation forces on its callers (see isStackNotFound).
+ * The one place that knows how AWS names its errors. Names only, never message texts, with the exceptions that
+ * CloudFormation forces on its callers (see isStackNotFound, isNothingToUpdate).
  */
 
 /** Names under which the services that we use say that a thing does not exist. */
@@ -54,6 +54,14 @@ export function isAccessDenied(error: unknown): boolean {
 /** Whether CloudFormation found the request itself wrong: template, name, or the state of the stack. */
 export function isInvalidStackRequest(error: unknown): boolean {
   return nameOf(error) === 'ValidationError';
+}
+
+/**
+ * Whether an update changes nothing. CloudFormation has no error of its own for that either.
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html
+ */
+export function isNothingToUpdate(error: unknown): boolean {
+  return error instanceof Error && isInvalidStackRequest(error) && /No updates are to be/.test(error.message);
 }
 
 /**

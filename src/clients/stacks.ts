@@ -2,11 +2,13 @@ import {
   CreateStackCommand,
   DeleteStackCommand,
   DescribeStacksCommand,
+  GetTemplateCommand,
+  UpdateStackCommand,
   paginateDescribeStackEvents,
 } from '@aws-sdk/client-cloudformation';
 import type { CloudFormationClient, StackEvent } from '@aws-sdk/client-cloudformation';
 import { tagKeys, tagValue } from '../domain/resource-tags.ts';
-import { isStackNotFound } from './aws-errors.ts';
+import { isNothingToUpdate, isStackNotFound } from './aws-errors.ts';
 
 /** A stack that exists, in whatever state. */
 export interface ExistingStack {
@@ -33,6 +35,10 @@ export interface Stacks {
   find(nameOrId: string): Promise<ExistingStack | undefined>;
   /** Begins the creation and returns the stack's id. What fails stays as it is, for {@link firstFailure} and us. */
   create(stack: NewStack): Promise<string>;
+  /** The template of a stack as it was last put into force. */
+  template(stackId: string): Promise<string>;
+  /** Begins an update to another template; everything else stays. False if CloudFormation finds nothing to change. */
+  update(stack: Pick<NewStack, 'template' | 'requestToken'> & { readonly stackId: string }): Promise<boolean>;
   /** Begins the deletion. */
   delete(stackId: string): Promise<void>;
   /** What failed first in the latest creation, update or deletion of a stack, in the words of its events. */
@@ -76,6 +82,29 @@ export function createStacks(cloudFormation: CloudFormationClient): Stacks {
         }),
       );
       return StackId ?? name;
+    },
+
+    async template(stackId) {
+      const { TemplateBody = '' } = await cloudFormation.send(
+        new GetTemplateCommand({ StackName: stackId, TemplateStage: 'Original' }),
+      );
+      return TemplateBody;
+    },
+
+    async update({ stackId, template, requestToken }) {
+      try {
+        await cloudFormation.send(
+          new UpdateStackCommand({
+            StackName: stackId,
+            TemplateBody: template,
+            ClientRequestToken: requestToken,
+          }),
+        );
+        return true;
+      } catch (error) {
+        if (isNothingToUpdate(error)) return false;
+        throw error;
+      }
     },
 
     async delete(stackId) {

@@ -3,6 +3,8 @@ import type { ClusterView, LustreView } from './cluster-view.ts';
 import { STORAGE_MOUNT_PATH } from './lustre.ts';
 import type { SlurmKeysView } from './slurm-keys.ts';
 import type { ClusterEstimate } from './spec-notes.ts';
+import type { SpecUpdateView } from './spec-update-record.ts';
+import { sentence } from './wording.ts';
 
 /** What an operator reads at the top of the workflow in the Temporal UI: Markdown, newest facts first. */
 export function renderClusterDetails(view: ClusterView): string {
@@ -33,6 +35,7 @@ export function renderClusterDetails(view: ClusterView): string {
       `- **blind** Slurm has not answered since ${view.blindSince}; job states are the last known ones`,
     view.idleSince && `- **idle** since ${view.idleSince}`,
     view.teardownAt && `- **teardown** at ${view.teardownAt} if nothing changes`,
+    view.update && updateLine(view.update),
     ...view.holds.map(({ name, reason, until }) => `- **held** by ${name} until ${until}: ${reason}`),
     view.openCampaigns > 0 && `- **campaigns** ${view.openCampaigns} open, ${view.activeJobs} jobs not ended`,
     ...(failure
@@ -46,6 +49,18 @@ export function renderClusterDetails(view: ClusterView): string {
       : []),
   ];
   return lines.filter((line) => typeof line === 'string').join('\n');
+}
+
+const updateStates: Readonly<Record<SpecUpdateView['state'], string>> = {
+  'under-way': 'is under way',
+  'waits-for-campaigns': 'waits until campaigns and jobs have ended; new campaigns wait for it',
+  done: 'is done',
+  failed: 'did not succeed',
+};
+
+function updateLine({ state, mode, reason, askedAt, endedAt, changes, failure }: SpecUpdateView): string {
+  const why = failure ? `: ${failure.message} **Next step:** ${failure.nextStep}` : '';
+  return `- **change** (${mode}) of ${changes.join(', ')}, asked for ${askedAt}: ${sentence(reason)} It ${updateStates[state]}${endedAt ? ` since ${endedAt}` : ''}${why}`;
 }
 
 function lustreLine({ fileSystemId, exportTaskId, automaticExportProblem, discard }: LustreView): string {

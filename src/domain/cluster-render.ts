@@ -11,6 +11,7 @@ import { fingerprint, knownHosts } from './host-key.ts';
 import type { Tenant } from './ids.ts';
 import type { PlanNote, SpecNotes } from './spec-notes.ts';
 import { viewOfKeys } from './slurm-keys.ts';
+import { viewOfUpdate } from './spec-update-record.ts';
 
 /*
  * What a view has room for, so that it fits into a memo's 8 KB. The specifications of all tiers and of plans fit, with what
@@ -54,6 +55,7 @@ export function renderClusterView(
     ...(blindSince && { blindSince }),
     ...(idleSince && { idleSince }),
     ...teardownAt(snapshot),
+    ...(snapshot.update && { update: viewOfUpdate(snapshot.update, state === 'ready') }),
     holds: snapshot.holds,
     openCampaigns: open.length,
     activeJobs: open.reduce((sum, { activeJobs }) => sum + activeJobs, 0),

@@ -11,6 +11,7 @@ import type { LustreFileSystem } from './lustre.ts';
 import type { Resolution } from './lifetime.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 import type { SlurmKeys } from './slurm-keys.ts';
+import type { SpecUpdate } from './spec-update-record.ts';
 
 /** How a cluster entity paces itself. Given when it starts and carried with it. */
 export interface ClusterPolicy {
@@ -63,9 +64,9 @@ export interface Resources {
 export interface DeploymentRecord {
   readonly epoch: string;
   readonly startedAt: string;
-  readonly spec: ClusterSpec;
+  spec: ClusterSpec;
   /** What was said about the specification when it was asked for. */
-  readonly notes?: SpecNotes;
+  notes?: SpecNotes;
   readonly resources: Resources;
   logGroupName?: string;
   /** Where the spec asks for Slurm's REST API: the keys that its Slurm was last given. */
@@ -98,6 +99,8 @@ export interface OpenCampaign {
   readonly acceptedAt: string;
   /** The epoch that the campaign was told to use. */
   targetEpoch?: string;
+  /** Id of the update that must have ended before the campaign is told to use the cluster. */
+  afterUpdate?: string;
   unsubmittedJobs: number;
   activeJobs: number;
   /** What the campaign was told of its jobs, as `CampaignFacts.told` says it. */
@@ -108,7 +111,7 @@ export interface OpenCampaign {
 
 /** Why a deployment goes. Only an idle one can be called back. */
 export interface TeardownCause {
-  readonly kind: 'idle' | 'lifetime' | 'requested' | 'failed';
+  readonly kind: 'idle' | 'lifetime' | 'requested' | 'replaced' | 'failed';
   readonly reason: string;
   /** Of a deployment that failed: what the entity shows once everything is gone. */
   readonly failure?: Failure;
@@ -127,6 +130,8 @@ export interface ClusterSnapshot {
   /** What was said about it. */
   requestedNotes?: SpecNotes;
   teardown?: TeardownCause;
+  /** The last change of the specification that was asked for, on its way or ended. */
+  update?: SpecUpdate;
   holds: Hold[];
   campaigns: Record<string, OpenCampaign>;
   activity?: ClusterActivity & { readonly at: string };

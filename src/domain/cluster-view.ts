@@ -5,6 +5,7 @@ import type { Discard } from './lustre-export.ts';
 import type { JobTransport, SlurmApiTrust } from './slurm-api-spec.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 import type { SlurmKeysView } from './slurm-keys.ts';
+import type { SpecUpdateView } from './spec-update-record.ts';
 import type { ClusterEstimate, PlanNote } from './spec-notes.ts';
 
 /** States of a cluster entity; see docs/technical-description.md for the machine. */
@@ -120,6 +121,8 @@ export interface ClusterView {
   readonly idleSince?: string;
   /** When the cluster goes if nothing changes. */
   readonly teardownAt?: string;
+  /** The last change of the specification that was asked for. */
+  readonly update?: SpecUpdateView;
   readonly holds: readonly Hold[];
   readonly openCampaigns: number;
   readonly activeJobs: number;

@@ -30,6 +30,13 @@ export const ensureRequestSchema = z.strictObject({
   notes: specNotesSchema.optional(),
 });
 
+export const changeRequestSchema = z.strictObject({
+  spec: clusterSpecSchema,
+  notes: specNotesSchema.optional(),
+  from: clusterSpecSchema.optional(),
+  reason: sentenceSchema,
+});
+
 export const teardownRequestSchema = z.strictObject({ reason: sentenceSchema });
 
 export const releaseRequestSchema = z.strictObject({ name: holdNameSchema });

@@ -35,7 +35,21 @@ export const failures = {
     retryable: false,
     httpStatus: 409,
     title: 'The project has a cluster with another specification',
-    nextStep: 'Use the existing cluster, or delete it and wait until its state is `deleted`.',
+    nextStep:
+      'Use the existing cluster, change it (`PATCH …/cluster`), or delete it and wait until its state is `deleted`.',
+  },
+  ChangeRefused: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'The change would replace storage',
+    nextStep:
+      'Leave out what `changes` names as refused, or delete the cluster and ask for one of the new specification.',
+  },
+  ClusterUpdating: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'Another change of the cluster is under way',
+    nextStep: 'Wait until the `update` of the cluster has ended, then repeat the request.',
   },
   NeedsInfeasible: {
     retryable: false,
@@ -98,6 +112,12 @@ export const failures = {
     httpStatus: 502,
     title: 'CloudFormation could not create the cluster',
     nextStep: 'Read the reason, which comes from the stack events; then create the cluster again.',
+  },
+  StackUpdateFailed: {
+    retryable: false,
+    httpStatus: 502,
+    title: 'CloudFormation could not update the cluster',
+    nextStep: 'Read the reason, which comes from the stack events; the cluster runs on as it was.',
   },
   StackDeleteFailed: {
     retryable: false,

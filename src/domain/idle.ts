@@ -11,6 +11,8 @@ export interface IdleInput {
   readonly idleSince: number | undefined;
   /** Jobs that were accepted and are not in Slurm yet, over all open campaigns. */
   readonly unsubmittedJobs: number;
+  /** An update of the cluster is under way. */
+  readonly isUpdating?: boolean;
   readonly holds: readonly Hold[];
   readonly idleTimeoutSeconds: number;
   readonly lifetimeEndsAt: number;
@@ -54,13 +56,20 @@ export function decideIdle(input: IdleInput): IdleVerdict {
   };
 }
 
-function busyBecause({ activity, unsubmittedJobs, holds, now }: IdleInput): IdleVerdict | undefined {
+function busyBecause({
+  activity,
+  unsubmittedJobs,
+  isUpdating,
+  holds,
+  now,
+}: IdleInput): IdleVerdict | undefined {
   const busy = (because: string, isMoving = true): IdleVerdict => ({ kind: 'busy', because, isMoving });
   if (!activity) return busy('Slurm did not answer, so the cluster counts as busy.');
   const { running, pending, interactiveSessions } = activity;
   if (running + pending > 0)
     return busy(`Slurm has ${counted(running, 'job')} running and ${pending} waiting.`);
   if (unsubmittedJobs > 0) return busy(`Not in Slurm yet: ${counted(unsubmittedJobs, 'accepted job')}.`);
+  if (isUpdating) return busy('The cluster is being updated.', false);
   if (interactiveSessions > 0) {
     return busy(`Open on the head node: ${counted(interactiveSessions, 'interactive session')}.`, false);
   }

@@ -194,8 +194,13 @@ function additionalSecurityGroups(ids: readonly string[]): AdditionalSecurityGro
   return ids.length > 0 ? { AdditionalSecurityGroups: ids } : {};
 }
 
-interface SharedByAllNodes {
+/** What the nodes of all queues have in common. */
+interface SharedByQueues {
   readonly securityGroups: AdditionalSecurityGroups;
+  readonly setUp: { readonly CustomActions: CustomActions; readonly Iam: NodeIam };
+}
+
+interface SharedByAllNodes extends SharedByQueues {
   readonly setUp: NodeSetUp;
 }
 
@@ -271,10 +276,11 @@ function withoutComment(publicKey: string): string {
   return publicKey.trim().split(/\s+/).slice(0, 2).join(' ');
 }
 
-function renderQueue(
+/** One queue, whose nodes are in this subnet. */
+export function renderQueue(
   queue: Queue,
   subnetId: string,
-  { securityGroups, setUp }: SharedByAllNodes,
+  { securityGroups, setUp }: SharedByQueues,
 ): SlurmQueue {
   const { maxTimeSeconds, maxNodesPerJob } = queue;
   const limits = {

@@ -1,4 +1,5 @@
 import { type ClusterSpec, diffSpecs, type SpecDifference } from './cluster-spec.ts';
+import { headNodeInstanceType } from './head-node.ts';
 import type { ComputeResource, Queue } from './queue.ts';
 
 /**
@@ -15,7 +16,8 @@ export const updateModes = ['at-once', 'in-place', 'after-drain', 'refused'] as 
 export type UpdateMode = (typeof updateModes)[number];
 
 /** One difference, and what it takes. Queues and compute resources stand in the path by their names. */
-export interface SpecChange extends SpecDifference {
+export interface SpecChange extends Partial<SpecDifference> {
+  readonly path: string;
   readonly mode: UpdateMode;
   /** In plain words, where it is not `at-once`. */
   readonly because?: string;
@@ -43,7 +45,10 @@ const clusterRules = {
   maxLifetimeSeconds: ['at-once'],
   scaledownIdleTimeSeconds: ['after-drain', FLEET_STOPPED],
   slurmApi: ['after-drain', `Slurm’s REST API ${AT_CREATION}`],
-  lustre: ['refused', 'the file system would be replaced: delete the cluster, and make one with other storage'],
+  lustre: [
+    'refused',
+    'the file system would be replaced: delete the cluster, and make one with other storage',
+  ],
 } as const satisfies Record<Exclude<keyof ClusterSpec, 'queues'>, Rule>;
 
 const queueRules = {
@@ -66,6 +71,15 @@ export function planUpdate(existing: ClusterSpec, asked: ClusterSpec): UpdatePla
     ...changesOf(existingRest, askedRest, clusterRules, ''),
     ...changesOfList(existingQueues, askedQueues, 'queues', queueChanges),
   ];
+  const [existingHeadNode, headNode] = [existingQueues, askedQueues].map(headNodeInstanceType);
+  if (headNode !== existingHeadNode)
+    changes.push({
+      path: 'queues',
+      existing: existingHeadNode,
+      requested: headNode,
+      mode: 'after-drain',
+      because: 'so many nodes want another head node, which ParallelCluster does not change',
+    });
   // Who is first decides only where jobs go that name no queue, which is up to us.
   const [isOrder, wasOrder] = [askedQueues, existingQueues].map((queues) => queues.map(({ name }) => name));
   if (changes.length === 0 && String(isOrder) !== String(wasOrder))

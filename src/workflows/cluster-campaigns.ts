@@ -8,6 +8,7 @@ import {
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
 import { adminAccessOf, type DeploymentRecord, type OpenCampaign } from '../domain/cluster-snapshot.ts';
+import { pendingUpdate } from '../domain/spec-update-record.ts';
 import { newCampaignSnapshot, renderViewBeforePlan } from '../domain/campaign.ts';
 import { CAMPAIGN_VIEW_MEMO } from '../domain/cluster-view.ts';
 import { coversSpec, diffSpecs } from '../domain/cluster-spec.ts';
@@ -19,6 +20,7 @@ import { counted } from '../domain/wording.ts';
 import type { CampaignFacts } from '../activities/port.ts';
 import { nowIso } from './clock.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
+import { canGrowFor, growFor, notesToCome, specToCome, waitsFor } from './cluster-updates.ts';
 import { rejection } from './failure.ts';
 import { TELL_TOGETHER } from './patches.ts';
 import {
@@ -40,21 +42,29 @@ export function refuseWhenCancelled(entity: ClusterEntity): void {
   }
 }
 
-/** Refuses a campaign that this cluster cannot take; changes nothing. */
-export function checkCampaign(entity: ClusterEntity, request: SubmitCampaignRequest): void {
+/**
+ * Refuses a campaign that this cluster cannot take; changes nothing. Returns what the cluster must become for it, where that
+ * is more than it is.
+ */
+export function checkCampaign(
+  entity: ClusterEntity,
+  request: SubmitCampaignRequest,
+): ClusterSpec | undefined {
   const { campaignId, content, spec: asked, notes } = request;
   const known = entity.snapshot.campaigns[campaignId];
   if (known) {
-    if (known.content.sha256 === content.sha256) return;
+    if (known.content.sha256 === content.sha256) return undefined;
     throw rejection('CampaignConflict', `Campaign ${campaignId} was accepted with another body.`);
   }
   refuseWhenCancelled(entity);
-  const current = entity.currentSpec();
+  const current = specToCome(entity);
   const spec =
     current && asked
-      ? asPlannedBefore({ spec: current, notes: entity.currentNotes() }, { spec: asked, notes })
+      ? asPlannedBefore({ spec: current, notes: notesToCome(entity) }, { spec: asked, notes })
       : asked;
-  if (current && spec && !coversSpec(current, spec)) {
+  const isCovered = !current || !spec || coversSpec(current, spec);
+  const grown = isCovered ? undefined : canGrowFor(entity, spec);
+  if (!isCovered && !grown) {
     throw rejection(
       'ClusterSpecConflict',
       `The cluster (${entity.snapshot.state}) does not cover what the campaign asks for.`,
@@ -63,7 +73,7 @@ export function checkCampaign(entity: ClusterEntity, request: SubmitCampaignRequ
       },
     );
   }
-  const target = current ?? spec;
+  const target = grown ?? current ?? spec;
   if (!target) {
     const { state } = entity.snapshot;
     const going =
@@ -71,6 +81,7 @@ export function checkCampaign(entity: ClusterEntity, request: SubmitCampaignRequ
     throw rejection(going ? 'ClusterDeleting' : 'NoCluster', `The cluster is ${state}.`);
   }
   checkQueues(target, request.queues);
+  return grown;
 }
 
 function checkQueues(spec: ClusterSpec, queues: readonly string[]): void {
@@ -90,14 +101,17 @@ export async function takeCampaign(
   request: SubmitCampaignRequest,
 ): Promise<SubmitCampaignAnswer> {
   // The validator saw an earlier state when several updates arrive in one task.
-  checkCampaign(entity, request);
+  const grown = checkCampaign(entity, request);
   const { campaignId, content, jobKeys = [], jobCount = jobKeys.length, spec, notes } = request;
   const { campaigns } = entity.snapshot;
   if (campaigns[campaignId]) return { outcome: 'repeated', campaignId, cluster: entity.view() };
+  if (grown) growFor(entity, campaignId, grown);
+  const update = pendingUpdate(entity.snapshot.update);
   // Recorded before anything is awaited: from here on the campaign keeps the cluster.
   campaigns[campaignId] = {
     content,
     acceptedAt: nowIso(),
+    ...(update && !isServedNow(entity, request) && { afterUpdate: update.id }),
     unsubmittedJobs: jobCount,
     activeJobs: jobCount,
     sequence: 0,
@@ -111,6 +125,14 @@ export async function takeCampaign(
   entity.publish();
   entity.wake();
   return { outcome, campaignId, cluster: entity.view() };
+}
+
+/** Whether the cluster as it is can run a campaign although it is being changed. One that is about to go takes none. */
+function isServedNow(entity: ClusterEntity, { spec, queues }: SubmitCampaignRequest): boolean {
+  const current = entity.currentSpec();
+  if (!current || pendingUpdate(entity.snapshot.update)?.mode === 'after-drain') return false;
+  const names = current.queues.map(({ name }) => name);
+  return queues.every((queue) => names.includes(queue)) && (!spec || coversSpec(current, spec));
 }
 
 /** `repeated`: a campaign of that id has run before, or runs on although the entity forgot it. */
@@ -157,7 +179,10 @@ export async function announceReady(entity: ClusterEntity, record: DeploymentRec
     logs: { logGroupName, epoch },
     defaultQueue: spec.queues[0]?.name ?? '',
   };
-  const waiting = Object.entries(entity.snapshot.campaigns).filter(([, campaign]) => !campaign.targetEpoch);
+  const update = pendingUpdate(entity.snapshot.update);
+  const waiting = Object.entries(entity.snapshot.campaigns).filter(
+    ([, campaign]) => !campaign.targetEpoch && !waitsFor(campaign, update),
+  );
   await tellEach(waiting, async ([campaignId, campaign]) => {
     campaign.targetEpoch = epoch;
     await tell(entity, campaignId, (handle) => handle.signal(clusterReady, target));

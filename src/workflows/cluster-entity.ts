@@ -13,6 +13,8 @@ import type { SpecNotes } from '../domain/spec-notes.ts';
 import { canTransition, isLive, isRecallable } from '../domain/cluster-state.ts';
 import { CLUSTER_VIEW_MEMO, type ClusterState, type ClusterView } from '../domain/cluster-view.ts';
 import { renderClusterView, sameView } from '../domain/cluster-render.ts';
+import { type Failure, failureOf } from '../domain/failures.ts';
+import { pendingUpdate } from '../domain/spec-update-record.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { newEpochId, type Tenant } from '../domain/ids.ts';
 import type { Resolution } from '../domain/lifetime.ts';
@@ -160,9 +162,16 @@ export class ClusterEntity {
     this.wake();
   }
 
+  /** A pending change of the specification has ended, with a failure if it did not succeed. */
+  endUpdate(failure?: Failure): void {
+    const update = pendingUpdate(this.snapshot.update);
+    if (update) this.snapshot.update = { ...update, endedAt: nowIso(), ...(failure && { failure }) };
+  }
+
   /** The cluster is to go, and no other one is to follow. */
   teardown(reason: string): void {
     const { snapshot } = this;
+    this.endUpdate(failureOf('ClusterDeleting', `The cluster was not changed: ${reason}`));
     delete snapshot.requested;
     delete snapshot.requestedNotes;
     if (snapshot.deployment) this.beginTeardown({ kind: 'requested', reason });
@@ -186,6 +195,7 @@ export class ClusterEntity {
     for (const key of ['deployment', 'teardown', 'activity', 'blindSince', 'idleSince'] as const)
       delete snapshot[key];
     snapshot.holds = [];
+    if (state === 'failed') this.endUpdate(snapshot.failure);
     this.enter(state, message);
     if (snapshot.requested) this.enter('requested', 'The next deployment begins.');
   }

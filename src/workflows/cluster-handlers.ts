@@ -23,6 +23,7 @@ import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { checkCampaign, refuseWhenCancelled, takeCampaign } from './cluster-campaigns.ts';
+import { registerUpdateHandlers, specToCome } from './cluster-updates.ts';
 import { refuse, rejection } from './failure.ts';
 import {
   campaignProgress,
@@ -89,6 +90,8 @@ export function registerClusterHandlers(entity: ClusterEntity): void {
   registerLifetimeHandlers(entity);
 
   registerKeyHandler(entity);
+
+  registerUpdateHandlers(entity);
 
   setHandler(
     resolveBlock,
@@ -246,8 +249,11 @@ function checkEnsure(entity: ClusterEntity, asked: EnsureRequest): void {
   refuseWhenCancelled(entity);
   const current = entity.currentSpec();
   const existing = current && { spec: current, notes: entity.currentNotes() };
-  const differences = existing ? diffSpecs(existing.spec, asPlannedBefore(existing, asked)) : [];
-  if (differences.length > 0) {
+  const same = existing ? asPlannedBefore(existing, asked) : asked.spec;
+  const differences = existing ? diffSpecs(existing.spec, same) : [];
+  // What it is about to become is as good.
+  const coming = specToCome(entity);
+  if (differences.length > 0 && coming && diffSpecs(coming, same).length > 0) {
     const fields = differences.map(({ path }) => path).join(', ');
     throw rejection(
       'ClusterSpecConflict',

@@ -64,6 +64,8 @@ async function provisionSteps(entity: ClusterEntity, record: DeploymentRecord): 
   const readyAt = nowIso();
   record.readyAt = readyAt;
   record.lifetimeEndsAt = new Date(Date.parse(readyAt) + record.spec.maxLifetimeSeconds * 1000).toISOString();
+  // One that asked for another cluster in the place of this one's predecessor.
+  entity.endUpdate();
   entity.enter('ready', 'Slurm runs jobs.');
 }
 

@@ -2,6 +2,7 @@ import { decideIdle, type IdleVerdict, nextLookInMs } from '../domain/idle.ts';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import type { ClusterActivity } from '../domain/slurm-facts.ts';
 import type { Observation } from '../activities/port.ts';
+import { pendingUpdate } from '../domain/spec-update-record.ts';
 import { sentence } from '../domain/wording.ts';
 import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
@@ -9,6 +10,8 @@ import { announceReady, passFacts } from './cluster-campaigns.ts';
 import { AutomaticExportKeeper } from './automatic-export.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
 import { LogFollower } from './log-follower.ts';
+import { StackUpdater } from './stack-updater.ts';
+import { prepareSuccessor, replaceIfDrained } from './cluster-replacement.ts';
 import { SlurmKeyKeeper } from './slurm-keys.ts';
 import { UsageRecorder } from './usage-recorder.ts';
 
@@ -24,17 +27,22 @@ export async function serve(entity: ClusterEntity): Promise<void> {
   const recorder = new UsageRecorder();
   const keeper = new SlurmKeyKeeper();
   const exporter = new AutomaticExportKeeper();
+  const updater = new StackUpdater();
   const stopAll = async () =>
-    Promise.all([follower.stop(), recorder.stop(), keeper.stop(), exporter.stop(), entity.jobLister.stop()]);
+    Promise.all(
+      [follower, recorder, keeper, exporter, updater, entity.jobLister].map(async (each) => each.stop()),
+    );
   while (entity.snapshot.state === 'ready') {
     const record = entity.record();
     await announceReady(entity, record);
     const seen = await look(entity, record);
     const verdict = judge(entity, record, seen?.activity);
+    replaceIfDrained(entity, record, seen?.activity);
     if (entity.snapshot.teardown) await stopAll();
     // A teardown that was asked for while we looked wins over what we saw.
     const { teardown } = entity.snapshot;
     if (teardown) {
+      prepareSuccessor(entity);
       entity.enter(
         'draining',
         `${sentence(teardown.reason)} No new jobs; what is left in Slurm is cancelled.`,
@@ -50,6 +58,7 @@ export async function serve(entity: ClusterEntity): Promise<void> {
     recorder.keepGoing(entity, record, seen);
     keeper.keepGoing(entity, record);
     exporter.keepGoing(entity, record);
+    updater.keepGoing(entity, record);
     if (seen?.more) continue;
     const endsAt = lifetimeEndsAt(record);
     const nextLook = nextLookInMs(verdict, entity.policy, Date.now(), endsAt);
@@ -109,6 +118,7 @@ function judge(
       (sum, campaign) => sum + campaign.unsubmittedJobs,
       0,
     ),
+    isUpdating: pendingUpdate(snapshot.update)?.mode === 'in-place',
     holds: snapshot.holds,
     idleTimeoutSeconds: record.spec.idleTimeoutSeconds,
     lifetimeEndsAt: lifetimeEndsAt(record),

@@ -43,6 +43,29 @@ export interface EnsureAnswer {
 /** Makes the tenant's cluster exist with this specification. ClusterSpecConflict if another one does. */
 export const ensureCluster = defineUpdate<EnsureAnswer, [EnsureRequest]>('ensure');
 
+export interface ChangeRequest extends EnsureRequest {
+  /** The specification that the caller has changed; refused with ClusterSpecConflict if it is no longer the one to come. */
+  readonly from?: ClusterSpec;
+  readonly reason: string;
+}
+
+/** `done`: nothing in AWS had to change; `accepted`: the view's `update` tells how far it is. */
+export interface ChangeAnswer {
+  readonly outcome: 'unchanged' | 'done' | 'accepted';
+  readonly view: ClusterView;
+}
+
+/**
+ * Changes the specification of a living cluster, as `planUpdate` says what that takes. The present specification withdraws a
+ * change that waits for campaigns. NoCluster, ClusterNotReady, ClusterUpdating, ClusterSpecConflict, ChangeRefused.
+ */
+export const changeSpec = defineUpdate<ChangeAnswer, [ChangeRequest]>('changeSpec');
+
+/** The whole specification that the cluster has or is about to get, whatever a memo has room for; none if none lives. */
+export const comingSpec = defineQuery<{ readonly spec?: ClusterSpec; readonly notes?: SpecNotes }>(
+  'comingSpec',
+);
+
 export interface SubmitCampaignRequest {
   readonly campaignId: string;
   readonly content: CampaignContentReference;

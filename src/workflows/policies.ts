@@ -134,6 +134,14 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     heartbeat: '20 s',
     retry: { initialSeconds: 5, maximumSeconds: 60 },
   },
+  updateStack: {
+    summary: 'Update the CloudFormation stack',
+    why: 'ParallelCluster takes some minutes; CloudFormation itself gives a custom resource an hour, and another for the way back.',
+    startToClose: '3 h',
+    scheduleToClose: '4 h',
+    heartbeat: '20 s',
+    retry: { initialSeconds: 5, maximumSeconds: 60 },
+  },
   deleteStack: {
     summary: 'Delete the CloudFormation stack',
     why: 'A deletion is never skipped: a day of tries, then an operator decides. ENIs alone can take an hour.',
@@ -188,6 +196,14 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     scheduleToClose: '1 d',
     heartbeat: '20 s',
     retry: { initialSeconds: 5, maximumSeconds: 300 },
+  },
+  checkQueues: {
+    summary: 'Wait until Slurm shows the queues',
+    why: 'The head node has its new configuration when the stack says so; Slurm’s controller restarts with it.',
+    startToClose: '60 s',
+    scheduleToClose: '15 min',
+    heartbeat: '20 s',
+    retry: { initialSeconds: 2, maximumSeconds: 30 },
   },
   checkReadiness: {
     summary: 'Check that Slurm answers and runs a job',

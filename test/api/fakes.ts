@@ -10,7 +10,8 @@ import { countByState, newCampaignSnapshot, renderCampaignView } from '../../src
 import { viewOfJob } from '../../src/domain/campaign-job.ts';
 import type { CampaignManifest, ManifestPartReference } from '../../src/domain/campaign-manifest.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
-import { diffSpecs } from '../../src/domain/cluster-spec.ts';
+import { type ClusterSpec, diffSpecs } from '../../src/domain/cluster-spec.ts';
+import { planUpdate } from '../../src/domain/spec-update.ts';
 import type { HoldRequest, Resolution } from '../../src/domain/lifetime.ts';
 import type { KeyRotationRequest } from '../../src/domain/slurm-keys.ts';
 import type { ClusterView } from '../../src/domain/cluster-view.ts';
@@ -19,6 +20,8 @@ import { campaignWorkflowId, clusterWorkflowId, type Tenant } from '../../src/do
 import type { ControlOutcome, ControlRequest } from '../../src/domain/job-control.ts';
 import type { CampaignContent, CampaignContentReference } from '../../src/domain/job.ts';
 import type {
+  ChangeAnswer,
+  ChangeRequest,
   EnsureAnswer,
   EnsureRequest,
   ListJobsAnswer,
@@ -174,6 +177,8 @@ export class FakeClusters implements Clusters {
   listed: ClusterListRequest | undefined;
   page: Page<ClusterView> = { items: [] };
   private readonly outage: Outage;
+  /** What somebody else makes of the cluster while it is being changed. */
+  racingSpec: ClusterSpec | undefined;
   private readonly campaigns: FakeCampaigns;
 
   constructor(outage: Outage, campaigns: FakeCampaigns) {
@@ -211,6 +216,29 @@ export class FakeClusters implements Clusters {
     const view = { ...this.existing(owner), state: 'draining', message: reason } as const;
     this.views.set(clusterWorkflowId(owner), view);
     return view;
+  }
+
+  async comingSpec(owner: Tenant) {
+    const { spec } = this.existing(owner);
+    return { ...(spec && { spec }) };
+  }
+
+  /** As a real one that is ready: what is in place is under way, what is at once is done. */
+  async changeSpec(owner: Tenant, request: ChangeRequest): Promise<ChangeAnswer> {
+    this.messages.push(request);
+    const view = this.existing(owner);
+    if (this.racingSpec) {
+      this.views.set(clusterWorkflowId(owner), { ...view, spec: this.racingSpec });
+      this.racingSpec = undefined;
+      throw new KnownFailure('ClusterSpecConflict', 'The specification was changed meanwhile.');
+    }
+    const { mode, changes } = planUpdate(view.spec ?? request.spec, request.spec);
+    if (mode === 'refused') throw new KnownFailure('ChangeRefused', 'Not changed.', { changes });
+    if (mode === 'none') return { outcome: 'unchanged', view };
+    if (mode !== 'at-once') return { outcome: 'accepted', view };
+    const changed = { ...view, spec: request.spec };
+    this.views.set(clusterWorkflowId(owner), changed);
+    return { outcome: 'done', view: changed };
   }
 
   async hold(owner: Tenant, hold: HoldRequest): Promise<ClusterView> {

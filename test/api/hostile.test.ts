@@ -248,7 +248,7 @@ describe('a hostile path', () => {
   });
 
   it.each([
-    ['PATCH', clusterUrl(), 'DELETE, GET, HEAD, PUT'],
+    ['POST', clusterUrl(), 'DELETE, GET, HEAD, PATCH, PUT'],
     ['DELETE', '/v1/clusters', 'GET, HEAD'],
     ['GET', `${clusterUrl()}/campaigns`, 'POST'],
     ['OPTIONS', '/healthz', 'GET, HEAD'],

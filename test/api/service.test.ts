@@ -123,6 +123,7 @@ describe('the OpenAPI document', () => {
     ).toEqual(
       [
         `put ${cluster}`,
+        `patch ${cluster}`,
         `get ${cluster}`,
         `delete ${cluster}`,
         'get /v1/clusters',

@@ -20,7 +20,10 @@ import type { HeadNodeSpec } from '../../src/dev/head-node/head-node-spec.ts';
 import { Clusters } from '../../src/dev/provider/clusters.ts';
 import type { HeadNodePort } from '../../src/dev/provider/clusters.ts';
 import { ProviderStandIn } from '../../src/dev/provider/provider-stand-in.ts';
-import { pclusterSchemaValidation, pclusterUpdatePolicies } from '../../src/dev/provider/schema-validation.ts';
+import {
+  pclusterSchemaValidation,
+  pclusterUpdatePolicies,
+} from '../../src/dev/provider/schema-validation.ts';
 import { ensureVenv } from '../../src/dev/python-venv.ts';
 import { seedAws } from '../../src/dev/seed-aws.ts';
 import type { SeededAws } from '../../src/dev/seed-aws.ts';

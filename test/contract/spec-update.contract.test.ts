@@ -1,9 +1,13 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { readDevEnvironment } from '../../src/dev/environment.ts';
 import { judgeUpdates, type UpdateReport } from '../../src/dev/pcluster-update-judge.ts';
 import { ensureVenv } from '../../src/dev/python-venv.ts';
-import { type ClusterSpecInput, clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec.ts';
+import {
+  type ClusterSpecInput,
+  clusterSpecInputSchema,
+  resolveClusterSpec,
+} from '../../src/domain/cluster-spec.ts';
 import { planUpdate, type UpdatePlan } from '../../src/domain/spec-update.ts';
 import { configurationOf } from '../support/cluster-configuration.ts';
 
@@ -48,12 +52,10 @@ function withOneChange(before: ClusterSpecInput): fc.Arbitrary<ClusterSpecInput>
     queue.map((other) => ({ ...first, placementGroup: other.placementGroup ?? false })),
     queue.map(({ maxTimeSeconds = 180 }) => ({ ...first, maxTimeSeconds })),
     resource.chain((other) =>
-      fc
-        .constantFrom('instanceType', 'minCount', 'maxCount', 'efa', 'multithreading')
-        .map((field) => ({
-          ...first,
-          computeResources: [{ ...resourceBefore, [field]: other[field] }, ...resources],
-        })),
+      fc.constantFrom('instanceType', 'minCount', 'maxCount', 'efa', 'multithreading').map((field) => ({
+        ...first,
+        computeResources: [{ ...resourceBefore, [field]: other[field] }, ...resources],
+      })),
     ),
     resource.map((other) => ({
       ...first,
@@ -65,7 +67,9 @@ function withOneChange(before: ClusterSpecInput): fc.Arbitrary<ClusterSpecInput>
   );
   return fc.oneof(
     changedQueue.map((changed) => ({ ...before, queues: [changed, ...rest] })),
-    fc.constantFrom(60, 120, 180).map((scaledownIdleTimeSeconds) => ({ ...before, scaledownIdleTimeSeconds })),
+    fc
+      .constantFrom(60, 120, 180)
+      .map((scaledownIdleTimeSeconds) => ({ ...before, scaledownIdleTimeSeconds })),
   );
 }
 

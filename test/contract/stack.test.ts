@@ -10,6 +10,7 @@ import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { StackRequest } from '../../src/activities/port.ts';
+import { createStackUpdateActivities } from '../../src/activities/stack-update.ts';
 import { createStackActivities } from '../../src/activities/stack.ts';
 import { outerStackName } from '../../src/domain/cluster-name.ts';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec.ts';
@@ -24,21 +25,25 @@ const trivialTemplate = JSON.stringify({
 });
 
 let rig: ProviderRig;
-let activities: ReturnType<typeof createStackActivities>;
+let activities: ReturnType<typeof createStackActivities> & ReturnType<typeof createStackUpdateActivities>;
 
 beforeAll(async () => {
   rig = await ProviderRig.start();
   const { cloudFormation, s3, ec2, secretsManager } = rig.clients;
   await ec2.send(new CreateKeyPairCommand({ KeyName: 'admin', KeyType: 'ed25519' }));
-  activities = createStackActivities({
-    cloudFormation,
-    s3,
-    secretsManager,
-    controlBucket: rig.seeded.controlBucket,
-    providerArn: rig.seeded.providerArn,
-    settings: { region: 'us-east-1', sshAllowedCidr: '10.0.0.0/16' },
-    stackPollSeconds: 0.1,
-  });
+  const settings = { region: 'us-east-1', sshAllowedCidr: '10.0.0.0/16' };
+  activities = {
+    ...createStackActivities({
+      cloudFormation,
+      s3,
+      secretsManager,
+      controlBucket: rig.seeded.controlBucket,
+      providerArn: rig.seeded.providerArn,
+      settings,
+      stackPollSeconds: 0.1,
+    }),
+    ...createStackUpdateActivities({ cloudFormation, settings, stackPollSeconds: 0.1 }),
+  };
 });
 
 afterEach(() => {
@@ -310,6 +315,71 @@ describe('deleteStack', () => {
     const request = freshRequest();
     await createTrivialStack(request.clusterName, toTagList(stackTags(request, request.lease.subnetId)));
     await deleteStack(request);
+    expect(await statesOf(request)).toEqual([undefined, undefined]);
+  });
+});
+
+describe('updateStack', () => {
+  const queue = (name: string, maxCount = 4) => ({
+    name,
+    computeResources: [{ name: 'nodes', instanceType: 't3.micro', maxCount }],
+  });
+  const specOf = (...queues: readonly ReturnType<typeof queue>[]) =>
+    resolveClusterSpec(clusterSpecInputSchema.parse({ queues: [...queues] }));
+  const update = async (request: StackRequest, updateId: string, to: typeof spec) =>
+    runActivity(activities.updateStack, { ...request, updateId, spec: to });
+  const queuesOf = ({ clusterName }: StackRequest) =>
+    rig.headNodes.running.get(clusterName)?.queues.map(({ name }) => name);
+
+  test('puts further queues into force while the head node runs, once', async () => {
+    const request = { ...freshRequest(), spec: specOf(queue('a')) };
+    await createStack(request);
+    const larger = specOf(queue('a', 8), queue('b'));
+    expect((await update(request, 'u1', larger)).estimate).toMatchObject({ region: 'us-east-1' });
+    expect(queuesOf(request)).toEqual(['a', 'b']);
+    // A repeated attempt, or one that was never told of its success.
+    await update(request, 'u1', larger);
+    expect((await statesOf(request))[0]).toBe('UPDATE_COMPLETE');
+    expect(rig.headNodes.stopped).not.toContain(request.clusterName);
+    await deleteStack(request);
+  });
+
+  test('says what ParallelCluster has against it, and leaves the cluster as it is', async () => {
+    const request = { ...freshRequest(), spec: specOf(queue('a')) };
+    await createStack(request);
+    await expect(update(request, 'u1', specOf(queue('a', 2)))).rejects.toMatchObject({
+      type: 'StackUpdateFailed',
+      message: expect.stringContaining('All compute nodes must be stopped'),
+    });
+    rig.headNodes.failNextUpdate = true;
+    await expect(update(request, 'u2', specOf(queue('a', 8)))).rejects.toMatchObject({
+      type: 'StackUpdateFailed',
+      message: expect.stringContaining('slurmctld did not answer'),
+    });
+    await update(request, 'u3', specOf(queue('a', 8)));
+    await deleteStack(request);
+  });
+
+  test('touches no stack of another deployment', async () => {
+    const request = { ...freshRequest(), spec: specOf(queue('a')) };
+    await createStack(request);
+    const other = { ...request, epoch: 'other' };
+    await expect(update(other, 'u1', specOf(queue('b')))).rejects.toMatchObject({
+      type: 'StackUpdateFailed',
+    });
+    expect(queuesOf(request)).toEqual(['a']);
+    await deleteStack(request);
+  });
+
+  test('is waited for by a deletion', async () => {
+    const request = { ...freshRequest(), spec: specOf(queue('a')) };
+    await createStack(request);
+    const release = rig.provider.faults.hold('Update');
+    const updating = update(request, 'u1', specOf(queue('a', 8)));
+    await expect.poll(async () => (await statesOf(request))[0]).toBe('UPDATE_IN_PROGRESS');
+    const deleting = deleteStack(request);
+    release();
+    await Promise.all([updating, deleting]);
     expect(await statesOf(request)).toEqual([undefined, undefined]);
   });
 });

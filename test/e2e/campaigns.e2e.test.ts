@@ -294,3 +294,56 @@ describe('a cluster that a campaign asks for by its needs', () => {
     expect([again.status, again.body.epoch]).toEqual([200, view.epoch]);
   });
 });
+
+describe('a cluster that is changed', () => {
+  const more = {
+    name: 'more',
+    computeResources: [{ name: 'nodes', instanceType: 't3.micro', maxCount: 2 }],
+  };
+
+  it('gets a queue that a campaign needs, while jobs of another one run on', async () => {
+    const running = await platform.submit(tenant, 'runs-on', { jobs: [shell('long', 'sleep 8; echo done')] });
+    await platform.untilCampaign(tenant, running, ({ jobsByState }) => jobsByState.running === 1);
+    const { epoch } = await platform.cluster(tenant);
+    const needing = await platform.submit(tenant, 'needs-more', {
+      cluster: { queues: [more] },
+      jobs: [{ ...shell('elsewhere', 'echo $SLURM_JOB_PARTITION'), queue: 'more' }],
+    });
+    expect(await endOf(needing)).toEqual({ elsewhere: 'succeeded' });
+    expect(await outputOf(needing, 'elsewhere')).toBe('more\n');
+    expect(await endOf(running)).toEqual({ long: 'succeeded' });
+    expect(await outputOf(running, 'long')).toBe('done\n');
+    const view = await platform.cluster(tenant);
+    expect(view).toMatchObject({ epoch, update: { mode: 'in-place', state: 'done' } });
+    expect(view.spec?.queues.map(({ name }) => name)).toEqual(['debug', 'more']);
+  });
+
+  it('is made anew for what its nodes cannot run with, after its jobs', async () => {
+    const changing = { ...tenant, projectId: 'changing' };
+    await platform.ensure(changing, { queues: [more], idleTimeoutSeconds: 600 });
+    const { epoch } = await platform.until(changing, ['ready']);
+    const jobs = [{ ...shell('first', 'sleep 5; echo kept > ~/kept') }];
+    const before = await platform.submit(changing, 'before', { jobs });
+    const queues = [
+      { ...more, computeResources: [{ ...more.computeResources[0], instanceType: 't3.small' }] },
+    ];
+    const patch = async (query = '') =>
+      platform.request<{ outcome: string; plan: { mode: string } }>(
+        'PATCH',
+        `${platform.path(changing)}${query}`,
+        { body: { queues } },
+      );
+    expect((await patch('?dryRun=true')).body).toMatchObject({
+      outcome: 'planned',
+      plan: { mode: 'after-drain' },
+    });
+    expect(await patch()).toMatchObject({ status: 202, body: { outcome: 'accepted' } });
+    const after = await platform.submit(changing, 'after', { jobs: [shell('second', 'cat ~/kept')] });
+    expect((await platform.untilCampaign(changing, before)).state).toBe('succeeded');
+    expect((await platform.untilCampaign(changing, after)).state).toBe('succeeded');
+    expect((await platform.log(changing, after, 'second', 'stdout')).body).toBe('kept\n');
+    const view = await platform.cluster(changing);
+    expect(view.epoch).not.toBe(epoch);
+    expect(view).toMatchObject({ update: { state: 'done' }, spec: { queues } });
+  });
+});

@@ -5,6 +5,7 @@ import type {
   ManifestPartRequest,
   ManifestRequest,
   ObserveRequest,
+  StackUpdateRequest,
   SubmitOutcome,
   TrustedKeysRequest,
 } from '../../src/activities/port.ts';
@@ -14,6 +15,8 @@ import { planOf } from '../../src/domain/campaign-plan.ts';
 import type { ExportProblem, ExportVerdict } from '../../src/domain/export-proof.ts';
 import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterAccess } from '../../src/domain/cluster-view.ts';
+import { clusterName } from '../../src/domain/cluster-name.ts';
+import type { Tenant } from '../../src/domain/ids.ts';
 import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
 import type { CampaignDependency, Dependency } from '../../src/domain/dependencies.ts';
 import { type JobArray, parseIndexes, taskKey } from '../../src/domain/job-array.ts';
@@ -56,6 +59,8 @@ export class FakeWorld {
   readonly keyPairs = new Set<string>();
   readonly stacks = new Map<string, { readonly epoch: string; readonly subnetId: string }>();
   readonly createdStacks: { readonly clusterName: string; readonly epoch: string }[] = [];
+  /** Queues that each update has put into force, in order. */
+  readonly updatedStacks: { readonly clusterName: string; readonly queues: readonly string[] }[] = [];
   readonly slurm = new Map<string, FakeSlurm>();
   /** Where contents are that are not in `contents`. */
   campaignStore: Pick<CampaignStore, 'get'> = createMemoryCampaignStore();
@@ -147,6 +152,13 @@ export class FakeWorld {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.gates.set(name, promise);
     return resolve;
+  }
+
+  /** A stack that an earlier run of its cluster has made. */
+  addStack(tenant: Tenant, epoch: string): void {
+    const name = clusterName(tenant);
+    this.stacks.set(name, { epoch, subnetId: 'subnet-0000' });
+    this.slurm.set(name, new FakeSlurm());
   }
 
   slurmOf(clusterName: string): FakeSlurm {
@@ -286,6 +298,13 @@ export class FakeWorld {
         }
         return { stackId: `arn:stack/${clusterName}/${epoch}`, headNodeAddress: '127.0.1.1' };
       },
+      updateStack: async ({ clusterName, epoch, spec }: StackUpdateRequest) => {
+        if (this.stacks.get(clusterName)?.epoch !== epoch) throw new Error(`no stack of ${epoch}`);
+        this.updatedStacks.push({ clusterName, queues: spec.queues.map(({ name }) => name) });
+        this.effects.push('updateStack');
+        return { estimate: { region: 'us-east-1', idleUsdPerHour: spec.queues.length } };
+      },
+      checkQueues: async () => {},
       deleteStack: async ({ clusterName, epoch }: Deployment) => {
         if (this.stacks.get(clusterName)?.epoch !== epoch) return;
         this.stacks.delete(clusterName);

@@ -93,7 +93,8 @@ export class Clusters {
     if (before === undefined) throw apiError(`Not Found: Cluster ${clusterName} does not exist.`);
     const { spec } = await this.#plan(request);
     const report = await this.#options.judgeUpdate(before.configuration, configuration);
-    if (!report.allowed) throw apiError('Update failure', { update_validation_errors: refusedChanges(report) });
+    if (!report.allowed)
+      throw apiError('Update failure', { update_validation_errors: refusedChanges(report) });
     if (!isDeepStrictEqual(spec, before.spec)) await this.#options.headNodes.update(spec);
     const attributes = {
       ...before.attributes,

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { configurationOf, deployment } from '../../test/support/cluster-configuration.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec.ts';
+import { renderOuterStack } from './outer-stack.ts';
+import { withQueuesOf } from './pcluster-update.ts';
+
+const queue = (name: string, maxCount = 4) => ({
+  name,
+  computeResources: [{ name: 'nodes', instanceType: 'm5.large', maxCount }],
+});
+const template = (queues: readonly ReturnType<typeof queue>[], settings = {}) =>
+  renderOuterStack(deployment, 'arn:provider:1', configurationOf({ queues: [...queues] }, { settings }));
+
+describe('the template of an updated stack', () => {
+  it('is what a new stack of the same settings would have', () => {
+    const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ queues: [queue('a', 8), queue('b')] }));
+    expect(withQueuesOf(template([queue('a')]), spec)).toEqual(template([queue('a', 8), queue('b')]));
+  });
+
+  it('keeps what was deployed, whatever the settings are by now: only queues are others', () => {
+    const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ queues: [queue('a', 8), queue('b')] }));
+    const then = {
+      additionalSecurityGroupIds: ['sg-0123456789abcdef0'],
+      jobUserScriptUri: 's3://provisioner-control/assets/older.sh',
+      customAmi: 'ami-0123456789abcdef0',
+    };
+    expect(withQueuesOf(template([queue('a')], then), spec)).toEqual(
+      template([queue('a', 8), queue('b')], then),
+    );
+  });
+});
