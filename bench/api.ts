@@ -10,7 +10,7 @@ import { campaignIdFor } from '../src/api/campaign-id.ts';
 import { createTemporalCampaigns } from '../src/api/temporal-campaigns.ts';
 import { createTemporalClusters } from '../src/api/temporal-facade.ts';
 import { createReadinessProbe } from '../src/api/temporal-readiness.ts';
-import { clusterSpecInputSchema, resolveClusterSpec } from '../src/domain/cluster-spec.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from '../src/domain/cluster-spec-input.ts';
 import { defaultClusterPolicy } from '../src/domain/cluster-snapshot.ts';
 import { clusterWorkflowId, type Tenant } from '../src/domain/ids.ts';
 import { campaignContentSchema } from '../src/domain/job.ts';

@@ -1,38 +1,28 @@
 import { type EC2Client, type InstanceTypeInfo, paginateDescribeInstanceTypes } from '@aws-sdk/client-ec2';
 import { type InstanceType, instanceTypeSchema } from '../src/domain/instance-types.ts';
 
-/** EC2 takes 100 names in one request (DescribeInstanceTypes, `InstanceTypes`). */
-const NAMES_IN_A_REQUEST = 100;
-
 /**
- * What EC2 says of these instance types, in the order of their names.
+ * What EC2 says of all instance types that run Linux on x86_64 or arm64, by name.
  *
- * @throws Error naming what is missing or not as EC2 documents it.
+ * @throws ZodError where EC2 does not answer as it documents.
  */
-export async function readInstanceTypes(
-  ec2: EC2Client,
-  names: readonly string[],
-): Promise<Record<string, InstanceType>> {
+export async function readInstanceTypes(ec2: EC2Client): Promise<Record<string, InstanceType>> {
   const found = new Map<string, InstanceType>();
-  for (let first = 0; first < names.length; first += NAMES_IN_A_REQUEST) {
-    const Filters = [{ Name: 'instance-type', Values: names.slice(first, first + NAMES_IN_A_REQUEST) }];
-    for await (const { InstanceTypes = [] } of paginateDescribeInstanceTypes({ client: ec2 }, { Filters })) {
-      for (const info of InstanceTypes) found.set(info.InstanceType ?? '', instanceTypeOf(info));
+  for await (const { InstanceTypes = [] } of paginateDescribeInstanceTypes({ client: ec2 }, {})) {
+    for (const info of InstanceTypes) {
+      // Those of Macs have architectures of their own, and run no Linux.
+      if (architectureOf(info)) found.set(info.InstanceType ?? '', instanceTypeOf(info));
     }
   }
-  const missing = names.filter((name) => !found.has(name));
-  if (missing.length > 0) throw new Error(`EC2 does not know ${missing.join(', ')}`);
-  return Object.fromEntries([...found].toSorted(([a], [b]) => compareNames(a, b)));
+  return Object.fromEntries(found);
 }
 
-function instanceTypeOf({
-  VCpuInfo,
-  MemoryInfo,
-  NetworkInfo,
-  ProcessorInfo,
-  BurstablePerformanceSupported,
-  SupportedUsageClasses = [],
-}: InstanceTypeInfo): InstanceType {
+function architectureOf({ ProcessorInfo }: InstanceTypeInfo): 'x86_64' | 'arm64' | undefined {
+  return ProcessorInfo?.SupportedArchitectures?.find((each) => each === 'x86_64' || each === 'arm64');
+}
+
+function instanceTypeOf(info: InstanceTypeInfo): InstanceType {
+  const { VCpuInfo, MemoryInfo, NetworkInfo, PlacementGroupInfo, SupportedUsageClasses = [] } = info;
   const gigabits = (NetworkInfo?.NetworkCards ?? []).map((card) => card.BaselineBandwidthInGbps ?? 0);
   return instanceTypeSchema.parse({
     vcpus: VCpuInfo?.DefaultVCpus,
@@ -40,15 +30,14 @@ function instanceTypeOf({
     memoryMebibytes: MemoryInfo?.SizeInMiB,
     efa: NetworkInfo?.EfaSupported ?? false,
     networkGigabits: Number(gigabits.reduce((sum, each) => sum + each, 0).toFixed(3)),
-    architecture: ProcessorInfo?.SupportedArchitectures?.find(
-      (each) => each === 'x86_64' || each === 'arm64',
-    ),
-    burstable: BurstablePerformanceSupported ?? false,
+    architecture: architectureOf(info),
+    burstable: info.BurstablePerformanceSupported ?? false,
     spot: SupportedUsageClasses.includes('spot'),
+    clusterPlacement: PlacementGroupInfo?.SupportedStrategies?.includes('cluster') ?? false,
   });
 }
 
 /** By family, then by size as people count: `c5.2xlarge` before `c5.12xlarge`. */
-function compareNames(a: string, b: string): number {
+export function compareNames(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }

@@ -1,6 +1,7 @@
 /*
- * Writes src/domain/instance-types.json: what EC2 says of the instance types that have a price or are in a tier. Without
- * credentials of an AWS account, from the emulator, which carries a copy of AWS's own answers.
+ * Writes src/domain/instance-types.json: what EC2 says of its instance types. Without credentials of an AWS account,
+ * from the emulator, which carries a copy of AWS's own answers. A Region of AWS answers for the types that it offers: the
+ * others stay as they were.
  *
  *   npm run instance-types:update             from the emulator
  *   npm run instance-types:update -- --aws    from EC2, by the SDK's own environment
@@ -9,10 +10,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EC2Client } from '@aws-sdk/client-ec2';
-import { readInstanceTypes } from './instance-types.ts';
+import { compareNames, readInstanceTypes } from './instance-types.ts';
 import { startAwsEmulators } from '../src/dev/aws-emulators.ts';
 import { readDevEnvironment } from '../src/dev/environment.ts';
-import { plannedInstanceTypes } from './planned-instance-types.ts';
+import { type InstanceTypes, instanceTypes } from '../src/domain/instance-types.ts';
 
 const file = new URL('../src/domain/instance-types.json', import.meta.url);
 
@@ -27,19 +28,19 @@ async function fromEmulator(): Promise<void> {
   try {
     const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region, ...keys } = emulators.env;
     const credentials = { accessKeyId: keys.AWS_ACCESS_KEY_ID, secretAccessKey: keys.AWS_SECRET_ACCESS_KEY };
-    await write(new EC2Client({ endpoint, region, credentials }));
+    await write(new EC2Client({ endpoint, region, credentials }), {});
   } finally {
     await emulators.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function write(ec2: EC2Client): Promise<void> {
+async function write(ec2: EC2Client, before: InstanceTypes): Promise<void> {
   try {
-    const types = await readInstanceTypes(ec2, plannedInstanceTypes());
-    const lines = Object.entries(types).map(
-      ([name, type]) => `  ${JSON.stringify(name)}: ${onOneLine(type)}`,
-    );
+    const types = { ...before, ...(await readInstanceTypes(ec2)) };
+    const lines = Object.entries(types)
+      .toSorted(([a], [b]) => compareNames(a, b))
+      .map(([name, type]) => `  ${JSON.stringify(name)}: ${onOneLine(type)}`);
     await writeFile(file, `{\n${lines.join(',\n')}\n}\n`);
     process.stdout.write(`${lines.length} instance types\n`);
   } finally {
@@ -55,4 +56,4 @@ function onOneLine(type: object): string {
   return `{ ${fields.join(', ')} }`;
 }
 
-await (process.argv.includes('--aws') ? write(new EC2Client({})) : fromEmulator());
+await (process.argv.includes('--aws') ? write(new EC2Client({}), instanceTypes) : fromEmulator());

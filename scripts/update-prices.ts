@@ -6,7 +6,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { createPricingClient, readRegionPrices } from './price-list.ts';
-import { plannedInstanceTypes } from './planned-instance-types.ts';
+import { plannedInstanceTypes } from '../src/domain/planned-instance-types.ts';
 import { type PriceTable, priceTable } from '../src/domain/prices.ts';
 
 const file = new URL('../src/domain/price-table.json', import.meta.url);

@@ -1,5 +1,5 @@
 import type { CampaignSpecInput } from '../../src/domain/job.ts';
-import type { ClusterSpecInput } from '../../src/domain/cluster-spec.ts';
+import type { ClusterSpecInput } from '../../src/domain/cluster-spec-input.ts';
 
 /** A cluster with two queues, which the jobs below use. */
 export const TWO_QUEUES: NonNullable<ClusterSpecInput['queues']> = [

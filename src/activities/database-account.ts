@@ -1,8 +1,8 @@
 import { DescribeSecretCommand, ResourceNotFoundException } from '@aws-sdk/client-secrets-manager';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { KnownFailure } from '../domain/failures.ts';
-import { DATABASE_PLACEHOLDER, slurmDatabaseName } from '../domain/pcluster-config.ts';
-import type { SlurmDatabase } from '../domain/pcluster-config.ts';
+import { DATABASE_PLACEHOLDER, slurmDatabaseName } from '../domain/pcluster-slurm-settings.ts';
+import type { SlurmDatabase } from '../domain/cluster-configuration-input.ts';
 
 /**
  * The account by which a cluster uses its database: the one of the settings, or where they have the placeholder the

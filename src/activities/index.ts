@@ -5,7 +5,7 @@ import type { KeycloakJwksReader } from '../clients/keycloak-jwks.ts';
 import type { HeadNodeFiles, SlurmAccounting, SlurmControl, SlurmGateway } from '../clients/slurm-gateway.ts';
 import type { JobListingStore } from '../clients/job-listing-store.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
-import { JOB_USER } from '../domain/pcluster-config.ts';
+import { JOB_USER } from '../domain/pcluster-node-setup.ts';
 import { createCampaignEndActivities, isRunningIn } from './campaign-end.ts';
 import { createCampaignPlanActivities } from './campaign-plan.ts';
 import { translateFailures } from './failure.ts';

@@ -10,7 +10,7 @@ import type { CreatedStack, Deployment } from '../domain/deployment.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { outerStackOutputs, renderOuterStack } from '../domain/outer-stack.ts';
 import { renderClusterConfiguration } from '../domain/pcluster-config.ts';
-import type { DeploymentSettings, SlurmApi } from '../domain/pcluster-config.ts';
+import type { DeploymentSettings, SlurmApi } from '../domain/cluster-configuration-input.ts';
 import { stackTags, toTagList } from '../domain/resource-tags.ts';
 import { renderJwks } from '../domain/slurm-jwt.ts';
 import { uploadScript } from './bootstrap-assets.ts';

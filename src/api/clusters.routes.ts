@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { clusterSpecInputSchema } from '../domain/cluster-spec.ts';
+import { clusterSpecInputSchema } from '../domain/cluster-spec-input.ts';
 import { clusterStates } from '../domain/cluster-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { campaignNeedsSchema } from '../domain/campaign-needs.ts';
 import type { FeasiblePlan } from '../domain/plan.ts';
 import type { CampaignSpecInput } from '../domain/job.ts';
-import type { ClusterSpecInput } from '../domain/cluster-spec.ts';
+import type { ClusterSpecInput } from '../domain/cluster-spec-input.ts';
 import type { ClusterView } from '../domain/cluster-view.ts';
 import { type Problem, type ProblemType, problemTypePath, problemTypes } from './problem.ts';
 import type { JobListingPage } from './job-listing-schemas.ts';

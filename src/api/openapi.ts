@@ -2,7 +2,7 @@ import fastifySwagger, { type SwaggerTransformObject } from '@fastify/swagger';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { z } from 'zod';
-import { clusterSpecInputSchema } from '../domain/cluster-spec.ts';
+import { clusterSpecInputSchema } from '../domain/cluster-spec-input.ts';
 import { campaignSpecSchema, jobSpecSchema } from '../domain/job.ts';
 import { queueSchema } from '../domain/queue.ts';
 import {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { campaignNeedsSchema } from '../domain/campaign-needs.ts';
-import { clusterSpecInputSchema } from '../domain/cluster-spec.ts';
+import { clusterSpecInputSchema } from '../domain/cluster-spec-input.ts';
 import {
   type Alternative,
   alternativeKinds,

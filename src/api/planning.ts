@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { type ClusterSpec, clusterSpecInputSchema, resolveClusterSpec } from '../domain/cluster-spec.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from '../domain/cluster-spec-input.ts';
+import { type ClusterSpec } from '../domain/cluster-spec.ts';
 import { estimateOf } from '../domain/estimate.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { FeasiblePlan, PlanningGround } from '../domain/plan.ts';

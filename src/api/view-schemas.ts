@@ -5,6 +5,7 @@ import {
   type JobView,
   type LogLocation,
 } from '../domain/campaign-view.ts';
+import { clusterOptionsSchema } from '../domain/cluster-options.ts';
 import type { ClusterSpec, ClusterSpecSummary } from '../domain/cluster-spec.ts';
 import {
   clusterStates,
@@ -55,6 +56,7 @@ const clusterSpecFields = {
     .int()
     .optional()
     .meta({ description: 'After which nodes without a job are powered down; 10 minutes if absent.' }),
+  ...clusterOptionsSchema.shape,
 } satisfies Fields<ClusterSpec>;
 
 const clusterSpecSummaryFields = {
@@ -65,6 +67,10 @@ const clusterSpecSummaryFields = {
   slurmApi: clusterSpecFields.slurmApi,
   lustre: clusterSpecFields.lustre,
   scaledownIdleTimeSeconds: clusterSpecFields.scaledownIdleTimeSeconds,
+  os: clusterSpecFields.os,
+  customAmi: clusterSpecFields.customAmi,
+  headNode: clusterSpecFields.headNode,
+  cloudWatch: clusterSpecFields.cloudWatch,
 } satisfies Fields<ClusterSpecSummary>;
 
 const slurmApiFields = {

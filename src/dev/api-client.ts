@@ -9,7 +9,7 @@ import {
   campaignReceiptSchema,
   clusterViewSchema,
 } from '../api/view-schemas.ts';
-import type { ClusterSpecInput } from '../domain/cluster-spec.ts';
+import type { ClusterSpecInput } from '../domain/cluster-spec-input.ts';
 import type { ClusterView } from '../domain/cluster-view.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignSpecInput } from '../domain/job.ts';

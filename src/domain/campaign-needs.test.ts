@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { campaignNeedsSchema } from './campaign-needs.ts';
-import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec-input.ts';
 
 const needs = { tasks: 10, memoryMebibytesPerTask: 1000, expectedSecondsPerJob: 60 };
 

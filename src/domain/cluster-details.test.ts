@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { renderClusterDetails } from './cluster-details.ts';
-import { clusterSpecInputSchema, resolveClusterSpec, summarizeSpec } from './cluster-spec.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec-input.ts';
+import { summarizeSpec } from './cluster-spec.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { failureOf } from './failures.ts';
 

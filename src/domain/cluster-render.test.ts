@@ -3,12 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { expectAlways, specs } from '../../test/support/properties.ts';
 import { renderClusterView, sameView } from './cluster-render.ts';
 import { type ClusterSnapshot, newClusterSnapshot, type Resources } from './cluster-snapshot.ts';
-import {
-  type ClusterSpec,
-  clusterSpecInputSchema,
-  type ClusterSpecInput,
-  resolveClusterSpec,
-} from './cluster-spec.ts';
+import { clusterSpecInputSchema, type ClusterSpecInput, resolveClusterSpec } from './cluster-spec-input.ts';
+import { type ClusterSpec } from './cluster-spec.ts';
 import { type ClusterState, clusterStates, type ClusterView } from './cluster-view.ts';
 import { failureOf } from './failures.ts';
 import type { PlanNote, SpecNotes } from './spec-notes.ts';

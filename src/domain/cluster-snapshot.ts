@@ -1,7 +1,6 @@
 import type { ClusterSpec } from './cluster-spec.ts';
 import type { SpecNotes } from './spec-notes.ts';
 import type { ClusterAccess, ClusterState, Hold } from './cluster-view.ts';
-import { ADMIN_USER } from './deployment.ts';
 import type { CreatedStack, KeyPair, SigningKey, SubnetLease } from './deployment.ts';
 import type { Failure } from './failures.ts';
 import type { CampaignContentReference } from './job.ts';
@@ -9,6 +8,7 @@ import type { EfsHome } from './home.ts';
 import type { Discard, LustreExport } from './lustre-export.ts';
 import type { LustreFileSystem } from './lustre.ts';
 import type { Resolution } from './lifetime.ts';
+import { adminUser } from './operating-systems.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 import type { SlurmKeys } from './slurm-keys.ts';
 import type { SpecUpdate } from './spec-update-record.ts';
@@ -87,10 +87,10 @@ export interface DeploymentRecord {
 }
 
 /** How the head node's administrator is reached, with whom the pinned host key came; undefined before the cluster is ready. */
-export function adminAccessOf({ access, resources }: DeploymentRecord): ClusterAccess | undefined {
+export function adminAccessOf({ access, resources, spec }: DeploymentRecord): ClusterAccess | undefined {
   const { adminKey } = resources;
   if (!access || typeof adminKey !== 'object') return undefined;
-  return { ...access, user: ADMIN_USER, privateKeySecretArn: adminKey.privateKeySecretArn };
+  return { ...access, user: adminUser(spec.os), privateKeySecretArn: adminKey.privateKeySecretArn };
 }
 
 /** A campaign that still needs the cluster. */

@@ -1,13 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectAlways, specs } from '../../test/support/properties.ts';
-import {
-  type ClusterSpec,
-  clusterSpecInputSchema,
-  coversSpec,
-  diffSpecs,
-  resolveClusterSpec,
-} from './cluster-spec.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec-input.ts';
+import { type ClusterSpec, coversSpec, diffSpecs } from './cluster-spec.ts';
 import type { QueueInput } from './queue.ts';
 import { tierNames } from './tiers.ts';
 

@@ -1,100 +1,12 @@
-import { z } from 'zod';
-import { campaignNeedsSchema } from './campaign-needs.ts';
-import { type ComputeResource, type Queue, queueSchema } from './queue.ts';
-import { type LustreSpec, lustreSpecSchema } from './lustre.ts';
-import { type SlurmApiSpec, slurmApiSpecSchema } from './slurm-api-spec.ts';
-import { type Tier, tierNames, tiers } from './tiers.ts';
-
-/** ParallelCluster's limit on compute resources of a whole cluster (aws-parallelcluster 3.16, `MAX_COMPUTE_RESOURCES_PER_CLUSTER`). */
-const MAX_COMPUTE_RESOURCES = 50;
-
-function refuseDuplicates(names: string[], path: (string | number)[], context: z.core.$RefinementCtx): void {
-  for (const [index, name] of names.entries()) {
-    if (names.indexOf(name) < index) {
-      context.addIssue({
-        code: 'custom',
-        path: [...path, index, 'name'],
-        message: `\`${name}\` is used twice`,
-      });
-    }
-  }
-}
-
-/** What a caller may ask for: a tier, explicit queues, or what a campaign needs; and how long the cluster may live. */
-export const clusterSpecInputSchema = z
-  .strictObject({
-    tier: z.enum(tierNames).optional(),
-    queues: z.array(queueSchema).min(1).max(50).optional(),
-    /** What a campaign needs, from which queues and storage are planned. */
-    needs: campaignNeedsSchema.optional(),
-    /** The cluster goes when nothing ran or could run on it for this long. */
-    idleTimeoutSeconds: z
-      .int()
-      .min(5)
-      .max(7 * 86_400)
-      .default(1800),
-    /** The cluster goes after this long in any case, its jobs having been told. */
-    maxLifetimeSeconds: z
-      .int()
-      .min(600)
-      .max(90 * 86_400)
-      .default(7 * 86_400),
-    slurmApi: slurmApiSpecSchema.optional(),
-    /** A file system of Amazon FSx for Lustre at `/data`, linked with S3. */
-    lustre: lustreSpecSchema.optional(),
-    /**
-     * A node that has run no job for this long is powered down (ParallelCluster's `ScaledownIdletime`, which counts
-     * whole minutes and is 10 minutes if absent); those of minCount never are.
-     */
-    scaledownIdleTimeSeconds: z.int().min(60).max(86_400).multipleOf(60).optional(),
-  })
-  .superRefine((spec, context) => {
-    if ([spec.tier, spec.queues, spec.needs].filter((each) => each !== undefined).length !== 1) {
-      context.addIssue({
-        code: 'custom',
-        path: ['tier'],
-        message: 'give one of `tier`, `queues` and `needs`',
-      });
-    }
-    if (spec.needs && spec.lustre) {
-      context.addIssue({ code: 'custom', path: ['lustre'], message: 'is planned; say it in `needs.lustre`' });
-    }
-    if (!spec.queues) return;
-    refuseDuplicates(
-      spec.queues.map(({ name }) => name),
-      ['queues'],
-      context,
-    );
-    for (const [index, queue] of spec.queues.entries()) {
-      refuseDuplicates(
-        queue.computeResources.map(({ name }) => name),
-        ['queues', index, 'computeResources'],
-        context,
-      );
-      for (const [position, resource] of queue.computeResources.entries()) {
-        if (resource.minCount > resource.maxCount) {
-          context.addIssue({
-            code: 'custom',
-            path: ['queues', index, 'computeResources', position, 'minCount'],
-            message: 'must not exceed maxCount',
-          });
-        }
-      }
-    }
-    const total = spec.queues.reduce((sum, queue) => sum + queue.computeResources.length, 0);
-    if (total > MAX_COMPUTE_RESOURCES) {
-      context.addIssue({
-        code: 'custom',
-        path: ['queues'],
-        message: `ParallelCluster allows ${MAX_COMPUTE_RESOURCES} compute resources in a cluster, these are ${total}`,
-      });
-    }
-  });
-
-export type ClusterSpecInput = z.input<typeof clusterSpecInputSchema>;
+import type { ClusterOptions } from './cluster-options.ts';
+import type { LustreSpec } from './lustre.ts';
+import { DEFAULT_OPERATING_SYSTEM } from './operating-systems.ts';
+import type { ComputeResource, Queue } from './queue.ts';
+import type { SlurmApiSpec } from './slurm-api-spec.ts';
+import type { Tier } from './tiers.ts';
 
 /** A specification with every default and the tier's queues filled in: what is stored, compared and rendered. */
-export interface ClusterSpec {
+export interface ClusterSpec extends Readonly<ClusterOptions> {
   readonly tier: Tier | 'custom';
   readonly queues: readonly Queue[];
   readonly idleTimeoutSeconds: number;
@@ -106,33 +18,14 @@ export interface ClusterSpec {
   readonly scaledownIdleTimeSeconds?: number;
 }
 
-/** A specification without the details of its queues. */
-export interface ClusterSpecSummary extends Omit<ClusterSpec, 'queues'> {
+/** A specification without what can be long. */
+export interface ClusterSpecSummary extends Omit<ClusterSpec, 'queues' | 'slurmSettings' | 'customActions'> {
   readonly queueNames: readonly string[];
 }
 
-export function summarizeSpec({ queues, ...rest }: ClusterSpec): ClusterSpecSummary {
+export function summarizeSpec(spec: ClusterSpec): ClusterSpecSummary {
+  const { queues, slurmSettings: _settings, customActions: _actions, ...rest } = spec;
   return { ...rest, queueNames: queues.map(({ name }) => name) };
-}
-
-/**
- * Fills in what the caller left out. The result does not change when a later release changes a tier.
- *
- * @throws RangeError for needs, which are to be planned before.
- */
-export function resolveClusterSpec(input: z.output<typeof clusterSpecInputSchema>): ClusterSpec {
-  const { tier, queues, idleTimeoutSeconds, maxLifetimeSeconds, slurmApi, lustre, scaledownIdleTimeSeconds } =
-    input;
-  if (!tier && !queues) throw new RangeError('needs are not planned yet');
-  return {
-    tier: tier ?? 'custom',
-    queues: tier ? z.array(queueSchema).parse(tiers[tier].queues) : (queues ?? []),
-    idleTimeoutSeconds,
-    maxLifetimeSeconds,
-    ...(slurmApi && { slurmApi }),
-    ...(lustre && { lustre }),
-    ...(scaledownIdleTimeSeconds !== undefined && { scaledownIdleTimeSeconds }),
-  };
 }
 
 /** One difference between two specifications, for a caller who must decide which one to keep. */
@@ -168,7 +61,25 @@ export function coversSpec(existing: ClusterSpec, asked: ClusterSpec): boolean {
         existing.lustre.throughputMegabytesPerSecondPerTebibyte >=
           asked.lustre.throughputMegabytesPerSecondPerTebibyte)) &&
     (asked.slurmApi === undefined || asked.slurmApi.trust === existing.slurmApi?.trust) &&
+    coversOptions(existing, asked) &&
     asked.queues.every((queue) => existing.queues.some((candidate) => coversQueue(candidate, queue)))
+  );
+}
+
+/** Jobs feel the image and how memory is handed out, whether or not they ask; of the rest, what they ask for is there. */
+function coversOptions(existing: ClusterOptions, asked: ClusterOptions): boolean {
+  const isSame = (a: unknown, b: unknown): boolean => diffSpecs(a, b).length === 0;
+  const image = ({ os = DEFAULT_OPERATING_SYSTEM, customAmi }: ClusterOptions) => ({ os, customAmi });
+  const schedulesMemory = ({ slurmSettings }: ClusterOptions) => slurmSettings?.memoryBasedScheduling ?? true;
+  const { memoryBasedScheduling: _compared, ...settings } = asked.slurmSettings ?? {};
+  const { instanceType, rootVolumeGibibytes = 0 } = asked.headNode ?? {};
+  return (
+    isSame(image(existing), image(asked)) &&
+    schedulesMemory(existing) === schedulesMemory(asked) &&
+    isSame({ ...existing.slurmSettings, ...settings }, existing.slurmSettings ?? {}) &&
+    (instanceType === undefined || instanceType === existing.headNode?.instanceType) &&
+    (existing.headNode?.rootVolumeGibibytes ?? 0) >= rootVolumeGibibytes &&
+    (asked.customActions === undefined || isSame(existing.customActions, asked.customActions))
   );
 }
 

@@ -7,12 +7,6 @@ export interface Deployment extends Tenant {
   readonly clusterName: string;
 }
 
-/**
- * Default user of the operating system that head nodes run (alinux2023), who may use sudo there
- * (https://docs.aws.amazon.com/parallelcluster/latest/ug/Image-section.html).
- */
-export const ADMIN_USER = 'ec2-user';
-
 export type KeyRole = 'admin' | 'job-user';
 
 /** An EC2 key pair whose private half lies in Secrets Manager and never travels. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { clusterOptionsSchema } from './cluster-options.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
 import { campaignIdSchema } from './ids.ts';
 import { holdNameSchema, sentenceSchema } from './lifetime.ts';
@@ -22,6 +23,7 @@ const clusterSpecSchema = z.strictObject({
   lustre: lustreSpecSchema.optional(),
   slurmApi: z.strictObject({ trust: z.enum(slurmApiTrusts), jobsOver: z.enum(jobTransports) }).optional(),
   scaledownIdleTimeSeconds: z.int().min(60).multipleOf(60).optional(),
+  ...clusterOptionsSchema.shape,
   // A field that is missing here would be refused.
 } satisfies Record<keyof ClusterSpec, z.ZodType>);
 

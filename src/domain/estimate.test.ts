@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { clusterSpecInputSchema, type ClusterSpecInput, resolveClusterSpec } from './cluster-spec.ts';
+import { clusterSpecInputSchema, type ClusterSpecInput, resolveClusterSpec } from './cluster-spec-input.ts';
 import { estimateOf, hourlyCostOf, pricesIn, totalOf } from './estimate.ts';
 import { headNodeInstanceType } from './head-node.ts';
+import { instanceTypes } from './instance-types.ts';
 import {
   costOfNodeSeconds,
   efsUsdPerMonth,
   endpointsUsdPerHour,
   lustreUsdPerMonth,
+  nodeUsdPerHour,
   priceTable,
 } from './prices.ts';
 import { tierNames, tiers } from './tiers.ts';
@@ -76,9 +78,12 @@ describe('an estimate', () => {
   });
 
   it('has room in a view whatever has no price', () => {
+    const unpriced = Object.keys(instanceTypes).filter(
+      (name) => name.startsWith('d3') && nodeUsdPerHour(prices, name) === undefined,
+    );
     const computeResources = Array.from({ length: 9 }, (_, n) => ({
       name: `c${n}`,
-      instanceType: `x${n}.large`,
+      instanceType: unpriced[n] ?? '',
       maxCount: 1,
     }));
     expect(estimate({ queues: [{ name: 'q', computeResources }] }).unpriced).toHaveLength(5);
@@ -91,13 +96,15 @@ describe('the price table', () => {
       .filter((tier) => tier !== 'prod-mpi-hpc')
       .flatMap((tier) => tiers[tier].queues.flatMap(({ computeResources }) => computeResources));
     const heads = [1, 50, 500].map((maxCount) =>
-      headNodeInstanceType([
-        {
-          computeResources: [
-            { name: 'c', instanceType: 'x', maxCount, minCount: 0, efa: false, multithreading: true },
-          ],
-        },
-      ]),
+      headNodeInstanceType({
+        queues: [
+          {
+            computeResources: [
+              { name: 'c', instanceType: 'x', maxCount, minCount: 0, efa: false, multithreading: true },
+            ],
+          },
+        ],
+      }),
     );
     for (const name of [...types.map(({ instanceType }) => instanceType), ...heads])
       expect([name, costOfNodeSeconds(prices, name, 3600)]).toEqual([name, expect.any(Number)]);

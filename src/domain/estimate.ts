@@ -43,9 +43,12 @@ export interface EstimateOptions {
   readonly share?: EndpointShare;
 }
 
+/** What of a specification has a price. Reserved capacity is billed whether or not it is used, and counted like other nodes. */
+export type PricedSpec = Pick<ClusterSpec, 'queues' | 'lustre' | 'headNode'>;
+
 /** What a cluster of this specification costs per hour, idle and full, and its storage per month. */
 export function estimateOf(
-  spec: Pick<ClusterSpec, 'queues' | 'lustre'>,
+  spec: PricedSpec,
   table: PriceTable,
   region: string,
   { efsGibibytes = 0, share = UNSHARED_ENDPOINTS }: EstimateOptions = {},
@@ -83,12 +86,12 @@ export function pricesIn(table: PriceTable, region: string): RegionPrices | unde
 
 /** Everything of a cluster, with so many nodes of each compute resource up, that its Region's prices lack. */
 function unpricedOf(
-  { queues, lustre }: Pick<ClusterSpec, 'queues' | 'lustre'>,
+  { queues, lustre, headNode }: PricedSpec,
   prices: RegionPrices,
   countOf: (resource: ComputeResource) => number,
 ): string[] {
   const up = queues.flatMap(({ computeResources }) => computeResources).filter((each) => countOf(each) > 0);
-  const types = [headNodeInstanceType(queues), ...up.map(({ instanceType }) => instanceType)];
+  const types = [headNodeInstanceType({ queues, headNode }), ...up.map(({ instanceType }) => instanceType)];
   const missing = types.filter((type) => nodeUsdPerHour(prices, type) === undefined);
   if (lustre && lustreUsdPerMonth(prices, lustre) === undefined)
     missing.push(`Lustre of ${lustre.throughputMegabytesPerSecondPerTebibyte} MB/s per TiB`);
@@ -108,7 +111,7 @@ function storageUsdPerMonth(
 
 /** What a cluster costs in an hour in which so many nodes of each compute resource are up. What has no price counts 0. */
 export function hourlyCostOf(
-  spec: Pick<ClusterSpec, 'queues' | 'lustre'>,
+  spec: PricedSpec,
   prices: RegionPrices,
   countOf: (resource: ComputeResource) => number,
   { efsGibibytes = 0, share = UNSHARED_ENDPOINTS }: EstimateOptions = {},
@@ -117,7 +120,7 @@ export function hourlyCostOf(
     .flatMap(({ computeResources }) => computeResources)
     .reduce((sum, each) => sum + countOf(each) * (nodeUsdPerHour(prices, each.instanceType) ?? 0), 0);
   return {
-    headNode: nodeUsdPerHour(prices, headNodeInstanceType(spec.queues)) ?? 0,
+    headNode: nodeUsdPerHour(prices, headNodeInstanceType(spec)) ?? 0,
     nodes,
     lustre: spec.lustre ? (lustreUsdPerMonth(prices, spec.lustre) ?? 0) / HOURS_PER_MONTH : 0,
     efs: efsUsdPerMonth(prices, efsGibibytes) / HOURS_PER_MONTH,

@@ -1,21 +1,47 @@
+import { architectureOf } from './architecture.ts';
+import type { HeadNodeSpec } from './cluster-options.ts';
 import type { Queue } from './queue.ts';
 
-/**
- * Head nodes in the order of their memory. For the compute nodes that they manage ParallelCluster wants 0.6 GiB of memory and 1 GiB more for
- * every 25 nodes, but never more than 16 (`HeadNodeMemorySizeValidator`, aws-parallelcluster 3.16).
- */
-const headNodes = [
-  { instanceType: 't3.medium', memoryGibibytes: 4 },
-  { instanceType: 't3.large', memoryGibibytes: 8 },
-] as const;
-const LARGEST_HEAD_NODE = 't3.xlarge';
+/** Head nodes of each architecture in the order of their memory, in GiB. */
+const headNodes = {
+  x86_64: [
+    { instanceType: 't3.medium', memoryGibibytes: 4 },
+    { instanceType: 't3.large', memoryGibibytes: 8 },
+    { instanceType: 't3.xlarge', memoryGibibytes: 16 },
+  ],
+  arm64: [
+    { instanceType: 't4g.medium', memoryGibibytes: 4 },
+    { instanceType: 't4g.large', memoryGibibytes: 8 },
+    { instanceType: 't4g.xlarge', memoryGibibytes: 16 },
+  ],
+} as const;
 
-/** The instance type of the head node of a cluster with these queues. */
-export function headNodeInstanceType(queues: readonly Pick<Queue, 'computeResources'>[]): string {
+type Queues = readonly Pick<Queue, 'computeResources'>[];
+
+/**
+ * The memory, in GiB, that ParallelCluster wants a head node to have for the compute nodes that it manages: 0.6, and 1 more
+ * for every 25 nodes, but never more than 16 (`HeadNodeMemorySizeValidator`, aws-parallelcluster 3.16).
+ */
+export function requiredHeadNodeGibibytes(queues: Queues): number {
   const nodes = queues
     .flatMap(({ computeResources }) => computeResources)
     .reduce((sum, { maxCount }) => sum + maxCount, 0);
-  const requiredGibibytes = nodes / 25 + 0.6;
-  const smallest = headNodes.find(({ memoryGibibytes }) => memoryGibibytes >= requiredGibibytes);
-  return smallest?.instanceType ?? LARGEST_HEAD_NODE;
+  return Math.min(nodes / 25 + 0.6, 16);
+}
+
+/** The instance type of the head node of a cluster: the one that was asked for, or the smallest for these queues. */
+export function headNodeInstanceType({
+  queues,
+  headNode,
+}: {
+  readonly queues: Queues;
+  readonly headNode?: HeadNodeSpec | undefined;
+}): string {
+  if (headNode?.instanceType !== undefined) return headNode.instanceType;
+  const [first] = queues.flatMap(({ computeResources }) => computeResources);
+  const choice = headNodes[first ? architectureOf(first.instanceType) : 'x86_64'];
+  const required = requiredHeadNodeGibibytes(queues);
+  return (
+    choice.find(({ memoryGibibytes }) => memoryGibibytes >= required)?.instanceType ?? choice[2].instanceType
+  );
 }

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import bundled from './instance-types.json' with { type: 'json' };
 
 /*
- * EC2's own data on instance types (DescribeInstanceTypes), of those that the planner may choose. instance-types.json is
+ * EC2's own data on instance types (DescribeInstanceTypes), of all that run Linux on x86_64 or arm64. instance-types.json is
  * written by `npm run instance-types:update` and compared with the emulator's copy of AWS's data by a contract test. Kept
- * in the release and not asked for at run time: a plan is then the same for everybody who runs the release, needs no AWS,
- * and types change only when AWS brings new ones out.
+ * in the release and not asked for at run time: a plan, or what is wrong with a specification, is then the same for everybody
+ * who runs the release and needs no AWS, and types change only when AWS brings new ones out.
  */
 
 export const instanceTypeSchema = z.strictObject({
@@ -21,6 +21,8 @@ export const instanceTypeSchema = z.strictObject({
   /** Its processors work at full speed only as long as it has CPU credits. */
   burstable: z.boolean(),
   spot: z.boolean(),
+  /** May be in a cluster placement group. */
+  clusterPlacement: z.boolean(),
 });
 
 export type InstanceType = z.output<typeof instanceTypeSchema>;

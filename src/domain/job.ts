@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { clusterSpecInputSchema } from './cluster-spec.ts';
+import { clusterSpecInputSchema } from './cluster-spec-input.ts';
 import {
   campaignDependencySchema,
   dependencyIssues,

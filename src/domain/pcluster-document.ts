@@ -1,10 +1,13 @@
+import type { LogRetentionDays } from './log-retention.ts';
+import type { OperatingSystem } from './operating-systems.ts';
+
 /**
  * The part of a ParallelCluster 3.16 configuration that this service uses. Names and nesting are ParallelCluster's
  * (https://docs.aws.amazon.com/parallelcluster/latest/ug/cluster-configuration-file-v3.html).
  */
 export interface ClusterConfiguration {
   readonly Region: string;
-  readonly Image: { readonly Os: 'alinux2023'; readonly CustomAmi?: string };
+  readonly Image: { readonly Os: OperatingSystem; readonly CustomAmi?: string };
   readonly Imds: { readonly ImdsSupport: 'v2.0' };
   readonly Iam?: { readonly PermissionsBoundary: string };
   readonly HeadNode: HeadNode;
@@ -19,17 +22,16 @@ export interface ClusterConfiguration {
     readonly Logs: {
       readonly CloudWatch: { readonly RetentionInDays: LogRetentionDays; readonly DeletionPolicy: 'Retain' };
     };
+    readonly Dashboards?: { readonly CloudWatch: { readonly Enabled: boolean } };
   };
   readonly Tags: readonly { readonly Key: string; readonly Value: string }[];
 }
 
-/** The retention periods that ParallelCluster accepts, in days; 0 is for ever. */
-export type LogRetentionDays =
-  (0 | 1 | 3 | 5 | 7 | 14 | 30 | 60 | 90 | 120 | 150 | 180) | (365 | 400 | 545 | 731 | 1827 | 3653);
-
 export interface HeadNode {
   readonly InstanceType: string;
   readonly Networking: { readonly SubnetId: string; readonly AdditionalSecurityGroups?: readonly string[] };
+  /** In GiB. */
+  readonly LocalStorage?: { readonly RootVolume: { readonly Size: number } };
   readonly Ssh: { readonly KeyName: string; readonly AllowedIps: string };
   readonly CustomActions: CustomActions;
   readonly Iam: NodeIam;
@@ -61,8 +63,13 @@ export interface SlurmQueue {
     readonly PlacementGroup: { readonly Enabled: boolean };
   };
   readonly ComputeResources: readonly SlurmComputeResource[];
-  /** Words of the queue's partition line in slurm.conf; `MaxTime` in minutes. */
-  readonly CustomSlurmSettings?: { readonly MaxTime?: number; readonly MaxNodes?: number };
+  readonly JobExclusiveAllocation?: true;
+  /** Words of the queue's partition line in slurm.conf; times in minutes. */
+  readonly CustomSlurmSettings?: {
+    readonly DefaultTime?: number;
+    readonly MaxTime?: number;
+    readonly MaxNodes?: number;
+  };
   readonly CustomActions: CustomActions;
   readonly Iam: NodeIam;
 }
@@ -74,6 +81,8 @@ export interface SlurmComputeResource {
   readonly MaxCount: number;
   readonly Efa: { readonly Enabled: boolean };
   readonly DisableSimultaneousMultithreading: boolean;
+  readonly CapacityReservationTarget?:
+    { readonly CapacityReservationId: string } | { readonly CapacityReservationResourceGroupArn: string };
 }
 
 export interface CustomAction {

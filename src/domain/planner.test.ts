@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectAlways } from '../../test/support/properties.ts';
 import { type CampaignNeeds, campaignNeedsSchema } from './campaign-needs.ts';
-import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec-input.ts';
 import { type InstanceType, instanceTypes } from './instance-types.ts';
 import type { Alternative, FeasiblePlan, PlanAnswer, PlanningGround } from './plan.ts';
 import { pricesIn } from './estimate.ts';

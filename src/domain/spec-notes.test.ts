@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { clusterSpecInputSchema, type ClusterSpecInput, resolveClusterSpec } from './cluster-spec.ts';
+import { clusterSpecInputSchema, type ClusterSpecInput, resolveClusterSpec } from './cluster-spec-input.ts';
 import { asPlannedBefore, type SpecNotes } from './spec-notes.ts';
 
 const specOf = (input: ClusterSpecInput) => resolveClusterSpec(clusterSpecInputSchema.parse(input));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec-input.ts';
 import { type Tier, tierNames, tiers } from './tiers.ts';
 
 function queueOf(tier: Tier) {

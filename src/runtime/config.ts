@@ -5,8 +5,8 @@ import type { KeyReaders } from '../domain/key-policy.ts';
 import type { LustreSettings } from '../activities/lustre-deps.ts';
 import type { LogLimits } from '../domain/log-limits.ts';
 import type { StorageBuckets } from '../domain/lustre.ts';
-import { DATABASE_PLACEHOLDER } from '../domain/pcluster-config.ts';
-import type { DeploymentSettings } from '../domain/pcluster-config.ts';
+import { DATABASE_PLACEHOLDER } from '../domain/pcluster-slurm-settings.ts';
+import type { DeploymentSettings } from '../domain/cluster-configuration-input.ts';
 import type { Secret } from './secret.ts';
 import {
   apiVariables,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { DeploymentSettings } from '../domain/pcluster-config.ts';
+import { type LogRetentionDays, logRetentionDays } from '../domain/log-retention.ts';
 import { Secret } from './secret.ts';
 
 /*
@@ -68,20 +68,10 @@ const list = (item: RegExp, what: string): Text<readonly string[]> =>
     .transform((text) => text.split(',').map((each) => each.trim()))
     .refine((items) => items.every((each) => item.test(each)), `is not a comma-separated list of ${what}`);
 
-/** CloudWatch's periods as far as ParallelCluster takes them; its 0 (for ever) is left out on purpose. */
-const retentionDays: readonly NonNullable<DeploymentSettings['logRetentionDays']>[] = [
-  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653,
-];
-
 const retention = z
   .string()
-  .transform((text) => retentionDays.find((days) => String(days) === text))
-  .pipe(
-    z.custom<(typeof retentionDays)[number]>(
-      (days) => days !== undefined,
-      'is not a period that CloudWatch has',
-    ),
-  );
+  .transform((text) => logRetentionDays.find((days) => String(days) === text))
+  .pipe(z.custom<LogRetentionDays>((days) => days !== undefined, 'is not a period that CloudWatch has'));
 
 /** What tells which keys to trust must come over TLS, from this machine, or from a file. */
 const jwksUrl = z
@@ -264,7 +254,7 @@ export const workerVariables = {
   LOG_RETENTION_DAYS: withDefault(
     '90',
     retention,
-    `How long CloudWatch keeps logs: days, one of ${retentionDays.join(', ')}.`,
+    `How long CloudWatch keeps logs: days, one of ${logRetentionDays.join(', ')}.`,
   ),
   LOG_HEAD_BYTES: bytes('67108864', 'How much of the beginning of each output of a job is kept'),
   LOG_TAIL_BYTES: bytes('67108864', 'How much of the end of each output of a job is kept'),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec-input.ts';
 import { clusterStates } from '../../src/domain/cluster-view.ts';
 import { failures, KnownFailure } from '../../src/domain/failures.ts';
 import { clusterWorkflowId } from '../../src/domain/ids.ts';

@@ -16,7 +16,7 @@ import { jobListingPageSchema } from '../../src/api/job-listing-schemas.ts';
 import { problemSchema, problemTypes } from '../../src/api/problem.ts';
 import { usageReportSchema } from '../../src/api/usage-schemas.ts';
 import { campaignPageSchema, campaignReceiptSchema, clusterViewSchema } from '../../src/api/view-schemas.ts';
-import { clusterSpecInputSchema } from '../../src/domain/cluster-spec.ts';
+import { clusterSpecInputSchema } from '../../src/domain/cluster-spec-input.ts';
 import { failures, isFailureType } from '../../src/domain/failures.ts';
 import { campaignSpecSchema } from '../../src/domain/job.ts';
 import { harness, expectProblem } from './support.ts';

@@ -7,7 +7,7 @@ import type { Activities } from '../../src/activities/port.ts';
 import { createSubnetLeaseActivities } from '../../src/activities/subnet-lease.ts';
 import type { TemporalServer } from '../../src/dev/temporal-server.ts';
 import { defaultClusterPolicy } from '../../src/domain/cluster-snapshot.ts';
-import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec-input.ts';
 import { campaignWorkflowId, clusterWorkflowId, type Tenant } from '../../src/domain/ids.ts';
 import { registerSearchAttributes } from '../../src/runtime/search-attributes.ts';
 import {

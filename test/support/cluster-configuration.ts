@@ -3,11 +3,9 @@ import {
   type ClusterSpecInput,
   clusterSpecInputSchema,
   resolveClusterSpec,
-} from '../../src/domain/cluster-spec.ts';
-import {
-  type ClusterConfigurationInput,
-  renderClusterConfiguration,
-} from '../../src/domain/pcluster-config.ts';
+} from '../../src/domain/cluster-spec-input.ts';
+import type { ClusterConfigurationInput } from '../../src/domain/cluster-configuration-input.ts';
+import { renderClusterConfiguration } from '../../src/domain/pcluster-config.ts';
 import type { ClusterConfiguration } from '../../src/domain/pcluster-document.ts';
 
 const tenant = { virtualLabId: 'lab1', projectId: 'cortex' };

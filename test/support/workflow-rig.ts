@@ -8,11 +8,8 @@ import {
   type ClusterSnapshot,
   defaultClusterPolicy,
 } from '../../src/domain/cluster-snapshot.ts';
-import {
-  type ClusterSpec,
-  clusterSpecInputSchema,
-  resolveClusterSpec,
-} from '../../src/domain/cluster-spec.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec-input.ts';
+import { type ClusterSpec } from '../../src/domain/cluster-spec.ts';
 import type { CampaignDependency } from '../../src/domain/dependencies.ts';
 import { CLUSTER_VIEW_MEMO, type ClusterState, type ClusterView } from '../../src/domain/cluster-view.ts';
 import {

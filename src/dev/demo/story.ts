@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CampaignPage } from '../../api/view-schemas.ts';
-import type { ClusterSpecInput } from '../../domain/cluster-spec.ts';
+import type { ClusterSpecInput } from '../../domain/cluster-spec-input.ts';
 import type { ClusterAccess, ClusterView } from '../../domain/cluster-view.ts';
 import type { CampaignSpecInput } from '../../domain/job.ts';
 import type { LogKind } from '../../domain/log-events.ts';

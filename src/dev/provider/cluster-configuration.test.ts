@@ -2,7 +2,6 @@ import { parseS3ObjectUri } from '../../domain/s3-uri.ts';
 import { describe, expect, it } from 'vitest';
 import {
   clusterSlurmSettings,
-  defaultUser,
   headNodeQueues,
   mergedTags,
   customActions,
@@ -90,15 +89,6 @@ describe('a ParallelCluster configuration', () => {
 
   it('has no other time limit', () => {
     expect(() => slurmTimeSeconds('a day')).toThrow('"a day" is not a time limit');
-  });
-
-  it.each([
-    ['alinux2023', 'ec2-user'],
-    ['rhel9', 'ec2-user'],
-    ['ubuntu2404', 'ubuntu'],
-    ['rocky9', 'rocky'],
-  ])('on %s is administered by %s', (os, user) => {
-    expect(defaultUser(os)).toBe(user);
   });
 
   it('takes scripts from S3 only', () => {

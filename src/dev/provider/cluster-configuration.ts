@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { operatingSystems } from '../../domain/operating-systems.ts';
 import type { HeadNodeSpec } from '../head-node/head-node-spec.ts';
 
 const tagsSchema = z.array(z.object({ Key: z.string(), Value: z.string() })).default([]);
@@ -27,7 +28,7 @@ const queueSchema = z.object({
 
 /** The parts of a valid ParallelCluster configuration that a head node is made from. */
 const configurationSchema = z.object({
-  Image: z.object({ Os: z.string() }),
+  Image: z.object({ Os: z.enum(operatingSystems) }),
   Tags: tagsSchema,
   SharedStorage: z
     .array(
@@ -149,13 +150,6 @@ export function slurmTimeSeconds(text: string): number | undefined {
   if (days !== undefined) return days * 86_400 + first * 3600 + (second ?? 0) * 60 + (third ?? 0);
   if (third !== undefined) return first * 3600 + (second ?? 0) * 60 + third;
   return first * 60 + (second ?? 0);
-}
-
-/** The default user of each operating system, as ParallelCluster's `OS_MAPPING` has it. */
-export function defaultUser(os: string): string {
-  if (os.startsWith('ubuntu')) return 'ubuntu';
-  if (os.startsWith('rocky')) return 'rocky';
-  return 'ec2-user';
 }
 
 /**

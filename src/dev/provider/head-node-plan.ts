@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { DescribeKeyPairsCommand } from '@aws-sdk/client-ec2';
 import { DescribeAccessPointsCommand } from '@aws-sdk/client-efs';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { adminUser } from '../../domain/operating-systems.ts';
 import { parseS3ObjectUri } from '../../domain/s3-uri.ts';
 import type { DevAwsClients } from '../aws-clients.ts';
 import type { BindMount, HeadNodeSpec } from '../head-node/head-node-spec.ts';
 import {
   clusterSlurmSettings,
   customActions,
-  defaultUser,
   efsMounts,
   headNodeQueues,
   lustreMounts,
@@ -53,7 +53,7 @@ export async function planHeadNode(
   const scaledownIdleTime = scaledownIdleTimeMinutes(configuration);
   return {
     clusterName,
-    adminUser: defaultUser(configuration.Image.Os),
+    adminUser: adminUser(configuration.Image.Os),
     adminPublicKey,
     queues: headNodeQueues(configuration),
     ...(scaledownIdleTime !== undefined && { scaledownIdleTimeMinutes: scaledownIdleTime }),

@@ -6,6 +6,7 @@ without a network; ids that moto insists on choosing by itself are put in the pl
 
 import contextlib
 import functools
+import itertools
 import json
 import os
 import uuid
@@ -18,11 +19,14 @@ os.environ["MOTO_AMIS_PATH"] = os.path.join(os.path.dirname(os.path.abspath(__fi
 import boto3  # noqa: E402
 import moto  # noqa: E402
 from moto.ec2.models import amis  # noqa: E402
+from moto.ec2.models.instance_types import INSTANCE_TYPES  # noqa: E402
 from moto.ec2.responses import instances  # noqa: E402
 from moto.core import DEFAULT_ACCOUNT_ID  # noqa: E402
 from moto.fsx.models import FileSystem, fsx_backends  # noqa: E402
 from pcluster.aws.ec2 import Ec2Client  # noqa: E402
+from pcluster.constants import OS_TO_IMAGE_NAME_PART_MAP, PRIVATE_OSES  # noqa: E402
 from pcluster.utils import get_installed_version  # noqa: E402
+from seeded_capacity import seeded_capacity  # noqa: E402
 
 #: HPC7a is offered in no other zone of us-east-2, eu-west-1 and eu-north-1.
 ZONE = "b"
@@ -108,7 +112,7 @@ class SeededAws:
         return group
 
     def _custom_image(self) -> str:
-        return CUSTOM_IMAGE["ami_id"]
+        return CUSTOM_IMAGE
 
     def _efs(self) -> str:
         efs = self._client("efs")
@@ -190,10 +194,11 @@ def _describe_with_network(file_system: FileSystem) -> dict[str, Any]:
     return {**_describe_lustre(file_system), **network}
 
 
-def image(number: int, name: str, architecture: str, tags: dict[str, str]) -> dict[str, Any]:
+def image(number: int, name: str, architecture: str, system: str, tags: dict[str, str]) -> dict[str, Any]:
     return {
         "ami_id": f"ami-{number:017x}",
         "name": name,
+        "description": "AWS ParallelCluster AMI" if name != "custom" else "",
         "owner_id": "247102896272",
         "public": True,
         "virtualization_type": "hvm",
@@ -206,17 +211,29 @@ def image(number: int, name: str, architecture: str, tags: dict[str, str]) -> di
         "root_device_name": "/dev/xvda",
         "sriov": "simple",
         "creation_date": "2026-01-01T00:00:00.000Z",
-        "tags": {"parallelcluster:version": VERSION, "parallelcluster:os": "alinux2023", **tags},
+        "tags": {"parallelcluster:version": VERSION, "parallelcluster:os": system, **tags},
     }
 
 
 #: ParallelCluster's own images, named as AWS publishes them.
 OFFICIAL_IMAGES = [
-    image(number, f"aws-parallelcluster-{VERSION}-amzn2023-hvm-{architecture}-202601010000", architecture, {})
-    for number, architecture in enumerate(("x86_64", "arm64"), start=1)
+    image(number, f"aws-parallelcluster-{VERSION}-{part}-{architecture}-202601010000", architecture, system, {})
+    for number, (architecture, (system, part)) in enumerate(
+        itertools.product(("x86_64", "arm64"), OS_TO_IMAGE_NAME_PART_MAP.items()), start=1
+    )
+    if system not in PRIVATE_OSES
 ]
-#: One that `pcluster build-image` made from them.
-CUSTOM_IMAGE = image(3, "custom", "x86_64", {"parallelcluster:build_status": "available"})
+
+CUSTOM_IMAGE = f"ami-{0:017x}"
+
+
+def custom_image(document: Any) -> dict[str, Any]:
+    """One that `pcluster build-image` made for the nodes of this configuration."""
+    head_node = document.get("HeadNode", {}).get("InstanceType")
+    architectures = INSTANCE_TYPES.get(head_node, {}).get("ProcessorInfo", {}).get("SupportedArchitectures", [])
+    architecture = "arm64" if "arm64" in architectures else "x86_64"
+    system = document.get("Image", {}).get("Os", "alinux2023")
+    return image(0, "custom", architecture, system, {"parallelcluster:build_status": "available"})
 
 
 def _accept_instance_store(mapping: dict[str, Any]) -> None:
@@ -228,11 +245,11 @@ def _accept_instance_store(mapping: dict[str, Any]) -> None:
 @contextlib.contextmanager
 def seeded_aws(document: Any, region: str) -> Iterator[SeededAws]:
     """AWS as the configuration wants it, for as long as the context lasts."""
-    amis.AMIS[:] = [*OFFICIAL_IMAGES, CUSTOM_IMAGE]
+    amis.AMIS[:] = [*OFFICIAL_IMAGES, custom_image(document)]
     instances.InstanceResponse._validate_block_device_mapping = staticmethod(_accept_instance_store)
     FileSystem.to_dict = _describe_with_network  # moto 5.2 leaves out where a file system is reached
     Ec2Client.describe_placement_group = lambda _self, _name: {}  # moto has no DescribePlacementGroups
-    with moto.mock_aws():
+    with moto.mock_aws(), seeded_capacity(document, region + ZONE):
         aws = SeededAws(region)
         aws.add_what_is_named_in(document)
         yield aws

@@ -1,10 +1,10 @@
-import { priceTable } from '../src/domain/prices.ts';
-import { tierNames, tiers } from '../src/domain/tiers.ts';
+import { priceTable } from './prices.ts';
+import { tierNames, tiers } from './tiers.ts';
 
 /** EC2's types for high-performance computing. Where they are offered at all, few Regions have them. */
 const HPC_TYPES = ['hpc6a.48xlarge', 'hpc7a.12xlarge', 'hpc7a.24xlarge', 'hpc7a.48xlarge', 'hpc7a.96xlarge'];
 
-/** Whose data a release carries: types with a price, those of tiers, and those for HPC. */
+/** What the planner may choose: types with a price, those of tiers, and those for HPC. */
 export function plannedInstanceTypes(): readonly string[] {
   const priced = Object.values(priceTable.regions).flatMap(({ ec2OnDemandLinux }) =>
     Object.keys(ec2OnDemandLinux.usdPerHour),

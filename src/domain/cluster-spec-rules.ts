@@ -1,0 +1,88 @@
+import { architectureOf } from './architecture.ts';
+import type { ClusterOptions } from './cluster-options.ts';
+import { headNodeInstanceType, requiredHeadNodeGibibytes } from './head-node.ts';
+import { instanceTypes } from './instance-types.ts';
+import type { LustreSpec } from './lustre.ts';
+import { DEFAULT_OPERATING_SYSTEM, withoutOfficialImage } from './operating-systems.ts';
+import { type Issue, queueIssues } from './queue-rules.ts';
+import type { Queue } from './queue.ts';
+
+/*
+ * What ParallelCluster would refuse only when the cluster is being made, as far as it depends on the specification and on
+ * EC2's data of instance types alone. The names of its validators are those of aws-parallelcluster 3.16; a contract
+ * test holds what passes here against them. What depends on an account (quotas, zones, what an id stands for) is not here.
+ */
+
+/** ParallelCluster's limit on compute resources of a whole cluster (`MAX_NUMBER_OF_COMPUTE_RESOURCES_PER_CLUSTER`). */
+const MAX_COMPUTE_RESOURCES = 50;
+
+export interface CheckedSpec extends ClusterOptions {
+  /** Undefined where they are yet to be planned. */
+  readonly queues: readonly Queue[] | undefined;
+  readonly lustre?: LustreSpec | undefined;
+}
+
+/** Everything that is wrong with a specification whose fields are each as they should be. */
+export function specIssues(spec: CheckedSpec): Issue[] {
+  const queues = spec.queues ?? [];
+  return [
+    ...imageIssues(spec),
+    ...queueIssues(queues, spec),
+    ...countIssues(queues),
+    ...architectureIssues(spec),
+    ...headNodeIssues(spec),
+  ];
+}
+
+/** `OsCustomAmiValidator` */
+function imageIssues({ os = DEFAULT_OPERATING_SYSTEM, customAmi }: CheckedSpec): Issue[] {
+  if (customAmi !== undefined || !withoutOfficialImage.includes(os)) return [];
+  return [
+    { path: ['os'], message: `there is no image of ParallelCluster for ${os}: give customAmi as well` },
+  ];
+}
+
+/** `MaxCountValidator` */
+function countIssues(queues: readonly Queue[]): Issue[] {
+  const total = queues.reduce((sum, { computeResources }) => sum + computeResources.length, 0);
+  if (total <= MAX_COMPUTE_RESOURCES) return [];
+  const message = `ParallelCluster allows ${MAX_COMPUTE_RESOURCES} compute resources in a cluster, these are ${total}`;
+  return [{ path: ['queues'], message }];
+}
+
+/** `InstanceArchitectureCompatibilityValidator`: all nodes run the same programs. */
+function architectureIssues({ queues, headNode }: CheckedSpec): Issue[] {
+  const first = queues?.[0]?.computeResources[0]?.instanceType;
+  // The planner chooses among types of x86_64.
+  const wanted = first === undefined ? 'x86_64' : architectureOf(first);
+  const because = first === undefined ? 'as needs are planned' : `like ${first}`;
+  const ofNodes = (queues ?? []).flatMap(({ computeResources }, index) =>
+    computeResources.map(({ instanceType }, position) => ({
+      path: ['queues', index, 'computeResources', position, 'instanceType'],
+      instanceType,
+    })),
+  );
+  const ofHeadNode = headNode?.instanceType
+    ? [{ path: ['headNode', 'instanceType'], instanceType: headNode.instanceType }]
+    : [];
+  return [...ofNodes, ...ofHeadNode].flatMap(({ path, instanceType }) => {
+    const architecture = architectureOf(instanceType);
+    if (architecture === wanted) return [];
+    return [{ path, message: `${instanceType} is ${architecture}; all nodes must be ${wanted}, ${because}` }];
+  });
+}
+
+/** `InstanceTypeValidator`, `HeadNodeMemorySizeValidator` */
+function headNodeIssues({ queues, headNode }: CheckedSpec): Issue[] {
+  if (headNode?.instanceType === undefined) return [];
+  const { instanceType } = headNode;
+  const path = ['headNode', 'instanceType'];
+  const type = instanceTypes[instanceType];
+  if (!type) return [{ path, message: `${instanceType} is no instance type that this release knows` }];
+  const required = requiredHeadNodeGibibytes(queues ?? []);
+  const gibibytes = type.memoryMebibytes / 1024;
+  if (gibibytes >= required) return [];
+  const smallest = headNodeInstanceType({ queues: queues ?? [] });
+  const message = `has ${gibibytes} GiB of memory; for so many nodes it must have ${required.toFixed(1)}, as ${smallest} has`;
+  return [{ path, message }];
+}
