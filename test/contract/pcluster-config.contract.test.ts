@@ -139,24 +139,25 @@ const planned = {
   'a plan for jobs on several nodes with two threads a core': plannedFor(parallel, /^c7i/),
 };
 
+const oneQueue = { name: 'q', computeResources: [node('m5', 'm5.large')] };
 const cr = { id: 'cr-0123456789abcdef0' };
 const reservationGroup = 'arn:aws:resource-groups:us-east-2:123456789012:group/reserved';
-const scripts = [
+const scripts: ClusterOptions['customActions'] = [
   { nodes: 'all-nodes', script: 's3://operators-scripts/trust-our-ca.sh' },
   { nodes: 'head-node', script: 's3://operators-scripts/licences.sh', args: ['port=27000', 'verbose'] },
-] as const;
+];
 
 const chosen = {
   ...Object.fromEntries(
     operatingSystems.map((os) => [
       `${os} with an image of the tenant’s own`,
-      toYaml(configurationOf({ tier: 'debug', os, customAmi: 'ami-0123456789abcdef0' })),
+      toYaml(configurationOf({ queues: [oneQueue], os, customAmi: 'ami-0123456789abcdef0' })),
     ]),
   ),
   ...Object.fromEntries(
     operatingSystems
       .filter((os) => !withoutOfficialImage.includes(os))
-      .map((os) => [`${os} as ParallelCluster has it`, toYaml(configurationOf({ tier: 'prod-batch', os }))]),
+      .map((os) => [`${os} as ParallelCluster has it`, toYaml(configurationOf({ queues: [oneQueue], os }))]),
   ),
   'nodes of arm64, with Lustre': toYaml(
     configurationOf(
@@ -215,7 +216,7 @@ const chosen = {
   'logs for a month and no dashboard': toYaml(
     configurationOf({ tier: 'debug', cloudWatch: { retentionDays: 30, dashboard: false } }),
   ),
-  'scripts of operators': toYaml(configurationOf({ tier: 'prod-batch', customActions: [...scripts] })),
+  'scripts of operators': toYaml(configurationOf({ tier: 'prod-batch', customActions: scripts })),
 };
 
 /** What the API never lets through, rendered all the same. */
@@ -245,7 +246,8 @@ const wrong: Record<string, [queues: unknown[], options?: ClusterOptions]> = {
     [{ name: 'q', computeResources: [node('m5', 'm5.large', 100)] }],
     { headNode: { instanceType: 't3.medium' } },
   ],
-  OsCustomAmiValidator: [[{ name: 'q', computeResources: [node('m5', 'm5.large')] }], { os: 'rocky9' }],
+  // Looking for an image that is not there ends the validation before `OsCustomAmiValidator` is heard.
+  ConfigValidationError: [[oneQueue], { os: 'rocky9' }],
   InstanceTypeBaseAMICompatibleValidator: [[{ name: 'q', computeResources: [node('gpu', 'p3dn.24xlarge')] }]],
   CapacityReservationValidator: [
     [
