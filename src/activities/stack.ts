@@ -6,6 +6,7 @@ import { createStacks } from '../clients/stacks.ts';
 import type { ExistingStack, Stacks } from '../clients/stacks.ts';
 import { outerStackName } from '../domain/cluster-name.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
+import { foreignAction } from '../domain/custom-actions.ts';
 import type { CreatedStack, Deployment } from '../domain/deployment.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { outerStackOutputs, renderOuterStack } from '../domain/outer-stack.ts';
@@ -87,7 +88,21 @@ async function findOwn(stacks: Stacks, deployment: Deployment): Promise<string |
   );
 }
 
+/** The API refuses it; an operator may have asked in the Temporal UI. */
+function refuseForeignScripts(
+  { customActions }: ClusterSpec,
+  { customActionsBucket }: StackDeps['settings'],
+) {
+  const foreign = foreignAction(customActions, customActionsBucket);
+  if (foreign === undefined) return;
+  throw new KnownFailure(
+    'StackCreateFailed',
+    `customActions.${foreign}.script does not lie in ${customActionsBucket ?? 'a CUSTOM_ACTIONS_BUCKET, which is not set'}`,
+  );
+}
+
 async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): Promise<string> {
+  refuseForeignScripts(request.spec, deps.settings);
   const [jobUserScriptUri, jobEnvironmentScriptUri] = await Promise.all([
     uploadScript(deps.s3, deps.controlBucket, 'create-job-user'),
     uploadScript(deps.s3, deps.controlBucket, 'job-environment'),

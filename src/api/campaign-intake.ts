@@ -155,7 +155,7 @@ export class CampaignIntake {
         content: reference,
         jobCount: countJobs(jobs),
         queues: [...new Set(jobs.flatMap(({ queue }) => queue ?? []))],
-        ...(cluster && resolveAsked(cluster, this.deps.planning)),
+        ...(cluster && resolveAsked(cluster, this.deps.planning, 'cluster.')),
       },
       answerBy,
     );

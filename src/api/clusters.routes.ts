@@ -55,7 +55,7 @@ export function registerClusterRoutes(
     async (request, reply) => {
       const tenant = request.params;
       refuseWhatIsMissing(installation, request.body, '');
-      const asked = resolveAsked(request.body, planning);
+      const asked = resolveAsked(request.body, planning, '');
       const { outcome, view } = await clusters.ensure(tenant, asked, answerBy());
       if (outcome === 'exists') return reply.code(200).send(view);
       return reply.code(202).header('location', clusterPath(tenant)).send(view);

@@ -1,12 +1,13 @@
 import type { z } from 'zod';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../domain/cluster-spec-input.ts';
-import { type ClusterSpec } from '../domain/cluster-spec.ts';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import { estimateOf } from '../domain/estimate.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { FeasiblePlan, PlanningGround } from '../domain/plan.ts';
 import { planCampaign } from '../domain/planner.ts';
 import type { SpecNotes } from '../domain/spec-notes.ts';
 import { clipped } from '../domain/wording.ts';
+import { unknownIn } from './request-validation.ts';
 
 /** A specification as the cluster's workflow gets it, and what is said about it. */
 export interface AskedSpec {
@@ -18,9 +19,14 @@ type ClusterSpecOutput = z.output<typeof clusterSpecInputSchema>;
 
 /**
  * Plans what is asked for by needs, fills in the rest, and estimates what it costs. NeedsInfeasible where nothing satisfies
- * the needs.
+ * the needs; InvalidRequest where what stands beside them is too little for what was planned. `path` leads to the
+ * specification, and ends with a dot if it is not empty.
  */
-export function resolveAsked(input: ClusterSpecOutput, ground: PlanningGround): AskedSpec {
+export function resolveAsked(
+  input: ClusterSpecOutput,
+  ground: PlanningGround,
+  path: '' | `${string}.`,
+): AskedSpec {
   const { needs, ...rest } = input;
   if (!needs) {
     const spec = resolveClusterSpec(rest);
@@ -31,7 +37,12 @@ export function resolveAsked(input: ClusterSpecOutput, ground: PlanningGround): 
     const { limit, message, nearest } = plan;
     throw new KnownFailure('NeedsInfeasible', message, { limit, nearest });
   }
-  const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ ...rest, ...plan.spec }));
+  const whole = clusterSpecInputSchema.safeParse({ ...rest, ...plan.spec });
+  if (!whole.success) {
+    const [issue] = whole.error.issues;
+    throw unknownIn(`${path}${issue?.path.join('.') ?? ''}`, issue?.message ?? 'does not fit the plan');
+  }
+  const spec = resolveClusterSpec(whole.data);
   const efsGibibytes = spec.lustre ? 0 : (needs.storageGibibytes ?? 0);
   return {
     spec,

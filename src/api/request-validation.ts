@@ -2,6 +2,7 @@ import type { FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
 import { KnownFailure } from '../domain/failures.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
+import { foreignAction } from '../domain/custom-actions.ts';
 import type { FieldError } from './problem.ts';
 
 /** A campaign of a thousand jobs can be wrong in a thousand places: a page of them is enough to understand it. */
@@ -52,6 +53,7 @@ export function unknownIn(path: string, reason: string): KnownFailure {
 export interface Installation {
   readonly hasKeycloak: boolean;
   readonly hasLustre: boolean;
+  readonly customActionsBucket?: string;
 }
 
 /**
@@ -59,14 +61,22 @@ export interface Installation {
  * ends with a dot if it is not empty.
  */
 export function refuseWhatIsMissing(
-  { hasKeycloak, hasLustre }: Installation,
-  spec: Pick<ClusterSpec, 'slurmApi' | 'lustre'> | undefined,
+  { hasKeycloak, hasLustre, customActionsBucket }: Installation,
+  spec: Pick<ClusterSpec, 'slurmApi' | 'lustre' | 'customActions'> | undefined,
   path: '' | `${string}.`,
 ): void {
   if (!hasKeycloak && spec?.slurmApi?.trust === 'epoch-key-and-keycloak')
     throw unknownIn(`${path}slurmApi.trust`, 'this installation has no KEYCLOAK_JWKS_URL: use `epoch-key`');
   if (!hasLustre && spec?.lustre)
     throw unknownIn(`${path}lustre`, 'this installation has no SCRATCH_BUCKET: leave `lustre` out');
+  const foreign = foreignAction(spec?.customActions, customActionsBucket);
+  if (foreign !== undefined)
+    throw unknownIn(
+      `${path}customActions.${foreign}.script`,
+      customActionsBucket
+        ? `must lie in the bucket ${customActionsBucket}`
+        : 'this installation has no CUSTOM_ACTIONS_BUCKET: leave `customActions` out',
+    );
 }
 
 function sayRequired({

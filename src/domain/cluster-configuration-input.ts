@@ -22,6 +22,8 @@ export interface DeploymentSettings {
   readonly permissionsBoundaryArn?: string;
   /** An image made from ParallelCluster's own; that one itself if none is given. */
   readonly customAmi?: string;
+  /** Where scripts of operators must lie; without it specifications may name none. */
+  readonly customActionsBucket?: string;
   /** The shared MariaDB of Slurm's accounting. Without it nobody learns how a job ended that has left the queue. */
   readonly slurmDatabase?: SlurmDatabase;
   /** How long CloudWatch keeps the logs of ParallelCluster and Slurm; they outlive the cluster. 90 if not given. */

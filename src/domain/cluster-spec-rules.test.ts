@@ -161,6 +161,7 @@ describe('what ParallelCluster would refuse is refused first, at the field', () 
     ['two words in one', { args: ['a b'] }, 'args.0'],
     ['several lines', { args: ['a\nb'] }, 'args.0'],
     ['no word', { args: [''] }, 'args.0'],
+    ['what YAML 1.1 has no string for', { args: ['='] }, 'args.0'],
   ])('a custom action with %s', (_, wrong, path) => {
     const issues = issuesOf({ tier: 'debug', customActions: [action, { ...action, ...wrong }] });
     expect(issues.map((issue) => issue.split(':')[0])).toEqual([`customActions.1.${path}`]);

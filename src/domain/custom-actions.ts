@@ -4,8 +4,8 @@ import { parseS3ObjectUri } from './s3-uri.ts';
 /** No wildcard of IAM, which gives nodes exactly this object to read. */
 const SCRIPT_URI = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/[\w./=+-]{1,512}$/;
 
-/** Nothing that a shell, YAML or CloudFormation would read as anything but itself. */
-const ARGUMENT = /^[\w./:=@,+-]{1,200}$/;
+/** Nothing that a shell or CloudFormation would read as anything but itself; `=` alone has a meaning in YAML 1.1. */
+const ARGUMENT = /^(?!=$)[\w./:=@,+-]{1,200}$/;
 
 /** Which nodes run a script, every time that one starts. */
 export const customActionNodes = ['head-node', 'compute-nodes', 'all-nodes'] as const;
@@ -19,7 +19,7 @@ const customActionSchema = z.strictObject({
     .regex(SCRIPT_URI, 'must be s3://bucket/key, of letters, digits and ./=+-_')
     .meta({ description: '`s3://bucket/key` in the bucket that the installation has for them.' }),
   args: z
-    .array(z.string().regex(ARGUMENT, 'must be 1 to 200 letters, digits and ./:=@,+-_'))
+    .array(z.string().regex(ARGUMENT, 'must be 1 to 200 letters, digits and ./:=@,+-_, and not `=` alone'))
     .max(10)
     .optional()
     .meta({ description: 'Words that it is given, one by one and through no shell.' }),
@@ -37,7 +37,14 @@ export const customActionsSchema = z
 
 export type CustomAction = z.output<typeof customActionSchema>;
 
-/** The bucket that a script lies in. */
-export function bucketOf({ script }: Pick<CustomAction, 'script'>): string {
-  return parseS3ObjectUri(script).bucket;
+/**
+ * Which of the actions does not lie in the bucket that operators keep their scripts in; undefined if all do. Scripts run as
+ * root: whoever can write one elsewhere must not have it run.
+ */
+export function foreignAction(
+  actions: readonly CustomAction[] = [],
+  bucket: string | undefined,
+): number | undefined {
+  const index = actions.findIndex(({ script }) => parseS3ObjectUri(script).bucket !== bucket);
+  return index === -1 ? undefined : index;
 }

@@ -130,5 +130,11 @@ function renderHome({ fileSystemId, accessPointId }: EfsHome) {
 
 /** The text that `pcluster create-cluster --cluster-configuration` takes. */
 export function toYaml(configuration: ClusterConfiguration): string {
-  return stringify(configuration, { aliasDuplicateObjects: false, lineWidth: 0, singleQuote: true });
+  return stringify(configuration, {
+    aliasDuplicateObjects: false,
+    lineWidth: 0,
+    singleQuote: true,
+    // ParallelCluster reads 1.1, in which `yes` and `12:30` are no strings.
+    version: '1.1',
+  });
 }

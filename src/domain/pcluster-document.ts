@@ -63,7 +63,7 @@ export interface SlurmQueue {
     readonly PlacementGroup: { readonly Enabled: boolean };
   };
   readonly ComputeResources: readonly SlurmComputeResource[];
-  readonly JobExclusiveAllocation?: true;
+  readonly JobExclusiveAllocation?: boolean;
   /** Words of the queue's partition line in slurm.conf; times in minutes. */
   readonly CustomSlurmSettings?: {
     readonly DefaultTime?: number;

@@ -17,7 +17,7 @@ export function renderQueue(
     CapacityType: queue.capacityType,
     Networking: { ...networking, PlacementGroup: { Enabled: queue.placementGroup } },
     ComputeResources: queue.computeResources.map(renderComputeResource),
-    ...(queue.exclusiveNodes && { JobExclusiveAllocation: true }),
+    ...(queue.exclusiveNodes !== undefined && { JobExclusiveAllocation: queue.exclusiveNodes }),
     ...(Object.keys(limits).length > 0 && { CustomSlurmSettings: limits }),
     ...setUp,
   };

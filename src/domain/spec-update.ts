@@ -45,6 +45,12 @@ const clusterRules = {
   maxLifetimeSeconds: ['at-once'],
   scaledownIdleTimeSeconds: ['after-drain', FLEET_STOPPED],
   slurmApi: ['after-drain', `Slurm’s REST API ${AT_CREATION}`],
+  os: ['after-drain', `the image of all nodes ${AT_CREATION}`],
+  customAmi: ['after-drain', `the image of all nodes ${AT_CREATION}`],
+  headNode: ['after-drain', `the head node ${AT_CREATION}`],
+  slurmSettings: ['after-drain', `Slurm’s configuration ${AT_CREATION}`],
+  cloudWatch: ['in-place'],
+  customActions: ['after-drain', `the head node ${AT_CREATION}`],
   lustre: [
     'refused',
     'the file system would be replaced: delete the cluster, and make one with other storage',
@@ -53,14 +59,17 @@ const clusterRules = {
 
 const queueRules = {
   capacityType: NEW_NODES,
+  defaultTimeSeconds: ['in-place'],
   maxTimeSeconds: ['in-place'],
   maxNodesPerJob: ['in-place'],
+  exclusiveNodes: ['in-place'],
 } as const satisfies Record<Exclude<keyof Queue, 'name' | 'computeResources' | 'placementGroup'>, Rule>;
 
 const resourceRules = {
   instanceType: ['after-drain', FLEET_STOPPED],
   multithreading: ['after-drain', FLEET_STOPPED],
   efa: NEW_NODES,
+  capacityReservation: NEW_NODES,
 } as const satisfies Record<Exclude<keyof ComputeResource, 'name' | 'minCount' | 'maxCount'>, Rule>;
 
 /** What it takes to make of one specification the other. */

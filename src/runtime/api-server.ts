@@ -59,7 +59,16 @@ function connect({ address, tls, apiKey }: TemporalConfig): Connection {
 }
 
 async function compose(
-  { temporal, controlBucket, policy, token, keycloakJwksUrl, storageBuckets, aws: awsConfig }: ApiConfig,
+  {
+    temporal,
+    controlBucket,
+    policy,
+    token,
+    keycloakJwksUrl,
+    storageBuckets,
+    customActionsBucket,
+    aws: awsConfig,
+  }: ApiConfig,
   connection: Connection,
   aws: AwsClients,
   logger: Logger,
@@ -73,7 +82,11 @@ async function compose(
     usage: createS3UsageStore({ s3: aws.s3, ...controlBucket }),
     jobListings: createS3JobListingStore({ s3: aws.s3, ...controlBucket }),
     logs: createLogReader(aws.logs),
-    installation: { hasKeycloak: keycloakJwksUrl !== undefined, hasLustre: storageBuckets !== undefined },
+    installation: {
+      hasKeycloak: keycloakJwksUrl !== undefined,
+      hasLustre: storageBuckets !== undefined,
+      ...(customActionsBucket && { customActionsBucket }),
+    },
     planning: planningGround({ region: awsConfig.region, hasLustre: storageBuckets !== undefined }),
     readiness: createReadinessProbe(client, taskQueue),
     token: token.reveal(),

@@ -33,6 +33,8 @@ interface CommonConfig {
   readonly storageBuckets: StorageBuckets | undefined;
   /** Where Keycloak's keys are; without it no cluster can be asked to trust its tokens. */
   readonly keycloakJwksUrl?: URL;
+  /** Without it no specification may name scripts. */
+  readonly customActionsBucket?: string;
   readonly logLevel: string;
 }
 
@@ -123,6 +125,7 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
       }),
       ...(read.PERMISSIONS_BOUNDARY_ARN && { permissionsBoundaryArn: read.PERMISSIONS_BOUNDARY_ARN }),
       ...(read.CUSTOM_AMI && { customAmi: read.CUSTOM_AMI }),
+      ...(read.CUSTOM_ACTIONS_BUCKET && { customActionsBucket: read.CUSTOM_ACTIONS_BUCKET }),
       ...slurmDatabase(
         read.SLURM_DATABASE_URI,
         read.SLURM_DATABASE_USER,
@@ -214,6 +217,7 @@ function commonConfig(read: z.output<z.ZodObject<typeof commonShape>>): CommonCo
       ...(read.CONTROL_KMS_KEY_ID && { kmsKeyId: read.CONTROL_KMS_KEY_ID }),
     },
     storageBuckets: storageBuckets(read),
+    ...(read.CUSTOM_ACTIONS_BUCKET && { customActionsBucket: read.CUSTOM_ACTIONS_BUCKET }),
     ...(read.KEYCLOAK_JWKS_URL && { keycloakJwksUrl: read.KEYCLOAK_JWKS_URL }),
     logLevel: read.LOG_LEVEL,
   };

@@ -140,6 +140,10 @@ export const commonVariables = {
     bucketName,
     'Name of the S3 bucket behind `/data/project/private`, a prefix for each tenant.',
   ),
+  CUSTOM_ACTIONS_BUCKET: optional(
+    bucketName,
+    'Name of the S3 bucket of operators’ scripts, which specifications may have nodes run as root; none without it. The same for both processes.',
+  ),
   KEYCLOAK_JWKS_URL: optional(
     jwksUrl,
     'Where Keycloak’s keys are, for clusters whose Slurm is to accept its tokens: `https://…/realms/<realm>/protocol/openid-connect/certs`, or `file:///…` at the workers. The same for both processes.',

@@ -1,3 +1,7 @@
+import { glob, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { readDevEnvironment } from '../../src/dev/environment.ts';
@@ -12,7 +16,10 @@ import { planCampaign } from '../../src/domain/planner.ts';
 import { planningGround } from '../../src/domain/planning-ground.ts';
 import { toYaml } from '../../src/domain/pcluster-config.ts';
 import { tierNames } from '../../src/domain/tiers.ts';
+import { instanceTypes } from '../../src/domain/instance-types.ts';
 import { configurationOf } from '../support/cluster-configuration.ts';
+import { specInputsOf } from '../support/properties.ts';
+import { atScale } from '../support/scale.ts';
 
 const node = (name: string, instanceType: string, maxCount = 4) => ({ name, instanceType, maxCount });
 
@@ -291,18 +298,38 @@ const documents: Readonly<Record<string, string>> = {
   ...alsoRefused,
 };
 
+/** Types that the emulator, which has AWS's own list, offers in the zone that everything is seeded in. */
+async function typesOfferedIn(of: string, zone: string): Promise<readonly string[]> {
+  const file = `ec2/resources/instance_type_offerings/availability-zone/${zone.slice(0, -1)}.json.gz`;
+  for await (const path of glob(join(of, 'lib/python3*/site-packages/moto', file))) {
+    const offerings = z
+      .array(z.object({ InstanceType: z.string(), Location: z.string() }))
+      .parse(JSON.parse(gunzipSync(await readFile(path)).toString()));
+    return offerings
+      .filter(({ InstanceType, Location }) => Location === zone && Object.hasOwn(instanceTypes, InstanceType))
+      .map(({ InstanceType }) => InstanceType);
+  }
+  throw new Error(`moto has no ${file}`);
+}
+
 /** All documents in one process, because starting Python costs more than judging. */
 async function judge(venv: string, mode: 'schema' | 'full'): Promise<Map<string, Verdict>> {
   const verdicts = await validateClusterConfigurations(Object.values(documents), { venv, mode });
   return new Map(Object.keys(documents).map((name, index) => [name, verdicts[index]!]));
 }
 
+/** Configurations for one process, which has two minutes. */
+const BATCH = 50;
+
+let venv: string;
+let offeredTypes: readonly string[];
 let bySchema: Map<string, Verdict>;
 let byAll: Map<string, Verdict>;
 
 beforeAll(async () => {
   const { cacheDirectory, python } = readDevEnvironment();
-  const venv = await ensureVenv({ name: 'parallelcluster', cacheDirectory, python, onProgress: () => {} });
+  venv = await ensureVenv({ name: 'parallelcluster', cacheDirectory, python, onProgress: () => {} });
+  offeredTypes = await typesOfferedIn(venv, 'us-east-2b');
   bySchema = await judge(venv, 'schema');
   byAll = await judge(venv, 'full');
 });
@@ -350,5 +377,26 @@ describe('the real ParallelCluster', () => {
       ]),
     );
     expect(validators.size).toBeGreaterThan(60);
+  });
+});
+
+describe('whatever the API accepts', () => {
+  const numRuns = atScale(8, 300);
+
+  test(`ParallelCluster accepts, ${numRuns} times`, { timeout: 900_000 }, async () => {
+    const inputs = fc.sample(specInputsOf(offeredTypes), { numRuns, seed: 20_261_126 });
+    const configurations = inputs.map((input) =>
+      toYaml(configurationOf(input, input.lustre ? { lustre } : {})),
+    );
+    for (let first = 0; first < numRuns; first += BATCH) {
+      const verdicts = await validateClusterConfigurations(configurations.slice(first, first + BATCH), {
+        venv,
+        mode: 'full',
+      });
+      for (const [index, { findings }] of verdicts.entries()) {
+        const errors = findings.filter(({ level }) => level === 'ERROR');
+        expect(errors, JSON.stringify(inputs[first + index])).toEqual([]);
+      }
+    }
   });
 });

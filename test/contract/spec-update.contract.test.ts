@@ -7,7 +7,7 @@ import {
   type ClusterSpecInput,
   clusterSpecInputSchema,
   resolveClusterSpec,
-} from '../../src/domain/cluster-spec.ts';
+} from '../../src/domain/cluster-spec-input.ts';
 import { planUpdate, type UpdatePlan } from '../../src/domain/spec-update.ts';
 import { configurationOf } from '../support/cluster-configuration.ts';
 
@@ -26,6 +26,8 @@ const queue = fc.record(
     placementGroup: fc.boolean(),
     capacityType: fc.constantFrom('ONDEMAND' as const, 'SPOT' as const),
     maxTimeSeconds: fc.constantFrom(60, 120),
+    defaultTimeSeconds: fc.constant(60),
+    exclusiveNodes: fc.boolean(),
     maxNodesPerJob: fc.integer({ min: 1, max: 2 }),
   },
   { requiredKeys: ['name', 'computeResources'] },
@@ -34,6 +36,12 @@ const specification = fc.record(
   {
     queues: fc.uniqueArray(queue, { selector: ({ name }) => name, minLength: 1, maxLength: 2 }),
     scaledownIdleTimeSeconds: fc.constantFrom(60, 120),
+    os: fc.constantFrom('alinux2023' as const, 'ubuntu2404' as const),
+    headNode: fc.record({ instanceType: fc.constantFrom('m5.xlarge', 'm5.2xlarge') }),
+    cloudWatch: fc.record({
+      retentionDays: fc.constantFrom(30 as const, 60 as const),
+      dashboard: fc.boolean(),
+    }),
   },
   { requiredKeys: ['queues'] },
 );

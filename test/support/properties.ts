@@ -76,6 +76,11 @@ const queues = (types: readonly string[]): fc.Arbitrary<QueueInput> =>
     { requiredKeys: ['name', 'computeResources'] },
   );
 
+const lustreSpecs = fc.record({
+  sizeGibibytes: fc.constantFrom(1200, 2400, 4800),
+  throughputMegabytesPerSecondPerTebibyte: fc.constantFrom(125 as const, 250 as const),
+});
+
 const times = {
   idleTimeoutSeconds: fc.integer({ min: 5, max: 7 * 86_400 }),
   maxLifetimeSeconds: fc.integer({ min: 600, max: 90 * 86_400 }),
@@ -90,6 +95,7 @@ const scripts = fc
   .map((key) => `s3://operators-scripts/${key}.sh`);
 
 const options = (types: readonly string[]) => ({
+  lustre: lustreSpecs,
   os: fc.constantFrom(...operatingSystems),
   customAmi: ids('ami'),
   headNode: some({
@@ -115,7 +121,12 @@ const options = (types: readonly string[]) => ({
       {
         nodes: fc.constantFrom(...customActionNodes),
         script: scripts,
-        args: fc.array(fc.stringMatching(/^[\w./:=@,+-]{1,20}$/), { maxLength: 3 }),
+        args: fc.array(
+          fc.stringMatching(/^[\w./:=@,+-]{1,20}$/).filter((word) => word !== '='),
+          {
+            maxLength: 3,
+          },
+        ),
       },
       { requiredKeys: ['nodes', 'script'] },
     ),
