@@ -1,6 +1,6 @@
 import type { ClusterOptions } from './cluster-options.ts';
 import { type InstanceType, instanceTypes } from './instance-types.ts';
-import type { ComputeResource, Queue } from './queue.ts';
+import { type ComputeResource, instanceTypeNameSchema, type Queue } from './queue.ts';
 
 /** What is wrong with one field of a request. */
 export interface Issue {
@@ -65,6 +65,8 @@ function resourceIssues(queue: Queue, resource: ComputeResource, options: Cluste
     issues.push({ path: ['capacityReservation'], message: 'is for on-demand queues; this one is SPOT' });
   const type = instanceTypes[instanceType];
   if (type) return [...issues, ...typeIssues(queue, resource, type, options)];
+  // What does not even look like one has been told already.
+  if (!instanceTypeNameSchema.safeParse(instanceType).success) return issues;
   // `InstanceTypeValidator`
   const message = `${instanceType} is no instance type that this release knows`;
   return [...issues, { path: ['instanceType'], message }];

@@ -113,6 +113,36 @@ describe('PUT cluster', () => {
       { in: 'body', path: 'queues.1.name', reason: '`cpu` is used twice' },
     ]);
   });
+
+  it('takes scripts from the bucket of the operators, and from no other', async () => {
+    const api = harness();
+    const own = { nodes: 'all-nodes', script: 's3://operators-scripts/a.sh' };
+    const foreign = { ...own, script: 's3://operators-scripts.example/a.sh' };
+    const accepted = await api.request('PUT', clusterUrl(), { body: { ...body, customActions: [own] } });
+    const refused = await api.request('PUT', clusterUrl(other), {
+      body: { ...body, customActions: [own, foreign] },
+    });
+
+    expect(accepted.json()).toMatchObject({ spec: { customActions: [own] } });
+    expect(expectProblem(refused, 400, 'InvalidRequest').errors).toEqual([
+      { in: 'body', path: 'customActions.1.script', reason: 'must lie in the bucket operators-scripts' },
+    ]);
+  });
+
+  it('refuses a head node that is too small for the nodes that needs are planned on', async () => {
+    const needs = { tasks: 1000, memoryMebibytesPerTask: 4000, expectedSecondsPerJob: 3600, budgetUsd: 1000 };
+    const response = await harness().request('PUT', clusterUrl(), {
+      body: { needs, headNode: { instanceType: 't3.nano' } },
+    });
+
+    expect(expectProblem(response, 400, 'InvalidRequest').errors).toEqual([
+      {
+        in: 'body',
+        path: 'headNode.instanceType',
+        reason: expect.stringContaining('has 0.5 GiB of memory'),
+      },
+    ]);
+  });
 });
 
 describe('GET cluster', () => {

@@ -4,6 +4,7 @@ import { afterEach, expect } from 'vitest';
 import { buildApp } from '../../src/api/app.ts';
 import type { ReadinessProbe } from '../../src/api/ports.ts';
 import { type Problem, problemSchema, type ProblemType } from '../../src/api/problem.ts';
+import type { Installation } from '../../src/api/request-validation.ts';
 import type { Server } from '../../src/api/server.ts';
 import { planningGround } from '../../src/domain/planning-ground.ts';
 import { MemoryJobListingStore } from '../fakes/memory-job-listing-store.ts';
@@ -24,7 +25,11 @@ export class Harness {
   readonly jobListings = new MemoryJobListingStore();
   /** What the readiness probe says is missing. */
   missing: Awaited<ReturnType<ReadinessProbe['check']>>;
-  readonly installation = { hasKeycloak: false, hasLustre: false };
+  readonly installation: { -readonly [Field in keyof Installation]: Installation[Field] } = {
+    hasKeycloak: false,
+    hasLustre: false,
+    customActionsBucket: 'operators-scripts',
+  };
   /** Everything that was logged. */
   readonly logged: string[] = [];
   private server: Server | undefined;
