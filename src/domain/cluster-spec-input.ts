@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { campaignNeedsSchema } from './campaign-needs.ts';
 import { type ClusterOptions, clusterOptionsSchema } from './cluster-options.ts';
-import { specIssues } from './cluster-spec-rules.ts';
+import { sizeIssues, specIssues } from './cluster-spec-rules.ts';
+import type { Issue } from './queue-rules.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
 import { lustreSpecSchema } from './lustre.ts';
 import { queueSchema } from './queue.ts';
@@ -48,9 +49,12 @@ export const clusterSpecInputSchema = z
     if (spec.needs && spec.lustre) {
       context.addIssue({ code: 'custom', path: ['lustre'], message: 'is planned; say it in `needs.lustre`' });
     }
-    for (const { path, message } of specIssues({ ...spec, queues: askedQueues(spec) })) {
+    const checked = { ...spec, queues: askedQueues(spec) };
+    const add = ({ path, message }: Issue) => {
       context.addIssue({ code: 'custom', path: [...path], message });
-    }
+    };
+    specIssues(checked).forEach(add);
+    if (context.issues.length === 0) sizeIssues(checked).forEach(add);
   });
 
 export type ClusterSpecInput = z.input<typeof clusterSpecInputSchema>;

@@ -4,8 +4,11 @@ import { headNodeInstanceType, requiredHeadNodeGibibytes } from './head-node.ts'
 import { instanceTypes } from './instance-types.ts';
 import type { LustreSpec } from './lustre.ts';
 import { DEFAULT_OPERATING_SYSTEM, withoutOfficialImage } from './operating-systems.ts';
+import { MAX_TEMPLATE_BODY_BYTES } from './outer-stack.ts';
 import { type Issue, queueIssues } from './queue-rules.ts';
 import type { Queue } from './queue.ts';
+import type { SlurmApiSpec } from './slurm-api-spec.ts';
+import { templateBytes } from './template-size.ts';
 
 /*
  * What ParallelCluster would refuse only when the cluster is being made, as far as it depends on the specification and on
@@ -20,6 +23,7 @@ export interface CheckedSpec extends ClusterOptions {
   /** Undefined where they are yet to be planned. */
   readonly queues: readonly Queue[] | undefined;
   readonly lustre?: LustreSpec | undefined;
+  readonly slurmApi?: SlurmApiSpec | undefined;
 }
 
 /** Everything that is wrong with a specification whose fields are each as they should be. */
@@ -70,6 +74,20 @@ function architectureIssues({ queues, headNode }: CheckedSpec): Issue[] {
     if (architecture === wanted) return [];
     return [{ path, message: `${instanceType} is ${architecture}; all nodes must be ${wanted}, ${because}` }];
   });
+}
+
+/**
+ * CloudFormation's own limit, of a specification that is right in everything else: what exceeds it would fail only after
+ * subnet and keys are there.
+ */
+export function sizeIssues({ queues, slurmApi, lustre, ...options }: CheckedSpec): Issue[] {
+  if (!queues) return [];
+  const times = { idleTimeoutSeconds: 0, maxLifetimeSeconds: 0 };
+  const storage = { ...(slurmApi && { slurmApi }), ...(lustre && { lustre }) };
+  const bytes = templateBytes({ ...options, ...storage, ...times, tier: 'custom', queues });
+  if (bytes <= MAX_TEMPLATE_BODY_BYTES) return [];
+  const message = `are too much for one CloudFormation template (${bytes} of ${MAX_TEMPLATE_BODY_BYTES} bytes): use fewer queues, or fewer scripts on their nodes`;
+  return [{ path: ['queues'], message }];
 }
 
 /** `InstanceTypeValidator`, `HeadNodeMemorySizeValidator` */
