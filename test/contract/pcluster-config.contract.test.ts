@@ -10,7 +10,6 @@ import { ensureVenv } from '../../src/dev/python-venv.ts';
 import type { CampaignNeeds } from '../../src/domain/campaign-needs.ts';
 import type { ClusterOptions } from '../../src/domain/cluster-options.ts';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec-input.ts';
-import { operatingSystems, withoutOfficialImage } from '../../src/domain/operating-systems.ts';
 import { queueSchema } from '../../src/domain/queue.ts';
 import { planCampaign } from '../../src/domain/planner.ts';
 import { planningGround } from '../../src/domain/planning-ground.ts';
@@ -155,16 +154,18 @@ const scripts: ClusterOptions['customActions'] = [
 ];
 
 const chosen = {
+  // Of some systems with each; generated specifications have them all.
   ...Object.fromEntries(
-    operatingSystems.map((os) => [
+    (['rhel8', 'rocky8', 'rocky9'] as const).map((os) => [
       `${os} with an image of the tenant’s own`,
       toYaml(configurationOf({ queues: [oneQueue], os, customAmi: 'ami-0123456789abcdef0' })),
     ]),
   ),
   ...Object.fromEntries(
-    operatingSystems
-      .filter((os) => !withoutOfficialImage.includes(os))
-      .map((os) => [`${os} as ParallelCluster has it`, toYaml(configurationOf({ queues: [oneQueue], os }))]),
+    (['ubuntu2204', 'ubuntu2404', 'rhel9'] as const).map((os) => [
+      `${os} as ParallelCluster has it`,
+      toYaml(configurationOf({ queues: [oneQueue], os })),
+    ]),
   ),
   'nodes of arm64, with Lustre': toYaml(
     configurationOf(
@@ -381,7 +382,7 @@ describe('the real ParallelCluster', () => {
 });
 
 describe('whatever the API accepts', () => {
-  const numRuns = atScale(8, 300);
+  const numRuns = atScale(6, 300);
 
   test(`ParallelCluster accepts, ${numRuns} times`, { timeout: 900_000 }, async () => {
     const inputs = fc.sample(specInputsOf(offeredTypes), { numRuns, seed: 20_261_126 });
