@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { clusterSpecInputSchema, type ClusterSpec } from '../domain/cluster-spec.ts';
+import { clusterSpecInputSchema } from '../domain/cluster-spec-input.ts';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { PlanningGround } from '../domain/plan.ts';
 import type { SpecNotes } from '../domain/spec-notes.ts';
@@ -136,7 +137,7 @@ function changed({
   const parsed = clusterSpecInputSchema.safeParse(patchedInput(from, patch));
   if (!parsed.success) throw invalidRequest('body', parsed.error.issues);
   refuseWhatIsMissing(installation, parsed.data, '');
-  const asked = resolveAsked(parsed.data, planning);
+  const asked = resolveAsked(parsed.data, planning, '');
   if (isQueuesChosenBy(patch)) return asked;
   return {
     spec: { ...asked.spec, tier: from.tier },

@@ -83,9 +83,10 @@ function additionalSecurityGroups(ids: readonly string[] = []): {
   return ids.length > 0 ? { AdditionalSecurityGroups: ids } : {};
 }
 
-function renderMonitoring(
+/** What CloudWatch gets of a cluster. */
+export function renderMonitoring(
   { cloudWatch }: ClusterSpec,
-  { logRetentionDays = DEFAULT_LOG_RETENTION_DAYS }: DeploymentSettings,
+  { logRetentionDays = DEFAULT_LOG_RETENTION_DAYS }: Pick<DeploymentSettings, 'logRetentionDays'>,
 ): ClusterConfiguration['Monitoring'] {
   return {
     Logs: {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { configurationOf, deployment } from '../../test/support/cluster-configuration.ts';
-import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec-input.ts';
 import { renderOuterStack } from './outer-stack.ts';
 import { withQueuesOf } from './pcluster-update.ts';
 
@@ -15,6 +15,19 @@ describe('the template of an updated stack', () => {
   it('is what a new stack of the same settings would have', () => {
     const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ queues: [queue('a', 8), queue('b')] }));
     expect(withQueuesOf(template([queue('a')]), spec)).toEqual(template([queue('a', 8), queue('b')]));
+  });
+
+  it('has what CloudWatch is to have by now, and what it had where nothing is said', () => {
+    const [before, after] = [{}, { cloudWatch: { retentionDays: 7, dashboard: false } as const }].map(
+      (chosen) => resolveClusterSpec(clusterSpecInputSchema.parse({ queues: [queue('a')], ...chosen })),
+    );
+    const deployed = template([queue('a')], { logRetentionDays: 365 });
+    const changed = withQueuesOf(deployed, after ?? expect.unreachable());
+    expect(changed.Resources.Cluster.Properties.ClusterConfiguration.Monitoring).toEqual({
+      Logs: { CloudWatch: { RetentionInDays: 7, DeletionPolicy: 'Retain' } },
+      Dashboards: { CloudWatch: { Enabled: false } },
+    });
+    expect(withQueuesOf(deployed, before ?? expect.unreachable())).toEqual(deployed);
   });
 
   it('keeps what was deployed, whatever the settings are by now: only queues are others', () => {

@@ -1,9 +1,10 @@
 import type { ClusterSpec } from './cluster-spec.ts';
 import type { OuterStackTemplate } from './outer-stack.ts';
-import { renderQueue } from './pcluster-config.ts';
+import { renderMonitoring } from './pcluster-config.ts';
+import { renderQueue } from './pcluster-queue.ts';
 
 /**
- * The template of a deployed stack with the queues of another specification. All else stays as it was deployed, also what
+ * The template of a deployed stack with the queues, and what CloudWatch is to have, of another specification. All else stays as it was deployed, also what
  * this service's settings would render otherwise by now: ParallelCluster refuses most of such changes, and replaces nodes
  * for others. New queues are set up as those that are there.
  *
@@ -16,17 +17,16 @@ export function withQueuesOf(deployed: OuterStackTemplate, spec: ClusterSpec): O
   const [model] = Scheduling.SlurmQueues;
   if (!model) throw new TypeError('the deployed template has no queue');
   const { CustomActions, Iam, Networking } = model;
-  const { SubnetIds, AdditionalSecurityGroups } = Networking;
-  const shared = {
-    securityGroups: AdditionalSecurityGroups ? { AdditionalSecurityGroups } : {},
-    setUp: { CustomActions, Iam },
-  };
+  const { PlacementGroup: _ofThatQueue, ...networking } = Networking;
   const configuration = {
     ...ClusterConfiguration,
     Scheduling: {
       ...Scheduling,
-      SlurmQueues: spec.queues.map((queue) => renderQueue(queue, SubnetIds[0], shared)),
+      SlurmQueues: spec.queues.map((queue) => renderQueue(queue, networking, { CustomActions, Iam })),
     },
+    Monitoring: renderMonitoring(spec, {
+      logRetentionDays: ClusterConfiguration.Monitoring.Logs.CloudWatch.RetentionInDays,
+    }),
   };
   return {
     ...deployed,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ClusterSpecInput, clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec.ts';
+import { type ClusterSpecInput, clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec-input.ts';
 import { type ClusterSpecPatch, clusterSpecPatchSchema, patchedInput } from './spec-patch.ts';
 
 const spec = (input: ClusterSpecInput) => resolveClusterSpec(clusterSpecInputSchema.parse(input));

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type ClusterSpec, type ClusterSpecInput, clusterSpecInputSchema } from './cluster-spec.ts';
+import { type ClusterSpecInput, clusterSpecInputSchema } from './cluster-spec-input.ts';
+import type { ClusterSpec } from './cluster-spec.ts';
 
 /** Fields of a specification by which its queues are chosen: one takes the place of the others. */
 const QUEUE_SOURCES = ['tier', 'queues', 'needs'] as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ClusterSpecInput, clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec.ts';
+import { type ClusterSpecInput, clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec-input.ts';
 import { grownFor, planUpdate } from './spec-update.ts';
 
 /* Whether ParallelCluster agrees is tried by test/contract/spec-update.contract.test.ts. */

@@ -1,3 +1,4 @@
+import { architectureOf } from './architecture.ts';
 import { type ClusterSpec, diffSpecs, type SpecDifference } from './cluster-spec.ts';
 import { headNodeInstanceType } from './head-node.ts';
 import type { ComputeResource, Queue } from './queue.ts';
@@ -80,8 +81,9 @@ export function planUpdate(existing: ClusterSpec, asked: ClusterSpec): UpdatePla
     ...changesOf(existingRest, askedRest, clusterRules, ''),
     ...changesOfList(existingQueues, askedQueues, 'queues', queueChanges),
   ];
-  const [existingHeadNode, headNode] = [existingQueues, askedQueues].map(headNodeInstanceType);
-  if (headNode !== existingHeadNode)
+  const [existingHeadNode, headNode] = [existing, asked].map(headNodeInstanceType);
+  const isAskedFor = changes.some(({ path }) => path.startsWith('headNode'));
+  if (headNode !== existingHeadNode && !isAskedFor)
     changes.push({
       path: 'queues',
       existing: existingHeadNode,
@@ -206,7 +208,13 @@ export function grownFor(existing: ClusterSpec, asked: ClusterSpec): ClusterSpec
   const added = asked.queues.filter(({ name }) => !existing.queues.some((queue) => queue.name === name));
   // A tier's queues with others beside them are no longer that tier.
   const grown: ClusterSpec = { ...existing, tier: 'custom', queues: [...queues, ...added] };
-  return planUpdate(existing, grown).mode === 'in-place' ? grown : undefined;
+  return planUpdate(existing, grown).mode === 'in-place' && isOfOneArchitecture(grown) ? grown : undefined;
+}
+
+/** As ParallelCluster wants it of all nodes of a cluster. */
+function isOfOneArchitecture({ queues }: ClusterSpec): boolean {
+  const types = queues.flatMap(({ computeResources }) => computeResources);
+  return new Set(types.map(({ instanceType }) => architectureOf(instanceType))).size === 1;
 }
 
 function withLargerCounts(queue: Queue, wanted: Queue): Queue {

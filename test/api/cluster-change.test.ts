@@ -3,7 +3,7 @@ import {
   type ClusterSpecInput,
   clusterSpecInputSchema,
   resolveClusterSpec,
-} from '../../src/domain/cluster-spec.ts';
+} from '../../src/domain/cluster-spec-input.ts';
 import { clusterWorkflowId } from '../../src/domain/ids.ts';
 import { clusterUrl, clusterView, tenant } from './fakes.ts';
 import { expectProblem, harness } from './support.ts';
