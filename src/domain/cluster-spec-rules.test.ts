@@ -90,17 +90,6 @@ describe('what ParallelCluster would refuse is refused first, at the field', () 
       `${nodes}.capacityReservation: is for on-demand queues; this one is SPOT`,
     ],
     [
-      'more than CloudFormation takes in one template',
-      {
-        queues: Array.from({ length: 50 }, (_, index) => ({ name: `q${index}`, computeResources: [m5] })),
-        customActions: Array.from({ length: 3 }, () => ({
-          ...action,
-          script: `s3://${'b'.repeat(60)}/${'k'.repeat(60)}`,
-        })),
-      },
-      expect.stringMatching(/^queues: are too much for one CloudFormation template/) as string,
-    ],
-    [
       'one reservation for two instance types',
       {
         queues: [
@@ -177,6 +166,15 @@ describe('what ParallelCluster would refuse is refused first, at the field', () 
     const issues = issuesOf({ tier: 'debug', customActions: [action, { ...action, ...wrong }] });
     expect(issues.map((issue) => issue.split(':')[0])).toEqual([`customActions.1.${path}`]);
   });
+});
+
+test('more than CloudFormation takes in one template is refused', () => {
+  const script = `s3://${'b'.repeat(60)}/${'k'.repeat(60)}`;
+  const issues = issuesOf({
+    queues: Array.from({ length: 50 }, (_, index) => ({ name: `q${index}`, computeResources: [m5] })),
+    customActions: Array.from({ length: 3 }, () => ({ ...action, script })),
+  });
+  expect(issues).toEqual([expect.stringMatching(/^queues: are too much for one CloudFormation template/)]);
 });
 
 describe('what ParallelCluster takes passes', () => {

@@ -4,9 +4,9 @@ import { renderMonitoring } from './pcluster-config.ts';
 import { renderQueue } from './pcluster-queue.ts';
 
 /**
- * The template of a deployed stack with the queues, and what CloudWatch is to have, of another specification. All else stays as it was deployed, also what
- * this service's settings would render otherwise by now: ParallelCluster refuses most of such changes, and replaces nodes
- * for others. New queues are set up as those that are there.
+ * The template of a deployed stack with the queues, and what CloudWatch is to have, of another specification. All else
+ * stays as it was deployed, also what this service's settings would render otherwise by now: ParallelCluster refuses most of
+ * such changes, and replaces nodes for others. New queues are set up as those that are there.
  *
  * @throws TypeError for a template that is not of {@link renderOuterStack}'s making.
  */
