@@ -1,4 +1,4 @@
-import { DEFAULT_REQUEUE_LIMIT } from './job.ts';
+import { DEFAULT_REQUEUE_LIMIT } from './requeue-limit.ts';
 import { formatIndexes, identitiesOf, type JobArray, type JobIdentity, parseIndexes } from './job-array.ts';
 import {
   type CampaignDependency,

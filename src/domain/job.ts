@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { clusterSpecInputSchema } from './cluster-spec-input.ts';
+import { DEFAULT_REQUEUE_LIMIT } from './requeue-limit.ts';
 import {
   campaignDependencySchema,
   dependencyIssues,
@@ -14,8 +15,6 @@ import { parallelClusterNameSchema } from './queue.ts';
 const MAX_SCRIPT_BYTES = 1024 * 1024;
 /** Tasks of arrays count as jobs. */
 const MAX_JOBS_PER_CAMPAIGN = MAX_ARRAY_TASKS;
-/** Missing capacity requeues a job every 10 minutes (ParallelCluster's `insufficient_capacity_timeout`). */
-export const DEFAULT_REQUEUE_LIMIT = 10;
 
 const noNul = (text: string) => !text.includes('\0');
 
