@@ -85,7 +85,8 @@ export async function exportEntry(
       Bucket: bucket,
       Key: key,
       Body: body,
-      ...(stats.isFile() && { ContentLength: stats.size }),
+      // Said also of an empty body, of which the SDK would warn as of a stream of unknown length.
+      ContentLength: typeof body === 'string' ? Buffer.byteLength(body) : stats.size,
       Metadata: {
         'file-permissions': `0${(stats.mode & FILE_TYPE_AND_MODE).toString(8)}`,
         'file-owner': String(stats.uid),
