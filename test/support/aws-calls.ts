@@ -39,7 +39,8 @@ export function callsToAws(): AwsCall[] {
   });
 }
 
-function productFiles(): string[] {
+/** The TypeScript files of the product, without tests and the embedded stack. */
+export function productFiles(): string[] {
   return readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts') && !path.startsWith('dev/'))
     .map((path) => join(ROOT, 'src', path));
