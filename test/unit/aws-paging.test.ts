@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { productFiles } from '../support/aws-calls.ts';
 
 const require = createRequire(import.meta.url);
@@ -27,7 +28,7 @@ function callsWithoutPaginator(): string[] {
         /import (?!type)\{([^}]+)\} from '(@aws-sdk\/client-[\w-]+)'/g,
       );
       return [...imports].flatMap(([, names = '', sdk = '']) => {
-        const exported = new Set(Object.keys(require(sdk) as object));
+        const exported = new Set(Object.keys(z.looseObject({}).parse(require(sdk))));
         return [...names.matchAll(/\b(\w+)Command\b/g)]
           .map(([, operation = '']) => operation)
           .filter((operation) => exported.has(`paginate${operation}`))
