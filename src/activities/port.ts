@@ -241,7 +241,7 @@ export interface Activities {
   followJobLogs(request: FollowRequest): Promise<{ copiedBytes: number }>;
 
   // stack.ts
-  /** Creates the outer stack if it is not there and waits until it is complete. Heartbeats. StackNameTaken, StackCreateFailed. */
+  /** Creates the outer stack if it is not there and waits until it is complete. Heartbeats. StackNameTaken, StackCreateFailed, InsufficientCapacity, QuotaExceeded, UnsupportedInZone. */
   createStack(request: StackRequest): Promise<CreatedStack>;
   /** Gives the epoch's cluster the queues of another specification, and waits until CloudFormation has done it. Returns what it will cost. Heartbeats. StackUpdateFailed: all is as before. */
   updateStack(request: StackUpdateRequest): Promise<{ readonly estimate: ClusterEstimate }>;

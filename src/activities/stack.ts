@@ -7,6 +7,7 @@ import type { ExistingStack, Stacks } from '../clients/stacks.ts';
 import { outerStackName } from '../domain/cluster-name.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import { foreignAction } from '../domain/custom-actions.ts';
+import { creationCause } from '../domain/creation-causes.ts';
 import type { CreatedStack, Deployment } from '../domain/deployment.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { outerStackOutputs, renderOuterStack } from '../domain/outer-stack.ts';
@@ -189,11 +190,8 @@ async function createFailure(
   const reason = (await stacks.firstFailure(stackId, 'CREATE')) ?? `the stack is ${status}`;
   const clusterReason =
     cluster?.epoch === epoch ? await stacks.firstFailure(cluster.stackId, 'CREATE') : undefined;
-  return new KnownFailure(
-    'StackCreateFailed',
-    clusterReason ? `${reason} In the cluster's own stack: ${clusterReason}` : reason,
-    { stackId, status },
-  );
+  const message = clusterReason ? `${reason} In the cluster's own stack: ${clusterReason}` : reason;
+  return new KnownFailure(creationCause(message) ?? 'StackCreateFailed', message, { stackId, status });
 }
 
 /** CloudFormation deletes no stack while it updates it: what it does is waited for. */

@@ -113,6 +113,27 @@ export const failures = {
     title: 'CloudFormation could not create the cluster',
     nextStep: 'Read the reason, which comes from the stack events; then create the cluster again.',
   },
+  InsufficientCapacity: {
+    retryable: false,
+    httpStatus: 503,
+    title: 'EC2 has no such instances left where the cluster was to be',
+    nextStep:
+      'Create the cluster again later, or with other instance types; subnets of the pool in other availability zones help.',
+  },
+  QuotaExceeded: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'A quota of the AWS account is used up',
+    nextStep:
+      'Have the quota that the message names raised in Service Quotas, or ask for fewer or smaller nodes; then create the cluster again.',
+  },
+  UnsupportedInZone: {
+    retryable: false,
+    httpStatus: 422,
+    title: 'The availability zone has no such instances at all',
+    nextStep:
+      'Use another instance type, or give the pool subnets only in zones that offer it; then create the cluster again.',
+  },
   StackUpdateFailed: {
     retryable: false,
     httpStatus: 502,

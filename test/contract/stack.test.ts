@@ -223,6 +223,16 @@ describe('createStack', () => {
     await deleteStack(request);
     expect(await statesOf(request)).toEqual([undefined, undefined]);
   });
+
+  test('a failure for want of capacity has a type of its own', async () => {
+    const request = freshRequest();
+    const reason =
+      'We currently do not have sufficient t3.medium capacity in the Availability Zone you requested';
+    rig.provider.faults.failNext('Create', reason);
+    await expect(createStack(request)).rejects.toMatchObject({ type: 'InsufficientCapacity' });
+    await deleteStack(request);
+    expect(await statesOf(request)).toEqual([undefined, undefined]);
+  });
 });
 
 describe('deleteStack', () => {

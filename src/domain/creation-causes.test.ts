@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { creationCause } from './creation-causes.ts';
+
+describe('the reason of a failed creation', () => {
+  it.each([
+    [
+      'HeadNode (AWS::EC2::Instance): We currently do not have sufficient c7a.48xlarge capacity in the Availability Zone you requested (us-east-1a). Our system will be working on provisioning additional capacity.',
+      'InsufficientCapacity',
+    ],
+    [
+      '(Service: AmazonEC2; Status Code: 500; Error Code: InsufficientInstanceCapacity)',
+      'InsufficientCapacity',
+    ],
+    ['There is no Spot capacity available that matches your request.', 'InsufficientCapacity'],
+    [
+      'You have requested more vCPU capacity than your current vCPU limit of 32 allows for the instance bucket that the specified instance type belongs to. (Error Code: VcpuLimitExceeded)',
+      'QuotaExceeded',
+    ],
+    [
+      'Your requested instance type (hpc7a.96xlarge) is not supported in your requested Availability Zone (us-east-1a).',
+      'UnsupportedInZone',
+    ],
+  ])('names its cause: %s', (reason, cause) => {
+    expect(creationCause(reason)).toBe(cause);
+  });
+
+  it.each([
+    'c1: HeadNodeBootstrapFailure (LogGroup: /aws/parallelcluster/c1)',
+    'Bad Request: the subnet has no free address',
+    'Cluster (Custom::PclusterCluster): pcluster-insufficientcapacity-lab already exists',
+    '',
+  ])('is taken for nothing that it does not say: %s', (reason) => {
+    expect(creationCause(reason)).toBeUndefined();
+  });
+});

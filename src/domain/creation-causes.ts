@@ -1,0 +1,25 @@
+import type { FailureType } from './failures.ts';
+
+type CreationCause = Extract<FailureType, 'InsufficientCapacity' | 'QuotaExceeded' | 'UnsupportedInZone'>;
+
+/*
+ * Codes that EC2 gives when it starts an instance (EC2 API reference, "Error codes"), and the sentence of the first of them,
+ * which is all that some events of CloudFormation keep. Codes are whole words: the names of a cluster's own resources
+ * stand in the same texts.
+ */
+const causes: readonly (readonly [CreationCause, RegExp])[] = [
+  ['InsufficientCapacity', /\bInsufficient(?:Instance|Host|Reserved\w*)?Capacity\b/],
+  ['InsufficientCapacity', /\bdo not have sufficient \S+ capacity\b/i],
+  ['InsufficientCapacity', /\bno Spot capacity available\b/i],
+  ['QuotaExceeded', /\b(?:VcpuLimitExceeded|InstanceLimitExceeded|MaxSpotInstanceCountExceeded)\b/],
+  ['QuotaExceeded', /\brequested more vCPU capacity than your current vCPU limit\b/i],
+  ['UnsupportedInZone', /\binstance type \S+ is not supported in your requested Availability Zone\b/i],
+];
+
+/**
+ * What the reason of a failed creation, in the words of AWS, says of EC2's capacity or the account's quotas; undefined where it
+ * says neither. What is not recognized stays an ordinary failure.
+ */
+export function creationCause(reason: string): CreationCause | undefined {
+  return causes.find(([, pattern]) => pattern.test(reason))?.[0];
+}
