@@ -67,7 +67,7 @@ describe('a cluster on real parts', () => {
     await platform.ensure(tenant, { tier: 'debug' });
     const view = await platform.until(tenant, ['failed']);
     expect(view.failure).toMatchObject({
-      type: 'StackCreateFailed',
+      type: 'InsufficientCapacity',
       message: expect.stringContaining('sufficient t3.micro capacity'),
     });
     expect(await platform.leftovers()).toEqual([]);
