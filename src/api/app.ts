@@ -110,8 +110,7 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
 function takeJsonOnly(app: Server): void {
   const parse = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
-  const types = ['application/json', 'application/merge-patch+json'];
-  app.addContentTypeParser<string>(types, { parseAs: 'string' }, (request, body, done) => {
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null);
     else void parse(request, body, (error, value) => done(error && jsonProblem(error, body), value));
   });

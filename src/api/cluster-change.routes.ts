@@ -63,7 +63,8 @@ export function registerClusterChangeRoute(
         operationId: 'patchCluster',
         summary: 'Change the cluster',
         description:
-          'JSON Merge Patch (RFC 7396) of the specification. `plan.mode` says what the change takes: `at-once` nothing; ' +
+          'The body names fields of the specification: each takes the place of the present one as a whole, and `null` takes one ' +
+          'back to its default. `plan.mode` says what the change takes: `at-once` nothing; ' +
           '`in-place` an update of the stack, while jobs run; `after-drain` another cluster: new campaigns wait for it, and it is ' +
           'made when those that run have ended, with all their data exported. What would replace storage is refused. ' +
           '`update` of the cluster tells how far it is. Repeating a change is harmless; the present specification withdraws one ' +

@@ -5,7 +5,7 @@ import type { ClusterSpec } from './cluster-spec.ts';
 /** Fields of a specification by which its queues are chosen: one takes the place of the others. */
 const QUEUE_SOURCES = ['tier', 'queues', 'needs'] as const;
 
-/** A change of a specification, as JSON Merge Patch (RFC 7396) writes it. */
+/** A change of a specification: each field that it names takes the place of the present one as a whole. */
 export type ClusterSpecPatch = { readonly [K in keyof ClusterSpecInput]?: ClusterSpecInput[K] | null };
 
 const fields = Object.entries(clusterSpecInputSchema.shape).map(
@@ -19,7 +19,7 @@ export const clusterSpecPatchSchema: z.ZodType<ClusterSpecPatch> = z
   .refine((patch) => Object.keys(patch).length > 0, 'names no field to change')
   .meta({
     description:
-      'Fields of the specification that change, as JSON Merge Patch; `null` takes one back to its default.',
+      'Fields of the specification that change, each as a whole; `null` takes one back to its default.',
   });
 
 /** Whether the queues are others than those that the cluster has. */

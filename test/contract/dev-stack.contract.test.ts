@@ -19,6 +19,7 @@ import type { ProgressEvent } from '../../src/dev/progress.ts';
 import { startStack } from '../../src/dev/stack.ts';
 import { mountsNaming } from '../support/node-traces.ts';
 import { configuration, outerTemplate } from './provider-rig.ts';
+import { itInFull } from '../support/scale.ts';
 
 const devModule = (name: string) =>
   JSON.stringify(join(import.meta.dirname, '..', '..', 'src', 'dev', `${name}.ts`));
@@ -65,11 +66,13 @@ describe('the embedded stack', () => {
     expect(await processesNaming(directory)).toEqual([]);
   });
 
-  it('needs no network but loopback, with the product and the wheels of NEURON, once the cache is warm', async () => {
-    const onProgress = (): void => {};
-    const warming = await startStack({ directory, onProgress, headNodes: startHeadNodePoolWithWheels });
-    await warming.close();
-    const script = `
+  itInFull(
+    'needs no network but loopback, with the product and the wheels of NEURON, once the cache is warm',
+    async () => {
+      const onProgress = (): void => {};
+      const warming = await startStack({ directory, onProgress, headNodes: startHeadNodePoolWithWheels });
+      await warming.close();
+      const script = `
       import { startHeadNodePoolWithWheels as headNodes } from ${devModule('head-node-pool')};
       import { startProduct } from ${devModule('product')};
       import { startStack } from ${devModule('stack')};
@@ -79,11 +82,12 @@ describe('the embedded stack', () => {
       console.log('ready');
       await product.close();
       await stack.close();`;
-    const offline = ['--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
-    const node = [process.execPath, '--input-type=module-typescript', '-e', script];
-    const { stdout } = await execa('unshare', [...offline, ...node]);
-    expect(stdout).toBe('ready');
-  });
+      const offline = ['--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+      const node = [process.execPath, '--input-type=module-typescript', '-e', script];
+      const { stdout } = await execa('unshare', [...offline, ...node]);
+      expect(stdout).toBe('ready');
+    },
+  );
 
   it('leaves no process and no mount when it is killed', async () => {
     const script = `

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Tenant } from '../../src/domain/ids.ts';
 import { Platform } from '../support/platform.ts';
+import { itInFull } from '../support/scale.ts';
 
 let platform: Platform;
 beforeAll(async () => {
@@ -148,28 +149,31 @@ describe('a worker that is killed', () => {
     expect(await platform.leftovers()).toEqual([]);
   });
 
-  it('leaves the API answering: reads go on, and writes say 503 with Retry-After within two seconds', async () => {
-    const tenant = { virtualLabId: 'e2e', projectId: 'without-worker' };
-    await platform.ensure(tenant, { tier: 'debug' });
-    await platform.until(tenant, ['ready']);
-    platform.kill('worker');
-    const read = await platform.request('GET', platform.path(tenant));
-    expect(read.status).toBe(200);
-    const startedAt = performance.now();
-    const write = await platform.request('PUT', platform.path({ ...tenant, projectId: 'other' }), {
-      body: { tier: 'debug' },
-    });
-    expect(performance.now() - startedAt).toBeLessThan(2000);
-    expect(write.status).toBe(503);
-    expect(Number(write.headers.get('retry-after'))).toBeGreaterThan(0);
-    await platform.restart('worker');
-    for (const projectId of [tenant.projectId, 'other']) await giveBack({ ...tenant, projectId });
-    expect(await platform.leftovers()).toEqual([]);
-  });
+  itInFull(
+    'leaves the API answering: reads go on, and writes say 503 with Retry-After within two seconds',
+    async () => {
+      const tenant = { virtualLabId: 'e2e', projectId: 'without-worker' };
+      await platform.ensure(tenant, { tier: 'debug' });
+      await platform.until(tenant, ['ready']);
+      platform.kill('worker');
+      const read = await platform.request('GET', platform.path(tenant));
+      expect(read.status).toBe(200);
+      const startedAt = performance.now();
+      const write = await platform.request('PUT', platform.path({ ...tenant, projectId: 'other' }), {
+        body: { tier: 'debug' },
+      });
+      expect(performance.now() - startedAt).toBeLessThan(2000);
+      expect(write.status).toBe(503);
+      expect(Number(write.headers.get('retry-after'))).toBeGreaterThan(0);
+      await platform.restart('worker');
+      for (const projectId of [tenant.projectId, 'other']) await giveBack({ ...tenant, projectId });
+      expect(await platform.leftovers()).toEqual([]);
+    },
+  );
 });
 
 describe('an API that is killed', () => {
-  it('has the same campaign for who repeats a request, whether that was answered or not', async () => {
+  itInFull('has the same campaign for who repeats a request, whether that was answered or not', async () => {
     const tenant = { virtualLabId: 'e2e', projectId: 'api-killed' };
     const keys = Array.from({ length: 8 }, (_, index) => `key-${index}`);
     const campaign = (key: string) => ({
@@ -236,7 +240,7 @@ describe('a Temporal server that is killed', () => {
 });
 
 describe('two tenants', () => {
-  it('have clusters of their own at the same time', async () => {
+  itInFull('have clusters of their own at the same time', async () => {
     const tenants = ['one', 'two'].map((projectId) => ({ virtualLabId: 'e2e', projectId }));
     const cluster = { tier: 'debug' as const, idleTimeoutSeconds: 30 };
     const ids = await Promise.all(
