@@ -1,8 +1,8 @@
 import { execa } from 'execa';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { asJobUser, smallCluster, startHeadNodeRig } from '../support/head-nodes.ts';
 import type { HeadNodeRig } from '../support/head-nodes.ts';
-import { atScale, itInFull } from '../support/scale.ts';
+import { atScale } from '../support/scale.ts';
 
 /** How often a cluster is made anew. */
 const EPOCHS = atScale(5, 20);
@@ -98,7 +98,7 @@ const waysToBeAway: Readonly<Record<string, { readonly begin: string; readonly e
 };
 
 describe.each(Object.entries(waysToBeAway))('a database that %s', (_way, { begin, end }) => {
-  itInFull('fails no job, and accounting has all of them afterwards', async () => {
+  it.runIf(inject('fullTests'))('fails no job, and accounting has all of them afterwards', async () => {
     await rig.headNodes.start(spec);
     await submit('before', 'true');
     await submit('through', 'sleep 8');

@@ -12,14 +12,13 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import { CreateKeyPairCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { readDevEnvironment } from '../../src/dev/environment.ts';
 import { startHeadNodePoolWithWheels } from '../../src/dev/head-node-pool.ts';
 import type { ProgressEvent } from '../../src/dev/progress.ts';
 import { startStack } from '../../src/dev/stack.ts';
 import { mountsNaming } from '../support/node-traces.ts';
 import { configuration, outerTemplate } from './provider-rig.ts';
-import { itInFull } from '../support/scale.ts';
 
 const devModule = (name: string) =>
   JSON.stringify(join(import.meta.dirname, '..', '..', 'src', 'dev', `${name}.ts`));
@@ -66,7 +65,7 @@ describe('the embedded stack', () => {
     expect(await processesNaming(directory)).toEqual([]);
   });
 
-  itInFull(
+  it.runIf(inject('fullTests'))(
     'needs no network but loopback, with the product and the wheels of NEURON, once the cache is warm',
     async () => {
       const onProgress = (): void => {};

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Tenant } from '../../src/domain/ids.ts';
 import { Platform } from '../support/platform.ts';
-import { itInFull } from '../support/scale.ts';
 
 let platform: Platform;
 beforeAll(async () => {
@@ -149,7 +148,7 @@ describe('a worker that is killed', () => {
     expect(await platform.leftovers()).toEqual([]);
   });
 
-  itInFull(
+  it.runIf(inject('fullTests'))(
     'leaves the API answering: reads go on, and writes say 503 with Retry-After within two seconds',
     async () => {
       const tenant = { virtualLabId: 'e2e', projectId: 'without-worker' };
@@ -173,40 +172,43 @@ describe('a worker that is killed', () => {
 });
 
 describe('an API that is killed', () => {
-  itInFull('has the same campaign for who repeats a request, whether that was answered or not', async () => {
-    const tenant = { virtualLabId: 'e2e', projectId: 'api-killed' };
-    const keys = Array.from({ length: 8 }, (_, index) => `key-${index}`);
-    const campaign = (key: string) => ({
-      jobs: [shell('job', `echo ${key} >> ~/ran`)],
-      cluster: { tier: 'debug' as const, idleTimeoutSeconds: 60 },
-    });
-    // One after the other, so that the first answer finds the others at every point on their way.
-    const posts = keys.map(async (key, index) => {
-      await sleep(index * 20);
-      const path = `${platform.path(tenant)}/campaigns`;
-      return platform.request<{ campaignId?: string }>('POST', path, { body: campaign(key), key });
-    });
-    await Promise.any(posts);
-    platform.kill('api');
-    const answers = await Promise.allSettled(posts);
-    expect(answers.filter(({ status }) => status === 'rejected')).not.toEqual([]);
-    await platform.restart('api');
-    const { epoch } = await platform.cluster(tenant);
-    const ids = await Promise.all(keys.map(async (key) => platform.submit(tenant, key, campaign(key))));
-    const answered = answers.map((answer, index) =>
-      answer.status === 'fulfilled' && answer.value.status === 202
-        ? answer.value.body.campaignId
-        : ids[index],
-    );
-    expect(ids).toEqual(answered);
-    for (const campaignId of ids) {
-      expect(await platform.untilCampaign(tenant, campaignId)).toMatchObject({ state: 'succeeded' });
-    }
-    expect(await timesRun(tenant)).toEqual(onceEach(keys));
-    await expectOnlyEpoch(tenant, epoch);
-    await giveBack(tenant);
-    expect(await platform.leftovers()).toEqual([]);
-  });
+  it.runIf(inject('fullTests'))(
+    'has the same campaign for who repeats a request, whether that was answered or not',
+    async () => {
+      const tenant = { virtualLabId: 'e2e', projectId: 'api-killed' };
+      const keys = Array.from({ length: 8 }, (_, index) => `key-${index}`);
+      const campaign = (key: string) => ({
+        jobs: [shell('job', `echo ${key} >> ~/ran`)],
+        cluster: { tier: 'debug' as const, idleTimeoutSeconds: 60 },
+      });
+      // One after the other, so that the first answer finds the others at every point on their way.
+      const posts = keys.map(async (key, index) => {
+        await sleep(index * 20);
+        const path = `${platform.path(tenant)}/campaigns`;
+        return platform.request<{ campaignId?: string }>('POST', path, { body: campaign(key), key });
+      });
+      await Promise.any(posts);
+      platform.kill('api');
+      const answers = await Promise.allSettled(posts);
+      expect(answers.filter(({ status }) => status === 'rejected')).not.toEqual([]);
+      await platform.restart('api');
+      const { epoch } = await platform.cluster(tenant);
+      const ids = await Promise.all(keys.map(async (key) => platform.submit(tenant, key, campaign(key))));
+      const answered = answers.map((answer, index) =>
+        answer.status === 'fulfilled' && answer.value.status === 202
+          ? answer.value.body.campaignId
+          : ids[index],
+      );
+      expect(ids).toEqual(answered);
+      for (const campaignId of ids) {
+        expect(await platform.untilCampaign(tenant, campaignId)).toMatchObject({ state: 'succeeded' });
+      }
+      expect(await timesRun(tenant)).toEqual(onceEach(keys));
+      await expectOnlyEpoch(tenant, epoch);
+      await giveBack(tenant);
+      expect(await platform.leftovers()).toEqual([]);
+    },
+  );
 });
 
 describe('a Temporal server that is killed', () => {
@@ -240,7 +242,7 @@ describe('a Temporal server that is killed', () => {
 });
 
 describe('two tenants', () => {
-  itInFull('have clusters of their own at the same time', async () => {
+  it.runIf(inject('fullTests'))('have clusters of their own at the same time', async () => {
     const tenants = ['one', 'two'].map((projectId) => ({ virtualLabId: 'e2e', projectId }));
     const cluster = { tier: 'debug' as const, idleTimeoutSeconds: 30 };
     const ids = await Promise.all(

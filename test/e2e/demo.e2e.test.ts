@@ -6,10 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { mountsNaming } from '../support/node-traces.ts';
 import { replayDatabase } from '../support/replay-server.ts';
-import { itInFull } from '../support/scale.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const DEMO_ENTITY = 'cluster/2f6a0c1e-8d3b-4c57-9a41-5be07f9d2c63/b41d9c70-36e2-4f0a-8c95-e7a2d81f4b09';
@@ -211,7 +210,7 @@ describe('the demo', () => {
     });
   });
 
-  itInFull('leaves nothing when it is interrupted while jobs run', async () => {
+  it.runIf(inject('fullTests'))('leaves nothing when it is interrupted while jobs run', async () => {
     const demo = start('demo', '--quick');
     await demo.until(/jobs +running/);
     const node = await clusterAddress(demo.pid);

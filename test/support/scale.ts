@@ -1,4 +1,4 @@
-import { inject, it } from 'vitest';
+import { inject } from 'vitest';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -11,6 +11,3 @@ declare module 'vitest' {
 export function atScale<T>(small: T, full: T): T {
   return inject('fullTests') ? full : small;
 }
-
-/** A test of `npm run test:full` alone: what it shows is shown in `npm test` more cheaply, or in part. */
-export const itInFull = it.runIf(inject('fullTests'));
