@@ -20,6 +20,7 @@ export const clusterSpecPatchSchema: z.ZodType<ClusterSpecPatch> = z
   .meta({
     description:
       'Fields of the specification that change, each as a whole; `null` takes one back to its default.',
+    examples: [{ idleTimeoutSeconds: 3600, scaledownIdleTimeSeconds: null }],
   });
 
 /** Whether the queues are others than those that the cluster has. */
