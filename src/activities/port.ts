@@ -24,6 +24,7 @@ import type { ClusterEstimate } from '../domain/spec-notes.ts';
 import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
 import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { SlurmJwk } from '../domain/slurm-jwt.ts';
+import type { NodeCounts } from '../domain/node-groups.ts';
 import type { PoolSubnet } from '../domain/subnets.ts';
 
 /** `waiting`: all subnets are taken; the pool signals the cluster workflow `subnetAvailable` when it is its turn. */
@@ -131,6 +132,8 @@ export interface Observation {
   readonly activity: ClusterActivity;
   /** Running jobs that came through us: what they write is worth following. */
   readonly runningOwn: number;
+  /** Nodes that EC2 bills. Absent where they cannot be seen, and in histories before 0.3.0. */
+  readonly nodesUp?: NodeCounts;
   /** Only campaigns with something new. */
   readonly campaigns: readonly CampaignFacts[];
   /** Not everything that is new fitted into this answer: look again at once. */
