@@ -4,6 +4,7 @@ import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import { announceGone } from './cluster-campaigns.ts';
+import { budgetFailure, keepCosts } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { look } from './cluster-serve.ts';
 import { failureFrom } from './failure.ts';
@@ -72,7 +73,7 @@ export async function releaseEverything(entity: ClusterEntity): Promise<void> {
     entity.enter('blocked', 'Deleting did not succeed; subnet and keys are kept until an operator decides.');
     return;
   }
-  await finish(entity);
+  await finish(entity, record);
 }
 
 async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
@@ -109,7 +110,9 @@ async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Pr
   }
 }
 
-async function finish(entity: ClusterEntity): Promise<void> {
+async function finish(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  await keepCosts(entity, record);
+  dropWhatTheBudgetForbids(entity);
   const { teardown } = entity.snapshot;
   if (teardown?.failure) {
     entity.snapshot.failure = teardown.failure;
