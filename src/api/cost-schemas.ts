@@ -46,7 +46,9 @@ const budgetFields = {
   month,
   spentUsd: usd.meta({ description: 'Of all deployments of the project in that month, as last counted.' }),
   share: usd.meta({ description: 'Of `limitUsd`; 1 is all of it.' }),
-  level: z.enum(budgetLevels).meta({ description: 'From 0.5, 0.8 and 1 of the limit on, and the hard limit.' }),
+  level: z
+    .enum(budgetLevels)
+    .meta({ description: 'From 0.5, 0.8 and 1 of the limit on, and the hard limit.' }),
 } satisfies Fields<BudgetView>;
 
 export const budgetViewSchema = z.object(budgetFields);

@@ -10,19 +10,25 @@ import { sentenceSchema } from './lifetime.ts';
 const limit = z.number().positive().max(10_000_000);
 
 const budgetFields = {
-  limitUsd: limit.meta({ description: 'US dollars in a calendar month (UTC). From there on new work is refused.' }),
+  limitUsd: limit.meta({
+    description: 'US dollars in a calendar month (UTC). From there on new work is refused.',
+  }),
   hardLimitUsd: limit
     .optional()
-    .meta({ description: 'From there on the cluster goes with what runs on it. Nothing is ended if absent.' }),
+    .meta({
+      description: 'From there on the cluster goes with what runs on it. Nothing is ended if absent.',
+    }),
   by: sentenceSchema.meta({ description: 'Who sets it.' }),
   reason: sentenceSchema,
 };
 
 /** What a caller sends. */
-export const budgetRequestSchema = z.strictObject(budgetFields).refine(
-  ({ limitUsd, hardLimitUsd = limitUsd }) => hardLimitUsd >= limitUsd,
-  { path: ['hardLimitUsd'], message: 'must be at least limitUsd' },
-);
+export const budgetRequestSchema = z
+  .strictObject(budgetFields)
+  .refine(({ limitUsd, hardLimitUsd = limitUsd }) => hardLimitUsd >= limitUsd, {
+    path: ['hardLimitUsd'],
+    message: 'must be at least limitUsd',
+  });
 
 export type BudgetRequest = z.output<typeof budgetRequestSchema>;
 
@@ -123,7 +129,10 @@ export function withoutBudget({ version, months }: CostAccount): CostAccount {
 }
 
 /** The standing as it is said in a sentence. */
-export function standingInWords(budget: Pick<Budget, 'limitUsd' | 'hardLimitUsd'>, standing: BudgetStanding): string {
+export function standingInWords(
+  budget: Pick<Budget, 'limitUsd' | 'hardLimitUsd'>,
+  standing: BudgetStanding,
+): string {
   const { month, spentUsd, share } = standing;
   const hard = budget.hardLimitUsd === undefined ? '' : `, hard limit ${budget.hardLimitUsd}`;
   return `In ${month} the project has spent ${spentUsd.toFixed(2)} of ${budget.limitUsd} USD (${Math.floor(share * 100)} %${hard}).`;

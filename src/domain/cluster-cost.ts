@@ -9,7 +9,15 @@ import {
 } from './budget.ts';
 import type { ClusterSnapshot, DeploymentRecord } from './cluster-snapshot.ts';
 import type { BudgetView, CostView } from './cluster-view.ts';
-import { addedByMonth, type CostMeter, monthOf, nextMonthMs, readMeter, startMeter, withRate } from './cost-meter.ts';
+import {
+  addedByMonth,
+  type CostMeter,
+  monthOf,
+  nextMonthMs,
+  readMeter,
+  startMeter,
+  withRate,
+} from './cost-meter.ts';
 import { costParts, type CostRates, fixedNodes, hourlyUsd, sumOfParts } from './cost-rates.ts';
 
 /*
@@ -91,7 +99,8 @@ export function costFields(
   const found = budgetAt(snapshot, now);
   const isAnySpent = account && Object.keys(account.months).length > 0;
   return {
-    ...(account && (meter ?? isAnySpent) && { cost: { ...spending(account, meter, now), ...remarks(meter, rates) } }),
+    ...(account &&
+      (meter ?? isAnySpent) && { cost: { ...spending(account, meter, now), ...remarks(meter, rates) } }),
     ...(found && { budget: budgetView(found) }),
   };
 }
@@ -130,7 +139,13 @@ function rounded(usd: number): number {
   return Math.round(usd * 10_000) / 10_000;
 }
 
-function budgetView({ budget, standing }: { readonly budget: Budget; readonly standing: BudgetStanding }): BudgetView {
+function budgetView({
+  budget,
+  standing,
+}: {
+  readonly budget: Budget;
+  readonly standing: BudgetStanding;
+}): BudgetView {
   const { month, spentUsd, share, level } = standing;
   return { ...budget, month, spentUsd: rounded(spentUsd), share: rounded(share), level };
 }
@@ -148,7 +163,13 @@ export function budgetNow(view: BudgetView, nowMs: number): BudgetView {
 const PUBLISHED_EVERY_MS = 600_000;
 
 /** What of the costs is worth a new view by itself: not each cent, but rates, levels, and now and then the sums. */
-export function worthPublishing({ cost, budget }: { readonly cost?: CostView; readonly budget?: BudgetView }): unknown {
+export function worthPublishing({
+  cost,
+  budget,
+}: {
+  readonly cost?: CostView;
+  readonly budget?: BudgetView;
+}): unknown {
   return [
     cost && [cost.ratePerHourUsd, cost.month, Math.floor(Date.parse(cost.upTo) / PUBLISHED_EVERY_MS)],
     budget && { ...budget, spentUsd: 0, share: 0 },

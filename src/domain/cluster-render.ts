@@ -70,7 +70,10 @@ export function renderClusterView(
   };
 }
 
-function clippedBudget({ cost, budget }: ReturnType<typeof costFields>): Pick<ClusterView, 'cost' | 'budget'> {
+function clippedBudget({
+  cost,
+  budget,
+}: ReturnType<typeof costFields>): Pick<ClusterView, 'cost' | 'budget'> {
   return {
     ...(cost && { cost }),
     ...(budget && {

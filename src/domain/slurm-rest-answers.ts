@@ -85,7 +85,9 @@ const accountingJobSchema = z.object({
 const nodeSchema = z.object({ name: z.string(), state: words, state_flags: words.nullish() });
 
 /** The nodes of `GET /slurm/…/nodes`. @throws SlurmOutputError */
-export function parseRestNodes(body: unknown): { readonly name: string; readonly states: readonly string[] }[] {
+export function parseRestNodes(
+  body: unknown,
+): { readonly name: string; readonly states: readonly string[] }[] {
   const { nodes } = parsed(z.object({ nodes: z.array(nodeSchema) }), body);
   return nodes.map(({ name, state, state_flags: flags }) => ({
     name,

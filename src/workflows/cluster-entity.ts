@@ -108,9 +108,9 @@ export class ClusterEntity {
     if (this.snapshot.account) return this.snapshot.account;
     this.opening ??= activities.readCostAccount(this.tenant);
     try {
-      // Another message can have brought it meanwhile, and changed it.
-      this.snapshot.account ??= await this.opening.then((read) => this.snapshot.account ?? read);
-      return this.snapshot.account;
+      const read = await this.opening;
+      // Another message that waited for the same can have changed it already.
+      return (this.snapshot.account ??= read);
     } finally {
       this.opening = undefined;
     }

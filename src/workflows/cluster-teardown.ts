@@ -140,6 +140,16 @@ export async function dismissWaitingCampaigns(entity: ClusterEntity): Promise<vo
   await announceGone(entity, reason, () => true);
 }
 
+/** What was asked for to come next does not come if the budget is used up by now: who waits for it hears so. */
+function dropWhatTheBudgetForbids(entity: ClusterEntity): void {
+  const { snapshot } = entity;
+  const failure = snapshot.requested && budgetFailure(entity);
+  if (!failure) return;
+  delete snapshot.requested;
+  delete snapshot.requestedNotes;
+  snapshot.teardown = { kind: 'budget', reason: 'The budget is used up.', ...snapshot.teardown, failure };
+}
+
 /** What a view has room for. */
 const MAX_ABANDONED = 8;
 

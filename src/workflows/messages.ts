@@ -115,7 +115,7 @@ export const extendCluster = defineUpdate<ClusterView, [ExtensionRequest]>('exte
 export const setBudget = defineUpdate<ClusterView, [BudgetRequest]>('setBudget');
 
 /** Takes the budget back. Repeating it is harmless. */
-export const removeBudget = defineUpdate<ClusterView>('removeBudget');
+export const removeBudget = defineUpdate<ClusterView, [Readonly<Record<string, never>>]>('removeBudget');
 
 /**
  * An operator's answer in state `blocked`. `retry` repeats what did not go; `abandon` gives the record up, leaving
