@@ -13,11 +13,9 @@ const budgetFields = {
   limitUsd: limit.meta({
     description: 'US dollars in a calendar month (UTC). From there on new work is refused.',
   }),
-  hardLimitUsd: limit
-    .optional()
-    .meta({
-      description: 'From there on the cluster goes with what runs on it. Nothing is ended if absent.',
-    }),
+  hardLimitUsd: limit.optional().meta({
+    description: 'From there on the cluster goes with what runs on it. Nothing is ended if absent.',
+  }),
   by: sentenceSchema.meta({ description: 'Who sets it.' }),
   reason: sentenceSchema,
 };

@@ -21,9 +21,14 @@ const rates: CostRates = {
 
 const id = (name: string) => name.padEnd(26, '2');
 
-async function ready(rig: WorkflowRig, name: string, own: Partial<CostRates> = {}): Promise<Tenant> {
+async function ready(
+  rig: WorkflowRig,
+  name: string,
+  own: Partial<CostRates> = {},
+  values: Record<string, unknown> = {},
+): Promise<Tenant> {
   const tenant = rig.tenant(name);
-  const spec = rig.spec({ idleTimeoutSeconds: 80_000, maxLifetimeSeconds: 86_400 });
+  const spec = rig.spec({ idleTimeoutSeconds: 80_000, maxLifetimeSeconds: 86_400, ...values });
   await rig.ensure(tenant, spec, { rates: { ...rates, ...own } });
   await rig.until(tenant, 'ready');
   return tenant;
@@ -94,11 +99,19 @@ describe('a budget', () => {
     });
   });
 
-  it('ends the cluster at its hard limit, and refuses another one until the month is over', async () => {
-    await run({}, async (rig) => {
-      const tenant = await ready(rig, 'hard');
+  it('ends the cluster at its hard limit, jobs cancelled and data exported, and refuses another one until the month is over', async () => {
+    await run({ recordAs: 'budget-hard-limit' }, async (rig) => {
+      const tenant = await ready(rig, 'hard', {}, { lustre: { sizeGibibytes: 2400 } });
+      await rig.submit(tenant, id('endless'), ['a']);
       await budget(rig, tenant, 50, 60);
-      await rig.until(tenant, 'deleted');
+      await rig.until(tenant, 'deleted', 10_000);
+      const effects = rig.world.effects.filter((effect) => /exportLustre|delete(Stack|Lustre)/.test(effect));
+      expect(effects).toEqual([
+        'exportLustre mounted',
+        'deleteStack',
+        'exportLustre',
+        'deleteLustre exported',
+      ]);
       const view = await rig.view(tenant);
       expect(view.message).toContain('hard limit');
       expect(view.budget?.spentUsd).toBeGreaterThanOrEqual(60);
