@@ -98,7 +98,8 @@ export function decodeObservation(answer: string, withAccounting: boolean): Slur
   if (queue === undefined || accounting === undefined) unavailable('the answer is cut off');
   const interactiveSessions = sessionsOf(sections);
   return parsed('squeue, sinfo and sacct', () => {
-    const nodes = parseNodes(sections.get('nodes') ?? '');
+    const shown = sections.get('nodes');
+    const nodes = parseNodes(shown ?? '');
     return {
       facts: [
         ...withNodeProblems(parseJobs(queue, 'queue'), nodeProblemsOf(nodes)),
@@ -106,7 +107,8 @@ export function decodeObservation(answer: string, withAccounting: boolean): Slur
         ...parseJobs(sections.get('found') ?? '', 'accounting'),
         ...parseLostJobs(sections.get('lost') ?? ''),
       ],
-      nodesUp: nodesUpOf(nodes),
+      // Nodes that nobody has shown are not off.
+      ...(shown !== undefined && { nodesUp: nodesUpOf(nodes) }),
       interactiveSessions,
       more: sections.has('more'),
     };

@@ -26,8 +26,10 @@ export const costRatesSchema = z.strictObject({
   pricesAsOf: z.string().optional(),
   /** Absent where its type has no price. */
   headNodeUsdPerHour: usd.optional(),
-  /** Of each node, the head node among them. */
+  /** Of each node. */
   rootVolumeUsdPerHour: usd,
+  /** Of the head node, where it is of another size. */
+  headNodeVolumeUsdPerHour: usd.optional(),
   computeResources: z.array(computeResourceRateSchema),
   /** Absent where there is none, or it has no price. */
   lustreUsdPerHour: usd.optional(),
@@ -71,7 +73,10 @@ export function hourlyUsd(rates: CostRates, { stack, lustre, nodes }: CostLoad):
   return {
     headNode: stack ? (rates.headNodeUsdPerHour ?? 0) : 0,
     nodes: counts.reduce((sum, [group, count]) => sum + count * (byGroup.get(group) ?? 0), 0),
-    rootVolumes: stack ? (1 + nodeCount) * rates.rootVolumeUsdPerHour : 0,
+    rootVolumes: stack
+      ? (rates.headNodeVolumeUsdPerHour ?? rates.rootVolumeUsdPerHour) +
+        nodeCount * rates.rootVolumeUsdPerHour
+      : 0,
     lustre: lustre ? (rates.lustreUsdPerHour ?? 0) : 0,
     endpoints: stack || lustre ? rates.endpointsUsdPerHour : 0,
   };

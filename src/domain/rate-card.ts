@@ -39,6 +39,7 @@ export function ratesOf(
   if (!prices) return withoutPrices(spec, region);
   const { asOf } = prices.ec2OnDemandLinux;
   const headNode = nodeUsdPerHour(prices, headNodeInstanceType(spec));
+  const headNodeVolume = spec.headNode?.rootVolumeGibibytes;
   const ofLustre = lustre && lustreUsdPerMonth(prices, lustre);
   const unpriced = unpricedOf(spec, prices, ({ maxCount }) => maxCount);
   return {
@@ -46,7 +47,10 @@ export function ratesOf(
     region,
     ...(asOf && { pricesAsOf: asOf }),
     ...(headNode !== undefined && { headNodeUsdPerHour: headNode }),
-    rootVolumeUsdPerHour: (prices.ebsGp3.usdPerGibibyteMonth * ROOT_VOLUME_GIBIBYTES) / HOURS_PER_MONTH,
+    rootVolumeUsdPerHour: volumeUsdPerHour(prices, ROOT_VOLUME_GIBIBYTES),
+    ...(headNodeVolume !== undefined && {
+      headNodeVolumeUsdPerHour: volumeUsdPerHour(prices, headNodeVolume),
+    }),
     computeResources: queues.flatMap((queue) =>
       queue.computeResources.map((resource) => rateOf(queue, resource, prices, instanceTypes)),
     ),
@@ -55,6 +59,10 @@ export function ratesOf(
     ...(queues.some(({ capacityType }) => capacityType === 'SPOT') && { isUpperBound: true }),
     ...(unpriced.length > 0 && { unpriced: unpriced.slice(0, MAX_UNPRICED) }),
   };
+}
+
+function volumeUsdPerHour({ ebsGp3 }: RegionPrices, gibibytes: number): number {
+  return (ebsGp3.usdPerGibibyteMonth * gibibytes) / HOURS_PER_MONTH;
 }
 
 function withoutPrices({ queues }: Pick<PricedSpec, 'queues'>, region: string): CostRates {
