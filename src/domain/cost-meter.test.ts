@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import fc from 'fast-check';
+import { array, assert, integer, property } from 'fast-check';
 import { addedByMonth, readMeter, startMeter, withRate } from './cost-meter.ts';
 import { fixedNodes, hourlyUsd, NOTHING, sumOfParts } from './cost-rates.ts';
+import { queueSchema } from './queue.ts';
 
 const START = '2026-01-15T00:00:00.000Z';
 const at = (seconds: number) => new Date(Date.parse(START) + seconds * 1000).toISOString();
@@ -21,14 +22,14 @@ const rates = {
 
 describe('the meter of a deployment', () => {
   const running = withRate(startMeter(START), { ...NOTHING, headNode: 0.1, nodes: 3 }, false);
-  const seconds = fc.integer({ min: 0, max: 90 * 86_400 });
+  const seconds = integer({ min: 0, max: 90 * 86_400 });
 
-  it('says the same however often it is read in between, also as JSON, as after a continue-as-new', () => {
-    fc.assert(
-      fc.property(fc.array(seconds, { maxLength: 20 }), seconds, (moments, end) => {
+  it('says the same however often it is read in between, also copied, as by a continue-as-new', () => {
+    assert(
+      property(array(seconds, { maxLength: 20 }), seconds, (moments, end) => {
         const before = moments.filter((moment) => moment <= end).toSorted((a, b) => a - b);
         const often = before.reduce(
-          (meter, moment) => JSON.parse(JSON.stringify(readMeter(meter, at(moment)))) as typeof running,
+          (meter, moment) => structuredClone(readMeter(meter, at(moment))),
           running,
         );
         const once = readMeter(running, at(end));
@@ -40,8 +41,8 @@ describe('the meter of a deployment', () => {
   });
 
   it('never falls, not even when the clock goes back', () => {
-    fc.assert(
-      fc.property(fc.array(seconds, { maxLength: 20 }), (moments) => {
+    assert(
+      property(array(seconds, { maxLength: 20 }), (moments) => {
         let meter = running;
         for (const moment of moments) {
           const next = readMeter(meter, at(moment));
@@ -53,8 +54,8 @@ describe('the meter of a deployment', () => {
   });
 
   it('gives each calendar month its part, and all parts together what it has counted', () => {
-    fc.assert(
-      fc.property(seconds, (end) => {
+    assert(
+      property(seconds, (end) => {
         const added = addedByMonth(running, at(end));
         const sum = Object.values(added).reduce((all, usd) => all + usd, 0);
         expect(sum).toBeCloseTo(sumOfParts(readMeter(running, at(end)).usd), 6);
@@ -96,8 +97,7 @@ describe('what exists costs an hour', () => {
 
   it('before anybody has looked, the nodes that never power down', () => {
     const small = { name: 'small', instanceType: 'm5.large', minCount: 2, maxCount: 4 };
-    const resource = { ...small, multithreading: true, efa: false };
-    const queue = { name: 'main', capacityType: 'ONDEMAND', computeResources: [resource] };
-    expect(fixedNodes([queue as never])).toEqual({ 'main-st-small': 2 });
+    const queue = queueSchema.parse({ name: 'main', computeResources: [small] });
+    expect(fixedNodes([queue])).toEqual({ 'main-st-small': 2 });
   });
 });

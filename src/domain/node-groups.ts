@@ -31,22 +31,3 @@ export function groupsOf(
     dynamic: `${queue.name}-dy-${resource.name}`,
   };
 }
-
-/**
- * Names in a list as Slurm writes it, e.g. `debug-dy-t3-[1-3,7],head`. Slurm puts ranges only at the end of a name, and so
- * do ParallelCluster's names.
- */
-export function expandNodeList(list: string): string[] {
-  return [...list.matchAll(/([^,[\]]+)(?:\[([^\]]*)\])?/g)].flatMap(([, prefix = '', ranges]) =>
-    ranges === undefined ? [prefix] : ranges.split(',').flatMap((range) => namesIn(prefix, range)),
-  );
-}
-
-function namesIn(prefix: string, range: string): string[] {
-  const [first = '', last = first] = range.split('-');
-  const count = Number(last) - Number(first) + 1;
-  return Array.from({ length: count }, (_, index) => {
-    // Slurm pads numbers with zeros to the width of the first.
-    return `${prefix}${String(Number(first) + index).padStart(first.length, '0')}`;
-  });
-}

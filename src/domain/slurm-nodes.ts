@@ -12,11 +12,8 @@ export interface NodeFact {
   readonly reason: string;
 }
 
-/** Columns of sinfo: `--noheader --Node --Format=…`, each ended by the separator. */
-export const nodeColumns = ['PartitionName', 'NodeList', 'StateComplete', 'Reason'];
-
 /**
- * Parses sinfo printed with those columns. Reasons are free text: a line that goes on with one is left out.
+ * Parses sinfo printed with `--Node` and the columns PartitionName, NodeList, StateComplete, Reason, each ended by the separator. Reasons are free text: a line that goes on with one is left out.
  *
  * @throws SlurmOutputError if it printed something and no node: unknown nodes are not free ones.
  */
