@@ -3,6 +3,7 @@ import type { CampaignPlan } from '../domain/campaign-plan.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
 import type { ControlOutcome, JobAction } from '../domain/job-control.ts';
+import type { CostAccount } from '../domain/budget.ts';
 import type { Dependency } from '../domain/dependencies.ts';
 import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
@@ -20,10 +21,13 @@ import type {
 } from '../domain/deployment.ts';
 import type { LustreFileSystem, LustreSpec } from '../domain/lustre.ts';
 import type { Findings } from '../domain/orphans.ts';
+import type { CostRates } from '../domain/cost-rates.ts';
+import type { DeploymentCosts } from '../domain/deployment-costs.ts';
 import type { ClusterEstimate } from '../domain/spec-notes.ts';
 import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
 import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { SlurmJwk } from '../domain/slurm-jwt.ts';
+import type { NodeCounts } from '../domain/node-groups.ts';
 import type { PoolSubnet } from '../domain/subnets.ts';
 
 /** `waiting`: all subnets are taken; the pool signals the cluster workflow `subnetAvailable` when it is its turn. */
@@ -131,6 +135,8 @@ export interface Observation {
   readonly activity: ClusterActivity;
   /** Running jobs that came through us: what they write is worth following. */
   readonly runningOwn: number;
+  /** Nodes that EC2 bills. Absent where they cannot be seen, and in histories before 0.3.0. */
+  readonly nodesUp?: NodeCounts;
   /** Only campaigns with something new. */
   readonly campaigns: readonly CampaignFacts[];
   /** Not everything that is new fitted into this answer: look again at once. */
@@ -178,6 +184,13 @@ export interface UsageRequest extends Deployment {
   readonly access: ClusterAccess;
   /** Nothing runs any more and the cluster goes: no later record will bring what this one misses. */
   readonly isLast: boolean;
+}
+
+export interface KeepCostsRequest {
+  readonly tenant: Tenant;
+  readonly account: CostAccount;
+  readonly deployment?: Deployment;
+  readonly costs?: DeploymentCosts;
 }
 
 export interface ManifestPartRequest {
@@ -244,7 +257,9 @@ export interface Activities {
   /** Creates the outer stack if it is not there and waits until it is complete. Heartbeats. StackNameTaken, StackCreateFailed, InsufficientCapacity, QuotaExceeded, UnsupportedInZone. */
   createStack(request: StackRequest): Promise<CreatedStack>;
   /** Gives the epoch's cluster the queues of another specification, and waits until CloudFormation has done it. Returns what it will cost. Heartbeats. StackUpdateFailed: all is as before. */
-  updateStack(request: StackUpdateRequest): Promise<{ readonly estimate: ClusterEstimate }>;
+  updateStack(
+    request: StackUpdateRequest,
+  ): Promise<{ readonly estimate: ClusterEstimate; readonly rates?: CostRates }>;
   /** Deletes the epoch's outer stack and waits until stack and cluster are gone; an absent or foreign one is left alone. Heartbeats. StackDeleteFailed. */
   deleteStack(deployment: Deployment): Promise<void>;
 
@@ -314,6 +329,12 @@ export interface Activities {
    * cluster. The last record fails as long as slurmctld holds something back from accounting; what is known is stored all the same.
    */
   recordUsage(request: UsageRequest): Promise<void>;
+
+  // costs.ts
+  /** What the tenant has spent and may; a new account where none was kept. */
+  readCostAccount(tenant: Tenant): Promise<CostAccount>;
+  /** Keeps it in the control bucket, and what a deployment has cost beside what else is kept of it. The last one counts. */
+  keepCosts(request: KeepCostsRequest): Promise<void>;
 
   // campaign-plan.ts
   /** The keys and dependencies of a campaign's jobs. CampaignContentMissing. */

@@ -49,7 +49,7 @@ export function createSlurmActivities({
 
     async observeSlurm(request) {
       const { epoch, access } = request;
-      const { facts, interactiveSessions, more } = await withHeartbeat(async ({ signal }) =>
+      const { facts, nodesUp, interactiveSessions, more } = await withHeartbeat(async ({ signal }) =>
         gateway.observe({ epoch, access }, { ...accountingWindow(request), oneSacct: true }, { signal }),
       );
       const news = newFacts(facts, request, { remembered, nowSeconds: Date.now() / 1000 });
@@ -57,6 +57,7 @@ export function createSlurmActivities({
         // Sessions that cannot be seen may be there.
         activity: classifyActivity(facts, interactiveSessions ?? 1),
         runningOwn: facts.filter((fact) => isRunningOwn(fact, epoch)).length,
+        ...(nodesUp && { nodesUp }),
         ...news,
         more: news.more || more === true,
       };

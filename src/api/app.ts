@@ -11,6 +11,7 @@ import { CampaignService, type CampaignServiceDeps } from './campaign-service.ts
 import { registerActionRoutes } from './actions.routes.ts';
 import { registerCancelRoutes } from './cancel.routes.ts';
 import { registerCampaignRoutes } from './campaigns.routes.ts';
+import { registerBudgetRoutes } from './budget.routes.ts';
 import { registerClusterChangeRoute } from './cluster-change.routes.ts';
 import { registerClusterRoutes } from './clusters.routes.ts';
 import { sendProblem, setCommonHeaders } from './error-handler.ts';
@@ -97,6 +98,7 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   registerActionRoutes(app, campaigns);
   registerLogRoutes(app, campaigns, deps.logs, deps.tailPace);
   registerArchiveRoute(app, campaigns, deps.logs);
+  registerBudgetRoutes(app, deps.clusters);
   registerPlanRoute(app, deps.planning);
   registerUsageRoutes(app, new UsageService(deps.usage));
   registerOpsRoutes(app, deps.readiness);

@@ -52,6 +52,8 @@ export function registerCampaignRoutes(app: Server, campaigns: CampaignService):
           ...problemResponses(
             'body',
             'ClusterSpecConflict',
+            'BudgetExhausted',
+            'PriceUnknown',
             'ClusterDeleting',
             'NoCluster',
             'NeedsInfeasible',

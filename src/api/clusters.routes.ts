@@ -48,7 +48,14 @@ export function registerClusterRoutes(
         response: {
           200: answer('The cluster exists with this specification', clusterViewSchema),
           202: answer('Accepted: the cluster is being made', clusterViewSchema),
-          ...problemResponses('body', 'ClusterSpecConflict', 'NeedsInfeasible', 'temporal'),
+          ...problemResponses(
+            'body',
+            'ClusterSpecConflict',
+            'BudgetExhausted',
+            'PriceUnknown',
+            'NeedsInfeasible',
+            'temporal',
+          ),
         },
       },
     },

@@ -113,6 +113,7 @@ export async function registerOpenApi(app: Server, version: string): Promise<voi
         { name: 'Clusters', description: 'One cluster for each project of a virtual lab.' },
         { name: 'Campaigns', description: 'Slurm jobs, submitted together.' },
         { name: 'Plans', description: 'What cluster a campaign would get, and what it would cost.' },
+        { name: 'Budget', description: 'What projects may spend.' },
         { name: 'Usage', description: 'What projects used.' },
         { name: 'Service', description: 'Health, readiness and documentation; no token needed.' },
       ],

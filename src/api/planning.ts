@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../domain/cluster-spec-input.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
-import { estimateOf } from '../domain/estimate.ts';
+import { estimateOf, UNSHARED_ENDPOINTS } from '../domain/estimate.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { FeasiblePlan, PlanningGround } from '../domain/plan.ts';
 import { planCampaign } from '../domain/planner.ts';
+import { ratesOf } from '../domain/rate-card.ts';
 import type { SpecNotes } from '../domain/spec-notes.ts';
 import { clipped } from '../domain/wording.ts';
 import { unknownIn } from './request-validation.ts';
@@ -30,7 +31,10 @@ export function resolveAsked(
   const { needs, ...rest } = input;
   if (!needs) {
     const spec = resolveClusterSpec(rest);
-    return { spec, notes: { estimate: estimateOf(spec, ground.prices, ground.region) } };
+    return {
+      spec,
+      notes: { estimate: estimateOf(spec, ground.prices, ground.region), rates: meterRates(spec, ground) },
+    };
   }
   const plan = planCampaign(needs, rest, ground);
   if (plan.outcome === 'infeasible') {
@@ -49,8 +53,14 @@ export function resolveAsked(
     notes: {
       estimate: estimateOf(spec, ground.prices, ground.region, { efsGibibytes }),
       plan: { needs, ...noteOf(plan) },
+      rates: meterRates(spec, ground),
     },
   };
+}
+
+/** What the meter of its workflow counts with. */
+function meterRates(spec: ClusterSpec, ground: PlanningGround) {
+  return ratesOf(spec, { ...ground, share: UNSHARED_ENDPOINTS });
 }
 
 const MAX_SENTENCE_CHARACTERS = 400;

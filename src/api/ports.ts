@@ -1,3 +1,4 @@
+import type { BudgetRequest } from '../domain/budget.ts';
 import type { CampaignView, JobView } from '../domain/campaign-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { ClusterState, ClusterView } from '../domain/cluster-view.ts';
@@ -56,6 +57,9 @@ export interface Clusters {
   ): Promise<{ readonly spec?: ClusterSpec; readonly notes?: SpecNotes }>;
   /** Changes it. NotFound if none lives; NoCluster, ClusterNotReady, ClusterUpdating, ClusterSpecConflict, ChangeRefused. */
   changeSpec(tenant: Tenant, request: ChangeRequest, answerBy: Date): Promise<ChangeAnswer>;
+  /** Sets what the tenant may spend; one that nobody ever asked anything of may have a budget too. */
+  setBudget(tenant: Tenant, budget: BudgetRequest, answerBy: Date): Promise<ClusterView>;
+  removeBudget(tenant: Tenant, answerBy: Date): Promise<ClusterView>;
   /** One page of all tenants' clusters, each once. InvalidRequest for a token that is not ours. */
   list(request: ClusterListRequest, answerBy: Date): Promise<Page<ClusterView>>;
   /**

@@ -13,8 +13,10 @@ import {
   holdCluster,
   listJobs,
   releaseHold,
+  removeBudget,
   resolveBlock,
   rotateSigningKey,
+  setBudget,
   submitCampaign,
   teardownCluster,
 } from '../workflows/messages.ts';
@@ -115,6 +117,9 @@ export function createTemporalClusters(deps: TemporalFacadeDeps): Clusters {
       if (answer) return answer;
       throw noneLives(tenant, await describe(tenant, answerBy));
     },
+
+    setBudget: async (tenant, budget, answerBy) => updateWithStart(setBudget, tenant, budget, answerBy),
+    removeBudget: async (tenant, answerBy) => updateWithStart(removeBudget, tenant, {}, answerBy),
 
     async listJobs(tenant, answerBy) {
       const handle = client.workflow.getHandle(clusterWorkflowId(tenant));

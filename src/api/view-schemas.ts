@@ -26,6 +26,7 @@ import type { SlurmKeysView } from '../domain/slurm-keys.ts';
 import { pendingCauses } from '../domain/slurm-reasons.ts';
 import { jobStates } from '../domain/slurm-states.ts';
 import { tierNames } from '../domain/tiers.ts';
+import { budgetViewSchema, costViewSchema } from './cost-schemas.ts';
 import { failureSchema } from './failure-schema.ts';
 import { viewEstimateSchema, viewPlanSchema } from './plan-schemas.ts';
 import { specUpdateSchema } from './update-schemas.ts';
@@ -183,6 +184,8 @@ const clusterViewFields = {
     .meta({ description: 'In the place of `spec` where that is large.' }),
   estimate: viewEstimateSchema.optional(),
   plan: viewPlanSchema.optional(),
+  cost: costViewSchema.optional(),
+  budget: budgetViewSchema.optional(),
   subnetId: z.string().optional(),
   stackId: z.string().optional(),
   lustre: z.object(lustreFields).optional(),

@@ -14,6 +14,7 @@ beforeEach(async () => {
     'sacct',
     'echo "$@" >>"$HOME/asked"; case $* in *--jobs=*) cat "$HOME/by-id" ;; *) cat "$HOME/accounting" ;; esac 2>/dev/null || true',
   );
+  await home.program('sinfo', 'true');
   await home.program('sdiag', 'echo x >>"$HOME/sdiag"; echo "DBD Agent queue size: 0"');
 });
 afterEach(async () => home.remove());
@@ -266,23 +267,23 @@ describe('a look at Slurm', () => {
     expect((await observe()).facts).toHaveLength(1);
   });
 
-  it('says why EC2 does not start the nodes that a job waits for, and asks only then', async () => {
+  it('says why EC2 does not start the nodes that a job waits for, and which nodes EC2 bills', async () => {
     const noCapacity = '(Code:InsufficientInstanceCapacity)Failure when resuming nodes';
     await home.program(
       'sinfo',
-      `echo x >>"$HOME/sinfo"; printf '%s' "a${US}none${US}
-a${US}${noCapacity}${US}
-b${US}Not responding${US}
+      `printf '%s' "a${US}a-dy-n-1${US}IDLE+CLOUD+POWERED_DOWN${US}none${US}
+a${US}a-dy-n-2${US}DOWN+CLOUD+POWERED_DOWN+POWERING_UP${US}${noCapacity}${US}
+b${US}b-dy-n-1${US}DOWN+CLOUD${US}Not responding${US}
 "`,
     );
     await home.write('queue', pendingLine('1', 'a', 'Dependency'));
     expect((await observe()).facts).toMatchObject([{ jobId: '1', reason: 'Dependency' }]);
-    expect(await home.linesOf('sinfo')).toEqual([]);
     await home.write(
       'queue',
       ['a', 'b'].map((queue, index) => pendingLine(`${index + 1}`, queue, 'Resources')).join(''),
     );
-    const { facts } = await observe();
+    const { facts, nodesUp } = await observe();
+    expect(nodesUp).toEqual({ 'a-dy-n': 1, 'b-dy-n': 1 });
     expect(facts.map(({ nodeProblem }) => nodeProblem)).toEqual(['InsufficientInstanceCapacity', undefined]);
   });
 });

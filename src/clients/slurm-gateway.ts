@@ -3,6 +3,7 @@ import type { Dependency } from '../domain/dependencies.ts';
 import type { ControlOutcome, JobAction } from '../domain/job-control.ts';
 import type { JobSpec } from '../domain/job.ts';
 import type { JobFileName } from '../domain/sbatch.ts';
+import type { NodeCounts } from '../domain/node-groups.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { PartitionFact } from '../domain/slurm-output.ts';
 import type { UsageRecord } from '../domain/usage.ts';
@@ -84,6 +85,8 @@ export interface SlurmSnapshot {
    * jobs of the epoch that Slurm accepted and then lost (`source: 'ledger'`).
    */
   readonly facts: readonly SlurmJobFact[];
+  /** Nodes that EC2 bills. Undefined where the gateway cannot see them. */
+  readonly nodesUp?: NodeCounts;
   /**
    * SSH connections with a terminal or a program that is not ours, and sessions of the SSM agent, on the head node.
    * Undefined where the gateway cannot see them: then nobody may take the head node for idle.

@@ -8,11 +8,10 @@ import {
   SlurmOutputError,
   parseJobs,
   parseLostJobs,
-  parseNodeProblems,
   parsePartitions,
   parsePing,
-  withNodeProblems,
 } from '../domain/slurm-output.ts';
+import { nodeProblemsOf, nodesUpOf, parseNodes, withNodeProblems } from '../domain/slurm-nodes.ts';
 import type {
   FileContent,
   FilePart,
@@ -98,16 +97,22 @@ export function decodeObservation(answer: string, withAccounting: boolean): Slur
   const accounting = withAccounting ? sections.get('accounting') : '';
   if (queue === undefined || accounting === undefined) unavailable('the answer is cut off');
   const interactiveSessions = sessionsOf(sections);
-  return parsed('squeue and sacct', () => ({
-    facts: [
-      ...withNodeProblems(parseJobs(queue, 'queue'), parseNodeProblems(sections.get('nodes') ?? '')),
-      ...parseJobs(accounting, 'accounting'),
-      ...parseJobs(sections.get('found') ?? '', 'accounting'),
-      ...parseLostJobs(sections.get('lost') ?? ''),
-    ],
-    interactiveSessions,
-    more: sections.has('more'),
-  }));
+  return parsed('squeue, sinfo and sacct', () => {
+    const shown = sections.get('nodes');
+    const nodes = parseNodes(shown ?? '');
+    return {
+      facts: [
+        ...withNodeProblems(parseJobs(queue, 'queue'), nodeProblemsOf(nodes)),
+        ...parseJobs(accounting, 'accounting'),
+        ...parseJobs(sections.get('found') ?? '', 'accounting'),
+        ...parseLostJobs(sections.get('lost') ?? ''),
+      ],
+      // Nodes that nobody has shown are not off.
+      ...(shown !== undefined && { nodesUp: nodesUpOf(nodes) }),
+      interactiveSessions,
+      more: sections.has('more'),
+    };
+  });
 }
 
 /** Undefined where they cannot be seen. @throws KnownFailure SlurmUnavailable when the answer is cut off */

@@ -9,10 +9,12 @@ import {
   parseAccountingJobs,
   parseHeldBack,
   parseQueueJobs,
+  parseRestNodes,
   parseRestPartitions,
   parseRestPing,
   parseSubmittedJobId,
 } from '../domain/slurm-rest-answers.ts';
+import { nodesUpOf } from '../domain/slurm-nodes.ts';
 import { hasEnded } from '../domain/slurm-output.ts';
 import { renderRestJob } from '../domain/slurm-rest-job.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
@@ -130,7 +132,9 @@ export class SlurmRest implements SlurmGateway {
   ): Promise<SlurmSnapshot> {
     const queue = await this.#queue(head, options);
     const accounting = sinceSeconds === undefined ? [] : await this.#accounting(head, sinceSeconds, options);
-    return { facts: [...queue, ...accounting], interactiveSessions: undefined };
+    const nodes = await this.#apiOf(head).get('slurm', 'nodes', options);
+    const nodesUp = nodesUpOf(understood(() => parseRestNodes(nodes)));
+    return { facts: [...queue, ...accounting], nodesUp, interactiveSessions: undefined };
   }
 
   async cancel(

@@ -4,6 +4,7 @@ import {
   isBlockedByData,
   type Resources,
 } from './cluster-snapshot.ts';
+import { costFields, worthPublishing } from './cluster-cost.ts';
 import { type ClusterSpec, summarizeSpec } from './cluster-spec.ts';
 import type { ClusterAccess, ClusterView, PublishedAccess } from './cluster-view.ts';
 import type { ExportProblem } from './export-proof.ts';
@@ -23,6 +24,7 @@ const MAX_MESSAGE_CHARACTERS = 1000;
 const MAX_PROBLEMS = 3;
 const MAX_FILES = 3;
 const MAX_PATH_CHARACTERS = 120;
+const MAX_BUDGET_CHARACTERS = 100;
 
 /** The view of a cluster entity's state: what the memo carries and the API answers. */
 export function renderClusterView(
@@ -46,6 +48,7 @@ export function renderClusterView(
     observedAt,
     ...(deployment && { epoch: deployment.epoch, ...resourceFields(deployment.resources) }),
     ...(spec && specFields(spec, notes)),
+    ...clippedBudget(costFields(snapshot, observedAt)),
     ...(deployment && lustreField(deployment)),
     ...(deployment?.logGroupName && { logGroupName: deployment.logGroupName }),
     ...(deployment?.access && { access: published(deployment.access) }),
@@ -63,6 +66,22 @@ export function renderClusterView(
     ...(snapshot.abandonedEpochs && { abandonedEpochs: snapshot.abandonedEpochs }),
     ...(state === 'blocked' && {
       choices: ['retry', 'abandon', ...(isBlockedByData(snapshot) ? ['discard'] : [])],
+    }),
+  };
+}
+
+function clippedBudget({
+  cost,
+  budget,
+}: ReturnType<typeof costFields>): Pick<ClusterView, 'cost' | 'budget'> {
+  return {
+    ...(cost && { cost }),
+    ...(budget && {
+      budget: {
+        ...budget,
+        by: budget.by.slice(0, MAX_BUDGET_CHARACTERS),
+        reason: budget.reason.slice(0, MAX_BUDGET_CHARACTERS),
+      },
     }),
   };
 }
@@ -151,6 +170,9 @@ export function sameView(a: ClusterView, b: ClusterView): boolean {
   return JSON.stringify(timeless(a)) === JSON.stringify(timeless(b));
 }
 
-function timeless(view: ClusterView): ClusterView {
-  return { ...view, observedAt: '', ...(view.activity && { activity: { ...view.activity, at: '' } }) };
+function timeless({ cost, budget, ...view }: ClusterView): unknown {
+  return [
+    { ...view, observedAt: '', ...(view.activity && { activity: { ...view.activity, at: '' } }) },
+    worthPublishing({ ...(cost && { cost }), ...(budget && { budget }) }),
+  ];
 }

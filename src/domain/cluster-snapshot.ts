@@ -1,4 +1,7 @@
+import type { CostAccount } from './budget.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
+import type { CostMeter } from './cost-meter.ts';
+import type { NodeCounts } from './node-groups.ts';
 import type { SpecNotes } from './spec-notes.ts';
 import type { ClusterAccess, ClusterState, Hold } from './cluster-view.ts';
 import type { CreatedStack, KeyPair, SigningKey, SubnetLease } from './deployment.ts';
@@ -84,6 +87,12 @@ export interface DeploymentRecord {
   usageDue?: boolean;
   /** When usage was last asked to be recorded. */
   usageAskedAt?: string;
+  /** What it has cost. Absent where nobody said what it costs an hour. */
+  meter?: CostMeter;
+  /** Nodes that EC2 bills, as Slurm said at the last look. Absent before the first. */
+  nodesUp?: NodeCounts;
+  /** When its cost was last kept in the control bucket. */
+  costKeptAt?: string;
 }
 
 /** How the head node's administrator is reached, with whom the pinned host key came; undefined before the cluster is ready. */
@@ -111,7 +120,7 @@ export interface OpenCampaign {
 
 /** Why a deployment goes. Only an idle one can be called back. */
 export interface TeardownCause {
-  readonly kind: 'idle' | 'lifetime' | 'requested' | 'replaced' | 'failed';
+  readonly kind: 'idle' | 'lifetime' | 'budget' | 'requested' | 'replaced' | 'failed';
   readonly reason: string;
   /** Of a deployment that failed: what the entity shows once everything is gone. */
   readonly failure?: Failure;
@@ -142,6 +151,8 @@ export interface ClusterSnapshot {
   resolution?: Resolution;
   /** Epochs that were given up, the last first: what is left of them is somebody else's now. */
   abandonedEpochs?: string[];
+  /** What the tenant's deployments have cost, and what they may. Absent until somebody asks for what has a price. */
+  account?: CostAccount;
   /** An operator cancelled the workflow: it ends when the cluster is gone. */
   cancelled?: boolean;
 }

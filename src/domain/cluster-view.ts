@@ -1,4 +1,7 @@
+import type { Budget, BudgetStanding } from './budget.ts';
 import type { ClusterSpec, ClusterSpecSummary } from './cluster-spec.ts';
+import type { Month } from './cost-meter.ts';
+import type { CostPart } from './cost-rates.ts';
 import type { ExportProblem } from './export-proof.ts';
 import type { Failure } from './failures.ts';
 import type { Discard } from './lustre-export.ts';
@@ -79,6 +82,31 @@ export interface LustreView {
   readonly discard?: Discard;
 }
 
+/** What a deployment has cost so far: list price × time, by the meter of its workflow. */
+export interface CostView {
+  readonly currency: 'USD';
+  /** Counted up to then. While something exists, `ratePerHourUsd` says how it goes on. */
+  readonly upTo: string;
+  readonly ratePerHourUsd: number;
+  /** Of the present deployment. Absent when there is none. */
+  readonly sinceStartUsd?: number;
+  /** Calendar month in UTC, and what all deployments of the project have cost in it. */
+  readonly month: Month;
+  readonly thisMonthUsd: number;
+  /** Only what has cost something. */
+  readonly parts: readonly { readonly part: CostPart; readonly usd: number; readonly usdPerHour: number }[];
+  readonly pricesAsOf?: string;
+  /** For how long which nodes ran was not seen, but taken to be as it was seen last. */
+  readonly assumedSeconds?: number;
+  /** Spot nodes are counted like on-demand ones, above which their price never rises. */
+  readonly isUpperBound?: true;
+  /** What the estimate names under `unpriced` has no price and is in none of the sums. */
+  readonly isLowerBound?: true;
+}
+
+/** What the project may spend in a calendar month, and how much of it is spent. */
+export interface BudgetView extends Budget, BudgetStanding {}
+
 /**
  * Everything that is worth knowing about a cluster, small enough for a workflow memo (8 KB). Readable without a
  * worker. Times are ISO 8601 in UTC.
@@ -104,6 +132,9 @@ export interface ClusterView {
   readonly estimate?: ClusterEstimate;
   /** Why the specification is as it is, where it was planned from needs. */
   readonly plan?: PlanNote;
+  /** What it has cost. Absent where nobody said what it costs an hour. */
+  readonly cost?: CostView;
+  readonly budget?: BudgetView;
   readonly subnetId?: string;
   readonly stackId?: string;
   /** Where the spec asks for Lustre. */

@@ -85,7 +85,7 @@ export function pricesIn(table: PriceTable, region: string): RegionPrices | unde
 }
 
 /** Everything of a cluster, with so many nodes of each compute resource up, that its Region's prices lack. */
-function unpricedOf(
+export function unpricedOf(
   { queues, lustre, headNode }: PricedSpec,
   prices: RegionPrices,
   countOf: (resource: ComputeResource) => number,

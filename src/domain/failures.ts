@@ -51,6 +51,20 @@ export const failures = {
     title: 'Another change of the cluster is under way',
     nextStep: 'Wait until the `update` of the cluster has ended, then repeat the request.',
   },
+  BudgetExhausted: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'The project has spent its budget of this month',
+    nextStep:
+      'Raise the budget (`PUT …/budget`), which lifts the refusal at once, or wait for the next calendar month (UTC). `budget` has the figures.',
+  },
+  PriceUnknown: {
+    retryable: false,
+    httpStatus: 422,
+    title: 'The project has a budget, and a part of the cluster has no price',
+    nextStep:
+      'Ask for instance types that have a price in the Region, or take the budget back; operators: `npm run prices:update`.',
+  },
   NeedsInfeasible: {
     retryable: false,
     httpStatus: 422,

@@ -1,6 +1,5 @@
 import { parseIndexes, taskKey } from './job-array.ts';
 import { DROPPED_FROM_ARRAY, type SlurmJobFact } from './slurm-facts.ts';
-import { nodeProblemOf, waitsForNodes } from './slurm-reasons.ts';
 import { slurmBaseStates, slurmStateFlags } from './slurm-states.ts';
 import type { SlurmBaseState, SlurmStateFlag } from './slurm-states.ts';
 
@@ -232,32 +231,6 @@ function reasonOf(text: string): string {
 function optional<K extends string>(key: K, value: number | undefined): Partial<Record<K, number>> {
   const none: Partial<Record<K, number>> = {};
   return value === undefined ? none : { ...none, [key]: value };
-}
-
-/**
- * What is wrong with nodes of a partition, by partition; from sinfo, `--noheader --Node --Format=PartitionName,Reason`,
- * each column ended by the separator. Of several problems one is told.
- */
-export function parseNodeProblems(output: string): ReadonlyMap<string, string> {
-  const problems = new Map<string, string>();
-  for (const line of output.split('\n')) {
-    const [partition = '', reason = ''] = line.split(COLUMN_SEPARATOR);
-    const problem = nodeProblemOf(reason);
-    if (problem !== undefined) problems.set(partition.trim(), problem);
-  }
-  return problems;
-}
-
-/** The same facts; those of jobs that wait for nodes with the problem of their partition. */
-export function withNodeProblems(
-  facts: readonly SlurmJobFact[],
-  problems: ReadonlyMap<string, string>,
-): SlurmJobFact[] {
-  return facts.map((fact) => {
-    const nodeProblem = problems.get(fact.partition);
-    const isTold = nodeProblem !== undefined && fact.state === 'PENDING' && waitsForNodes(fact.reason);
-    return isTold ? { ...fact, nodeProblem } : fact;
-  });
 }
 
 /** Whether a controller answers, from `scontrol ping`: `Slurmctld(primary) at host is UP`. */

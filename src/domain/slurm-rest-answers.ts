@@ -81,6 +81,20 @@ const accountingJobSchema = z.object({
   restart_cnt: optionalNumber,
 });
 
+/** 22.05 has the base state in one field and everything else in another. */
+const nodeSchema = z.object({ name: z.string(), state: words, state_flags: words.nullish() });
+
+/** The nodes of `GET /slurm/…/nodes`. @throws SlurmOutputError */
+export function parseRestNodes(
+  body: unknown,
+): { readonly name: string; readonly states: readonly string[] }[] {
+  const { nodes } = parsed(z.object({ nodes: z.array(nodeSchema) }), body);
+  return nodes.map(({ name, state, state_flags: flags }) => ({
+    name,
+    states: [...state, ...(flags ?? [])].map((word) => word.toLowerCase()),
+  }));
+}
+
 /** The jobs of `GET /slurm/…/jobs`. @throws SlurmOutputError */
 export function parseQueueJobs(body: unknown): SlurmJobFact[] {
   const { jobs } = parsed(z.object({ jobs: z.array(queueJobSchema) }), body);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { campaignNeedsSchema } from './campaign-needs.ts';
 import { canonicalJson } from './canonical-json.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
+import { costRatesSchema } from './cost-rates.ts';
 
 /*
  * What is said about a specification when it is asked for, and kept beside it: workflow code neither knows prices nor plans,
@@ -45,6 +46,8 @@ export type PlanNote = z.output<typeof planNoteSchema>;
 export const specNotesSchema = z.strictObject({
   estimate: clusterEstimateSchema.optional(),
   plan: planNoteSchema.optional(),
+  /** What its meter counts with. Absent in histories before 0.3.0. */
+  rates: costRatesSchema.optional(),
 });
 
 export type SpecNotes = z.output<typeof specNotesSchema>;

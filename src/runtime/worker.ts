@@ -12,6 +12,7 @@ import { SlurmRest } from '../clients/slurm-rest.ts';
 import { SlurmSsh } from '../clients/slurm-ssh.ts';
 import { SlurmTransports } from '../clients/slurm-transports.ts';
 import { createS3JobListingStore } from '../clients/job-listing-store.ts';
+import { createS3CostStore } from '../clients/cost-store.ts';
 import { createS3UsageStore } from '../clients/usage-store.ts';
 import type { WorkerConfig } from './config.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
@@ -63,6 +64,7 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
       readKeycloakJwks: createKeycloakJwksReader(config.keycloakJwksUrl),
       campaignStore: createS3CampaignStore({ s3: aws.s3, ...config.controlBucket }),
       usageStore: createS3UsageStore({ s3: aws.s3, ...config.controlBucket }),
+      costStore: createS3CostStore({ s3: aws.s3, ...config.controlBucket }),
       jobListingStore: createS3JobListingStore({ s3: aws.s3, ...config.controlBucket }),
       deploymentStore: createS3DeploymentStore({ s3: aws.s3, ...config.controlBucket }),
       temporal: client,

@@ -41,6 +41,8 @@ export const activities: Proxies = {
   controlJobs: bounded('controlJobs'),
   disconnect: bounded('disconnect'),
   recordUsage: bounded('recordUsage'),
+  readCostAccount: bounded('readCostAccount'),
+  keepCosts: bounded('keepCosts'),
   listSlurmJobs: bounded('listSlurmJobs'),
   loadCampaign: bounded('loadCampaign'),
   readCampaignEnd: bounded('readCampaignEnd'),

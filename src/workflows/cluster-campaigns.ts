@@ -19,6 +19,7 @@ import { asPlannedBefore } from '../domain/spec-notes.ts';
 import { counted } from '../domain/wording.ts';
 import type { CampaignFacts } from '../activities/port.ts';
 import { nowIso } from './clock.ts';
+import { refuseBeyondBudget } from './cluster-costs.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
 import { canGrowFor, growFor, notesToCome, specToCome, waitsFor } from './cluster-updates.ts';
 import { rejection } from './failure.ts';
@@ -81,6 +82,7 @@ export function checkCampaign(
     throw rejection(going ? 'ClusterDeleting' : 'NoCluster', `The cluster is ${state}.`);
   }
   checkQueues(target, request.queues);
+  refuseBeyondBudget(entity, current ? notesToCome(entity) : notes);
   return grown;
 }
 
@@ -100,6 +102,7 @@ export async function takeCampaign(
   entity: ClusterEntity,
   request: SubmitCampaignRequest,
 ): Promise<SubmitCampaignAnswer> {
+  if (!entity.snapshot.account && request.notes?.rates) await entity.openAccount();
   // The validator saw an earlier state when several updates arrive in one task.
   const grown = checkCampaign(entity, request);
   const { campaignId, content, jobKeys = [], jobCount = jobKeys.length, spec, notes } = request;

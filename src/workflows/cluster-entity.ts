@@ -1,4 +1,6 @@
 import { ApplicationFailure, condition, setCurrentDetails, upsertMemo, uuid4 } from '@temporalio/workflow';
+import type { CostAccount } from '../domain/budget.ts';
+import { settleCosts } from '../domain/cluster-cost.ts';
 import { clusterName } from '../domain/cluster-name.ts';
 import { renderClusterDetails } from '../domain/cluster-details.ts';
 import {
@@ -18,6 +20,7 @@ import { pendingUpdate } from '../domain/spec-update-record.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { newEpochId, type Tenant } from '../domain/ids.ts';
 import type { Resolution } from '../domain/lifetime.ts';
+import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import { continueIfHistoryIsLong, isHistoryLong, requireKnownVersion } from './continue-as-new.ts';
 import { JobLister } from './job-lister.ts';
@@ -38,6 +41,7 @@ export class ClusterEntity {
   /** Set by messages that make the main loop look at once. */
   private awake = false;
   private stopProvisioning: () => void = () => {};
+  private opening: Promise<CostAccount> | undefined;
   private published: ClusterView | undefined;
 
   constructor(input: ClusterInput) {
@@ -82,12 +86,34 @@ export class ClusterEntity {
 
   /** Shows the view where it can be read without a worker; only when something in it changed. */
   publish(): void {
+    this.settleCosts();
     const view = this.view();
     if (this.published && sameView(this.published, view)) return;
     publishClusterAttributes(view, this.published);
     this.published = view;
     upsertMemo({ [CLUSTER_VIEW_MEMO]: view });
     setCurrentDetails(renderClusterDetails(view));
+  }
+
+  /** Counts what the deployment has cost up to now. */
+  settleCosts(): void {
+    settleCosts(this.snapshot, nowIso());
+  }
+
+  /**
+   * What the tenant has spent and may: an entity that is new to it reads it from the control bucket, where an earlier one has
+   * left it. AwsUnavailable, …
+   */
+  async openAccount(): Promise<CostAccount> {
+    if (this.snapshot.account) return this.snapshot.account;
+    this.opening ??= activities.readCostAccount(this.tenant);
+    try {
+      const read = await this.opening;
+      // Another message that waited for the same can have changed it already.
+      return (this.snapshot.account ??= read);
+    } finally {
+      this.opening = undefined;
+    }
   }
 
   /** Whether a specification waits to be deployed. */

@@ -21,13 +21,16 @@ import { asPlannedBefore } from '../domain/spec-notes.ts';
 import { keyRotationRequestSchema, withRotation } from '../domain/slurm-keys.ts';
 import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
+import { registerBudgetHandlers } from './budget-handlers.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { checkCampaign, refuseWhenCancelled, takeCampaign } from './cluster-campaigns.ts';
+import { refuseBeyondBudget } from './cluster-costs.ts';
 import { registerUpdateHandlers, specToCome } from './cluster-updates.ts';
 import { refuse, rejection } from './failure.ts';
 import {
   campaignProgress,
   clusterView,
+  type EnsureAnswer,
   type EnsureRequest,
   ensureCluster,
   extendCluster,
@@ -48,7 +51,7 @@ import {
 export function registerClusterHandlers(entity: ClusterEntity): void {
   setHandler(clusterView, () => entity.view(), { description: 'What the cluster is doing' });
 
-  setHandler(ensureCluster, (request) => ensure(entity, request), {
+  setHandler(ensureCluster, (request) => ensureInBudget(entity, request), {
     validator: (request) => {
       refuse(problemWith(ensureRequestSchema, request));
       checkEnsure(entity, request);
@@ -91,6 +94,7 @@ export function registerClusterHandlers(entity: ClusterEntity): void {
 
   registerKeyHandler(entity);
 
+  registerBudgetHandlers(entity);
   registerUpdateHandlers(entity);
 
   setHandler(
@@ -263,9 +267,16 @@ function checkEnsure(entity: ClusterEntity, asked: EnsureRequest): void {
       },
     );
   }
+  if (!existing) refuseBeyondBudget(entity, asked.notes);
 }
 
-function ensure(entity: ClusterEntity, request: EnsureRequest) {
+/** Who says what a cluster costs is told by an entity that knows what the tenant has spent. */
+function ensureInBudget(entity: ClusterEntity, request: EnsureRequest): EnsureAnswer | Promise<EnsureAnswer> {
+  if (entity.snapshot.account || !request.notes?.rates) return ensure(entity, request);
+  return entity.openAccount().then(() => ensure(entity, request));
+}
+
+function ensure(entity: ClusterEntity, request: EnsureRequest): EnsureAnswer {
   // The validator saw an earlier state when several updates arrive in one task.
   checkEnsure(entity, request);
   const outcome = entity.currentSpec() ? ('exists' as const) : ('created' as const);

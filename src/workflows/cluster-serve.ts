@@ -7,6 +7,7 @@ import { sentence } from '../domain/wording.ts';
 import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
 import { announceReady, passFacts } from './cluster-campaigns.ts';
+import { hardLimitDueInMs, keepCostsIfDue, watchBudget } from './cluster-costs.ts';
 import { AutomaticExportKeeper } from './automatic-export.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
 import { LogFollower } from './log-follower.ts';
@@ -37,6 +38,7 @@ export async function serve(entity: ClusterEntity): Promise<void> {
     await announceReady(entity, record);
     const seen = await look(entity, record);
     const verdict = judge(entity, record, seen?.activity);
+    watchBudget(entity, record);
     replaceIfDrained(entity, record, seen?.activity);
     if (entity.snapshot.teardown) await stopAll();
     // A teardown that was asked for while we looked wins over what we saw.
@@ -50,6 +52,7 @@ export async function serve(entity: ClusterEntity): Promise<void> {
       return;
     }
     entity.publish();
+    await keepCostsIfDue(entity, record);
     if (entity.mustRollOver) await stopAll();
     await entity.rollOverIfNeeded();
     const { access } = record;
@@ -62,7 +65,8 @@ export async function serve(entity: ClusterEntity): Promise<void> {
     if (seen?.more) continue;
     const endsAt = lifetimeEndsAt(record);
     const nextLook = nextLookInMs(verdict, entity.policy, Date.now(), endsAt);
-    await entity.sleepUntilWoken(Math.min(nextLook, keeper.dueInMs(record)), 'Until the next look at Slurm');
+    const dueInMs = Math.min(keeper.dueInMs(record), Math.max(1, hardLimitDueInMs(entity)));
+    await entity.sleepUntilWoken(Math.min(nextLook, dueInMs), 'Until the next look at Slurm');
   }
 }
 
@@ -93,6 +97,7 @@ export async function look(
     return undefined;
   }
   delete snapshot.blindSince;
+  if (observation.nodesUp) record.nodesUp = observation.nodesUp;
   snapshot.activity = { ...observation.activity, at: nowIso() };
   await passFacts(entity, record.epoch, observation.campaigns);
   return observation;

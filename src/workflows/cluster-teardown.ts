@@ -4,6 +4,7 @@ import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import { announceGone } from './cluster-campaigns.ts';
+import { budgetFailure, keepCosts } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { look } from './cluster-serve.ts';
 import { failureFrom } from './failure.ts';
@@ -72,7 +73,7 @@ export async function releaseEverything(entity: ClusterEntity): Promise<void> {
     entity.enter('blocked', 'Deleting did not succeed; subnet and keys are kept until an operator decides.');
     return;
   }
-  await finish(entity);
+  await finish(entity, record);
 }
 
 async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
@@ -109,7 +110,9 @@ async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Pr
   }
 }
 
-async function finish(entity: ClusterEntity): Promise<void> {
+async function finish(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  await keepCosts(entity, record);
+  dropWhatTheBudgetForbids(entity);
   const { teardown } = entity.snapshot;
   if (teardown?.failure) {
     entity.snapshot.failure = teardown.failure;
@@ -135,6 +138,16 @@ export async function dismissWaitingCampaigns(entity: ClusterEntity): Promise<vo
   const reason =
     failure ?? failureOf('ClusterDeleting', `The cluster is ${state} and was not asked for again.`);
   await announceGone(entity, reason, () => true);
+}
+
+/** What was asked for to come next does not come if the budget is used up by now: who waits for it hears so. */
+function dropWhatTheBudgetForbids(entity: ClusterEntity): void {
+  const { snapshot } = entity;
+  const failure = snapshot.requested && budgetFailure(entity);
+  if (!failure) return;
+  delete snapshot.requested;
+  delete snapshot.requestedNotes;
+  snapshot.teardown = { kind: 'budget', reason: 'The budget is used up.', ...snapshot.teardown, failure };
 }
 
 /** What a view has room for. */

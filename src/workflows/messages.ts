@@ -10,6 +10,7 @@ import type { Failure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
 import type { JobListingReference } from '../domain/job-listing.ts';
+import type { BudgetRequest } from '../domain/budget.ts';
 import type { ControlOutcome, ControlRequest } from '../domain/job-control.ts';
 import type { ExtensionRequest, HoldRequest, Resolution } from '../domain/lifetime.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
@@ -106,6 +107,15 @@ export const releaseHold = defineUpdate<ClusterView, [{ readonly name: string }]
 
 /** Moves the end of the maximum lifetime to a moment (ISO 8601), so that repeating it changes nothing. */
 export const extendCluster = defineUpdate<ClusterView, [ExtensionRequest]>('extend');
+
+/**
+ * Says what the tenant may spend in a calendar month. From the limit on, new clusters and campaigns are refused
+ * (BudgetExhausted); at the hard limit the deployment goes. Starts the entity where there is none. Repeating it is harmless.
+ */
+export const setBudget = defineUpdate<ClusterView, [BudgetRequest]>('setBudget');
+
+/** Takes the budget back. Repeating it is harmless. */
+export const removeBudget = defineUpdate<ClusterView, [Readonly<Record<string, never>>]>('removeBudget');
 
 /**
  * An operator's answer in state `blocked`. `retry` repeats what did not go; `abandon` gives the record up, leaving

@@ -268,6 +268,20 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     heartbeat: '20 s',
     retry: { initialSeconds: 2, maximumSeconds: 30 },
   },
+  readCostAccount: {
+    summary: 'Read what the project has spent',
+    why: 'One S3 object. Somebody waits for the answer to a request, and can repeat it.',
+    startToClose: '20 s',
+    scheduleToClose: '60 s',
+    retry: { initialSeconds: 1, maximumSeconds: 5, attempts: 3 },
+  },
+  keepCosts: {
+    summary: 'Keep what the project has spent',
+    why: 'Two S3 objects. The workflow has all of it, and the next copy brings what one misses.',
+    startToClose: '30 s',
+    scheduleToClose: '90 s',
+    retry: { initialSeconds: 1, maximumSeconds: 10, attempts: 3 },
+  },
   listSlurmJobs: {
     summary: 'List all jobs in Slurm',
     why: 'Somebody waits for it and can ask again. One squeue, one sacct over the whole epoch (10 s for 100,000 jobs), one S3 call.',

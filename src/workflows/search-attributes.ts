@@ -24,13 +24,14 @@ export const searchAttributes = {
 } as const;
 
 function clusterPairs(view: ClusterView): SearchAttributeUpdatePair[] {
-  const { virtualLabId, projectId, state, spec, specSummary, failure, teardownAt, activeJobs } = view;
+  const { virtualLabId, projectId, state, spec, specSummary, failure, teardownAt, activeJobs, cost } = view;
   return [
     { key: searchAttributes.virtualLabId, value: virtualLabId },
     { key: searchAttributes.projectId, value: projectId },
     { key: searchAttributes.clusterState, value: state },
     { key: searchAttributes.clusterTier, value: (spec ?? specSummary)?.tier ?? null },
     { key: searchAttributes.failureType, value: failure?.type ?? null },
+    { key: searchAttributes.hourlyCostUsd, value: cost?.ratePerHourUsd ?? null },
     { key: searchAttributes.teardownAt, value: teardownAt ? new Date(teardownAt) : null },
     { key: searchAttributes.activeJobs, value: activeJobs },
   ];

@@ -38,11 +38,11 @@ export class StackUpdater {
     const deployment = entity.deployment(record);
     try {
       await this.scope.run(async () => {
-        const { estimate } = await activities.updateStack({ ...deployment, updateId, spec });
+        const { estimate, rates } = await activities.updateStack({ ...deployment, updateId, spec });
         const { access } = record;
         const queues = spec.queues.map(({ name }) => name);
         if (access) await activities.checkQueues({ ...deployment, access, queues });
-        applyUpdate(entity, { ...entity.snapshot.update?.notes, estimate });
+        applyUpdate(entity, { ...entity.snapshot.update?.notes, estimate, ...(rates && { rates }) });
       });
     } catch (error) {
       // Stopped: it is still to be carried out.

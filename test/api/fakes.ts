@@ -9,6 +9,7 @@ import {
 import { countByState, newCampaignSnapshot, renderCampaignView } from '../../src/domain/campaign.ts';
 import { viewOfJob } from '../../src/domain/campaign-job.ts';
 import type { CampaignManifest, ManifestPartReference } from '../../src/domain/campaign-manifest.ts';
+import { type BudgetRequest, standingOf } from '../../src/domain/budget.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import { type ClusterSpec, diffSpecs } from '../../src/domain/cluster-spec.ts';
 import { planUpdate } from '../../src/domain/spec-update.ts';
@@ -259,6 +260,26 @@ export class FakeClusters implements Clusters {
   async resolve(owner: Tenant, resolution: Resolution): Promise<ClusterView> {
     this.messages.push(resolution);
     return this.existing(owner);
+  }
+
+  async setBudget(owner: Tenant, request: BudgetRequest): Promise<ClusterView> {
+    this.outage.check('worker');
+    this.messages.push(request);
+    const standing = standingOf(request, 0, '2026-01');
+    const view = {
+      ...(this.views.get(clusterWorkflowId(owner)) ?? clusterView({ ...owner, state: 'deleted' })),
+    };
+    const { hardLimitUsd, ...rest } = request;
+    const hard = hardLimitUsd === undefined ? {} : { hardLimitUsd };
+    const withBudget = { ...view, budget: { ...rest, ...hard, setAt: NOW, ...standing } };
+    this.views.set(clusterWorkflowId(owner), withBudget);
+    return withBudget;
+  }
+
+  async removeBudget(owner: Tenant): Promise<ClusterView> {
+    const { budget: _gone, ...view } = this.views.get(clusterWorkflowId(owner)) ?? clusterView(owner);
+    this.views.set(clusterWorkflowId(owner), view);
+    return view;
   }
 
   async rotateSigningKey(owner: Tenant, request: KeyRotationRequest): Promise<ClusterView> {

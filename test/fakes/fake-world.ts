@@ -1,3 +1,5 @@
+import { type CostAccount, NEW_ACCOUNT } from '../../src/domain/budget.ts';
+import type { DeploymentCosts } from '../../src/domain/deployment-costs.ts';
 import { ApplicationFailure } from '@temporalio/common';
 import type {
   Activities,
@@ -87,6 +89,8 @@ export class FakeWorld {
   /** Jobs by key of which Slurm does not do what it is told. */
   readonly controlOutcomes = new Map<string, ControlOutcome>();
   /** Records of usage, in order: when, whether it was the last, and whether the stack was still there. */
+  readonly costAccounts = new Map<string, CostAccount>();
+  readonly keptCosts: DeploymentCosts[] = [];
   readonly usageRecords: { readonly atMs: number; readonly isLast: boolean; readonly hasStack: boolean }[] =
     [];
   /** What a sweep finds. */
@@ -444,6 +448,12 @@ export class FakeWorld {
         epoch,
         observedAt: new Date(await this.now()).toISOString(),
       }),
+      readCostAccount: async (tenant: Parameters<Activities['readCostAccount']>[0]) =>
+        this.costAccounts.get(tenant.projectId) ?? NEW_ACCOUNT,
+      keepCosts: async ({ tenant, account, costs }: Parameters<Activities['keepCosts']>[0]) => {
+        this.costAccounts.set(tenant.projectId, account);
+        if (costs) this.keptCosts.push(costs);
+      },
       recordUsage: async ({ clusterName, isLast }: Parameters<Activities['recordUsage']>[0]) => {
         const hasStack = this.stacks.has(clusterName);
         this.usageRecords.push({ atMs: await this.now(), isLast, hasStack });

@@ -6,7 +6,7 @@
 # Standard output: `pcp-answer`, `sessions <n>` or `sessions unknown`, then sections: a line with the name behind a record
 # separator, what belongs to it, and `<name> ok` behind a record separator.
 #   `queue`: squeue's lines;
-#   `nodes`: partition and reason of nodes that have one, only where a job waits for nodes. With accounting also
+#   `nodes`: partition, name, states and reason of each node. With accounting also
 #   `accounting`: sacct's lines;
 #   `found`: the same of jobs of the epoch that neither shows although Slurm once accepted them, as far as it was asked;
 #   `lost`: `<comment> <id>` of those that Slurm has really forgotten; `<comment> <id> <index>,…` of an array's tasks of
@@ -41,10 +41,9 @@ section queue squeue --noheader --all --states=all --array --Format="$(format Jo
   SubmitTime StartTime EndTime NodeList RestartCnt Partition UserName Name Comment)"
 
 queue=$output
-# Why a job waits for nodes: ParallelCluster notes EC2's error code at a node that did not start, Slurm that a prolog failed.
-if [[ $queue =~ $US(Resources|ReqNodeNotAvail|Nodes required|NodeDown|PartitionDown|PartitionInactive) ]]; then
-  section nodes sinfo --noheader --Node --Format="$(format PartitionName Reason)"
-fi
+# Which nodes EC2 bills, and why a job waits for some: ParallelCluster notes EC2's error code at a node that did not start,
+# Slurm that a prolog failed.
+section nodes sinfo --noheader --Node --Format="$(format PartitionName NodeList StateComplete Reason)"
 
 # For awk: which tasks of which comment the lines of squeue and sacct show, in `known`; what a ledger entry misses.
 # shellcheck disable=SC2016 # awk's variables, not bash's

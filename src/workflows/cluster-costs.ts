@@ -1,0 +1,110 @@
+import { log } from '@temporalio/workflow';
+import { isExhausted, isWorse, standingInWords } from '../domain/budget.ts';
+import { budgetAt, hardLimitInMs } from '../domain/cluster-cost.ts';
+import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
+import { type Failure, failureOf } from '../domain/failures.ts';
+import type { SpecNotes } from '../domain/spec-notes.ts';
+import { activities } from './activities.ts';
+import { nowIso } from './clock.ts';
+import type { ClusterEntity } from './cluster-entity.ts';
+import { failureFrom, rejection } from './failure.ts';
+
+/** How often what a deployment has cost is copied into the control bucket, for the case that its workflow is lost. */
+const KEPT_EVERY_MS = 3_600_000;
+
+/**
+ * Refuses new work of a tenant whose budget is used up, or cannot be watched because a part of the cluster has no price: what
+ * is unknown is not free. Changes nothing.
+ */
+export function refuseBeyondBudget(entity: ClusterEntity, notes: SpecNotes | undefined): void {
+  const found = budgetAt(entity.snapshot, nowIso());
+  if (!found) return;
+  const { budget, standing } = found;
+  const { month, spentUsd, share, level } = standing;
+  if (isExhausted(standing)) {
+    throw rejection('BudgetExhausted', standingInWords(budget, standing), {
+      budget: { ...budget, month, spentUsd, share, level },
+    });
+  }
+  const unpriced = notes?.rates ? (notes.rates.unpriced ?? []) : ['the cluster'];
+  if (unpriced.length > 0) {
+    const { limitUsd } = budget;
+    throw rejection(
+      'PriceUnknown',
+      `The project has a budget of ${limitUsd} USD a month, and nobody knows the price of ${unpriced.join(', ')}.`,
+      { unpriced },
+    );
+  }
+}
+
+/** Why the next deployment, which was asked for while the budget had room, does not begin; undefined if it may. */
+export function budgetFailure(entity: ClusterEntity): Failure | undefined {
+  const found = budgetAt(entity.snapshot, nowIso());
+  if (!found || !isExhausted(found.standing)) return undefined;
+  return failureOf('BudgetExhausted', standingInWords(found.budget, found.standing));
+}
+
+/**
+ * Says once when the budget has reached a level, and ends the deployment at the hard limit as its maximum lifetime would:
+ * jobs are cancelled, logs copied, what Lustre holds exported.
+ */
+export function watchBudget(entity: ClusterEntity, record: DeploymentRecord): void {
+  const { snapshot } = entity;
+  entity.settleCosts();
+  const found = budgetAt(snapshot, nowIso());
+  if (!found || !snapshot.account) return;
+  const { budget, standing } = found;
+  const { month, level, spentUsd, share } = standing;
+  const { told } = snapshot.account;
+  const lastLevel = told?.month === month ? told.level : 'ok';
+  if (isWorse(level, lastLevel)) {
+    const { limitUsd, hardLimitUsd } = budget;
+    log.warn(`Budget: ${level}. ${standingInWords(budget, standing)}`, {
+      ...entity.tenant,
+      epoch: record.epoch,
+      budget: { month, level, spentUsd, share, limitUsd, hardLimitUsd },
+    });
+    snapshot.account = { ...snapshot.account, told: { month, level } };
+  }
+  if (level === 'hard-limit')
+    entity.beginTeardown({
+      kind: 'budget',
+      reason: `The hard limit of the budget is reached. ${standingInWords(budget, standing)}`,
+    });
+}
+
+/** Milliseconds until the hard limit, if everything stays as it is. */
+export function hardLimitDueInMs({ snapshot }: ClusterEntity): number {
+  return hardLimitInMs(snapshot, nowIso());
+}
+
+/** Copies the account, and what the deployment has cost, into the control bucket. No failure concerns the cluster. */
+export async function keepCosts(entity: ClusterEntity, record?: DeploymentRecord): Promise<void> {
+  entity.settleCosts();
+  const { account } = entity.snapshot;
+  if (!account) return;
+  const { meter, notes, readyAt } = record ?? {};
+  const ofDeployment = record &&
+    meter && {
+      deployment: entity.deployment(record),
+      costs: {
+        meter,
+        ...(notes?.rates && { rates: notes.rates }),
+        startedAt: record.startedAt,
+        ...(readyAt && { readyAt }),
+      },
+    };
+  try {
+    await activities.keepCosts({ tenant: entity.tenant, account, ...ofDeployment });
+    if (record) record.costKeptAt = nowIso();
+  } catch (error) {
+    log.warn('Costs could not be kept', { ...entity.tenant, problem: failureFrom(error).message });
+  }
+}
+
+/** The same now and then. */
+export async function keepCostsIfDue(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  if (!record.meter) return;
+  const keptMs = Date.parse(record.costKeptAt ?? record.meter.since);
+  if (Date.now() - keptMs >= KEPT_EVERY_MS) await keepCosts(entity, record);
+}

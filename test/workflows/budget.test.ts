@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import type { CostRates } from '../../src/domain/cost-rates.ts';
+import type { ClusterView } from '../../src/domain/cluster-view.ts';
+import type { Tenant } from '../../src/domain/ids.ts';
+import { removeBudget, setBudget } from '../../src/workflows/messages.ts';
+import { inVirtualTime } from '../support/virtual-time.ts';
+import type { WorkflowRig } from '../support/workflow-rig.ts';
+
+const run = inVirtualTime({ serverFor: 'file' });
+
+/** 36 USD an hour: a cent a second. */
+const rates: CostRates = {
+  version: 1,
+  region: 'us-east-1',
+  pricesAsOf: '2026-01-01',
+  headNodeUsdPerHour: 36,
+  rootVolumeUsdPerHour: 0,
+  computeResources: [],
+  endpointsUsdPerHour: 0,
+};
+
+const id = (name: string) => name.padEnd(26, '2');
+
+async function ready(
+  rig: WorkflowRig,
+  name: string,
+  own: Partial<CostRates> = {},
+  values: Record<string, unknown> = {},
+): Promise<Tenant> {
+  const tenant = rig.tenant(name);
+  const spec = rig.spec({ idleTimeoutSeconds: 80_000, maxLifetimeSeconds: 86_400, ...values });
+  await rig.ensure(tenant, spec, { rates: { ...rates, ...own } });
+  await rig.until(tenant, 'ready');
+  return tenant;
+}
+
+const budget = async (rig: WorkflowRig, tenant: Tenant, limitUsd: number, hardLimitUsd?: number) =>
+  rig.cluster(tenant).executeUpdate(setBudget, {
+    args: [{ limitUsd, ...(hardLimitUsd && { hardLimitUsd }), by: 'Ada', reason: 'tested' }],
+  });
+
+/** Time passes until the view is as asked. */
+async function seen(rig: WorkflowRig, tenant: Tenant, isReached: (view: ClusterView) => boolean) {
+  for (let minute = 0; minute < 600; minute++) {
+    const view = await rig.view(tenant);
+    if (isReached(view)) return view;
+    await rig.pass(60);
+  }
+  throw new Error(JSON.stringify(await rig.view(tenant)));
+}
+
+describe('the meter', () => {
+  it('counts from the first step, and what all deployments of a month cost stays with the tenant', async () => {
+    await run({ policy: { historyEventLimit: 60 } }, async (rig) => {
+      const tenant = await ready(rig, 'meter');
+      const before = await rig.view(tenant);
+      await rig.pass(3600);
+      const after = await rig.view(tenant);
+      expect(before.cost).toMatchObject({ ratePerHourUsd: 36, pricesAsOf: '2026-01-01' });
+      const seconds = (Date.parse(after.observedAt) - Date.parse(before.observedAt)) / 1000;
+      const grown = (after.cost?.sinceStartUsd ?? 0) - (before.cost?.sinceStartUsd ?? 0);
+      expect(grown).toBeCloseTo(seconds / 100, 1);
+      await rig.teardown(tenant);
+      await rig.until(tenant, 'deleted');
+      const gone = await rig.view(tenant);
+      const spent = gone.cost?.thisMonthUsd ?? 0;
+      expect(gone.cost).toMatchObject({ ratePerHourUsd: 0, parts: [] });
+      expect(spent).toBeGreaterThanOrEqual(after.cost?.thisMonthUsd ?? 0);
+      const kept = rig.world.costAccounts.get(tenant.projectId);
+      expect(Object.values(kept?.months ?? {}).reduce((a, b) => a + b, 0)).toBeCloseTo(spent, 2);
+      expect(rig.world.keptCosts.at(-1)?.meter.usd.headNode).toBeCloseTo(spent, 2);
+      await rig.pass(3600);
+      expect((await rig.view(tenant)).cost?.thisMonthUsd).toBe(spent);
+      await rig.ensure(tenant, rig.spec(), { rates });
+      await rig.until(tenant, 'ready');
+      expect((await rig.view(tenant)).cost?.thisMonthUsd).toBeGreaterThanOrEqual(spent);
+    });
+  });
+});
+
+describe('a budget', () => {
+  it('is half spent, nearly spent, then used up: new work is refused until it is raised', async () => {
+    await run({}, async (rig) => {
+      const tenant = await ready(rig, 'levels');
+      await budget(rig, tenant, 100);
+      for (const level of ['half-spent', 'nearly-spent', 'exhausted']) {
+        await seen(rig, tenant, ({ budget: found }) => found?.level === level);
+        expect((await rig.shown(tenant)).memo).toMatchObject({ budget: { level } });
+      }
+      await expect(rig.submit(tenant, id('late'), ['a'])).rejects.toMatchObject({
+        cause: { type: 'BudgetExhausted' },
+      });
+      expect((await rig.view(tenant)).state).toBe('ready');
+      await budget(rig, tenant, 1000);
+      await rig.submit(tenant, id('raised'), ['a']);
+      await budget(rig, tenant, 10);
+      await rig.cluster(tenant).executeUpdate(removeBudget, { args: [{}] });
+      await rig.submit(tenant, id('removed'), ['a']);
+    });
+  });
+
+  it('ends the cluster at its hard limit, jobs cancelled and data exported, and refuses another one until the month is over', async () => {
+    await run({ recordAs: 'budget-hard-limit' }, async (rig) => {
+      const tenant = await ready(rig, 'hard', {}, { lustre: { sizeGibibytes: 2400 } });
+      await rig.submit(tenant, id('endless'), ['a']);
+      await budget(rig, tenant, 50, 60);
+      await rig.until(tenant, 'deleted', 10_000);
+      const effects = rig.world.effects.filter((effect) => /exportLustre|delete(Stack|Lustre)/.test(effect));
+      expect(effects).toEqual([
+        'exportLustre mounted',
+        'deleteStack',
+        'exportLustre',
+        'deleteLustre exported',
+      ]);
+      const view = await rig.view(tenant);
+      expect(view.message).toContain('hard limit');
+      expect(view.budget?.spentUsd).toBeGreaterThanOrEqual(60);
+      expect(view.budget?.spentUsd).toBeLessThan(80);
+      await expect(rig.ensure(tenant, rig.spec(), { rates })).rejects.toMatchObject({
+        cause: { type: 'BudgetExhausted' },
+      });
+      await rig.pass(31 * 86_400);
+      await rig.ensure(tenant, rig.spec(), { rates });
+      expect((await rig.view(tenant)).budget).toMatchObject({ level: 'ok' });
+    });
+  });
+
+  it('is not watched where a part of the cluster has no price: that is refused, not counted as free', async () => {
+    await run({}, async (rig) => {
+      const tenant = await ready(rig, 'unpriced', { unpriced: ['x9.none'] });
+      await rig.submit(tenant, id('free'), ['a']);
+      await budget(rig, tenant, 100);
+      await expect(rig.submit(tenant, id('watched'), ['a'])).rejects.toMatchObject({
+        cause: { type: 'PriceUnknown' },
+      });
+    });
+  });
+
+  it('can be set before there is a cluster, and outlives the workflow that kept it', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('early');
+      rig.world.costAccounts.set(tenant.projectId, {
+        version: 1,
+        months: { [new Date(await rig.env.currentTimeMs()).toISOString().slice(0, 7)]: 70 },
+        budget: { limitUsd: 70, by: 'Ada', reason: 'kept', setAt: '2026-01-01T00:00:00.000Z' },
+      });
+      await expect(rig.ensure(tenant, rig.spec(), { rates })).rejects.toMatchObject({
+        cause: { type: 'BudgetExhausted' },
+      });
+    });
+  });
+});
