@@ -25,7 +25,14 @@ export const requiredEndpoints = {
 export type EndpointService = keyof typeof requiredEndpoints;
 
 /** Without these no cluster comes up in a network that has no other way to AWS. */
-const NEEDED_BY_EVERY_CLUSTER: readonly EndpointService[] = ['cloudformation', 'dynamodb', 'ec2', 'logs', 's3', 'sts'];
+const NEEDED_BY_EVERY_CLUSTER: readonly EndpointService[] = [
+  'cloudformation',
+  'dynamodb',
+  'ec2',
+  'logs',
+  's3',
+  'sts',
+];
 
 /** The endpoints without which a cluster of this kind cannot become ready; the others cost it comfort, not its life. */
 export function endpointsNeeded(cluster: {
