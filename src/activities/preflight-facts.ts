@@ -1,8 +1,10 @@
 import { Socket } from 'node:net';
 import {
-  DescribeImagesCommand,
   DescribeKeyPairsCommand,
-  DescribeRouteTablesCommand,
+  type Image,
+  type RouteTable,
+  paginateDescribeImages,
+  paginateDescribeRouteTables,
   type EC2Client,
   paginateDescribeInstances,
   paginateDescribeInstanceTypeOfferings,
@@ -150,8 +152,10 @@ export async function readEndpoints(client: EC2Client, vpcId: string): Promise<R
 /** Whether the subnet's route table, or the network's main one, has a default route that is in force. */
 export async function hasDefaultRoute(client: EC2Client, vpcId: string, subnetId: string): Promise<boolean> {
   const tablesOf = async (Filters: { Name: string; Values: string[] }[]) => {
-    const { RouteTables = [] } = await client.send(new DescribeRouteTablesCommand({ Filters }));
-    return RouteTables;
+    const tables: RouteTable[] = [];
+    for await (const page of paginateDescribeRouteTables({ client }, { Filters }))
+      tables.push(...(page.RouteTables ?? []));
+    return tables;
   };
   const own = await tablesOf([{ Name: 'association.subnet-id', Values: [subnetId] }]);
   const inForce =
@@ -172,8 +176,10 @@ export async function hasDefaultRoute(client: EC2Client, vpcId: string, subnetId
 export async function readImage(client: EC2Client, imageId: string): Promise<ImageFacts | undefined> {
   // By filter: EC2 refuses a request that names an image which does not exist.
   const Filters = [{ Name: 'image-id', Values: [imageId] }];
-  const { Images = [] } = await client.send(new DescribeImagesCommand({ Filters }));
-  const [image] = Images;
+  const images: Image[] = [];
+  for await (const page of paginateDescribeImages({ client }, { Filters }))
+    images.push(...(page.Images ?? []));
+  const [image] = images;
   if (!image) return undefined;
   const version = tagValue(image.Tags, 'parallelcluster:version');
   const os = tagValue(image.Tags, 'parallelcluster:os');
