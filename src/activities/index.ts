@@ -22,6 +22,7 @@ import { createLustreActivities } from './lustre.ts';
 import { createManifestActivities } from './manifest.ts';
 import { createNetworkActivities } from './network.ts';
 import type { Activities } from './port.ts';
+import { createPreflightActivities } from './preflight.ts';
 import { createReadinessActivities } from './readiness.ts';
 import type { ReadinessDeps } from './readiness.ts';
 import { createSigningKeyActivities } from './signing-key.ts';
@@ -64,9 +65,11 @@ export interface ActivityDeps
 /** All activities, as a worker registers them: known failures leave them as `ApplicationFailure`s. */
 export function createActivities(deps: ActivityDeps): Activities {
   const { ec2, secretsManager, cloudFormation, cloudWatch, efs, fsx, logs, s3 } = deps.aws;
+  const network = createNetworkActivities({ ec2, cloudFormation, subnetPool: deps.subnetPool });
   const { gateway, ssh, campaignStore, usageStore, readKeycloakJwks } = deps;
   return translateFailures<Activities>({
-    ...createNetworkActivities({ ec2, cloudFormation, subnetPool: deps.subnetPool }),
+    ...network,
+    ...createPreflightActivities({ ...deps, ...deps.aws, ...network }),
     ...createSubnetLeaseActivities({ client: deps.temporal, taskQueue: deps.taskQueue, vpcId: deps.vpcId }),
     ...createKeyActivities({ ...deps, ec2, secretsManager }),
     ...createSigningKeyActivities({ secretsManager, keyReaders: deps.keyReaders, control: ssh }),

@@ -3,12 +3,14 @@ import { clusterSpecInputSchema } from '../domain/cluster-spec-input.ts';
 import { clusterStates } from '../domain/cluster-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
+import { isPassed } from '../domain/preflight.ts';
 import type { PlanningGround } from '../domain/plan.ts';
 import { answer, problemResponses } from './openapi.ts';
 import { resolveAsked } from './planning.ts';
 import type { Clusters } from './ports.ts';
 import { type Installation, refuseWhatIsMissing } from './request-validation.ts';
-import { answerBy, CLUSTER_PATH, clusterPath, type Server, tenantParams } from './server.ts';
+import { dryRunAnswerSchema } from './preflight-schemas.ts';
+import { answerBy, CLUSTER_PATH, dryRunAnswerBy, clusterPath, type Server, tenantParams } from './server.ts';
 import { clusterPageSchema, clusterViewSchema } from './view-schemas.ts';
 
 const tags = ['Clusters'];
@@ -17,6 +19,17 @@ const listQuery = z.strictObject({
   state: z.enum(clusterStates).optional(),
   pageSize: z.coerce.number().int().min(1).max(100).default(50),
   pageToken: z.string().min(1).max(2048).optional(),
+});
+
+const putQuery = z.strictObject({
+  dryRun: z
+    .enum(['true', 'false'])
+    .default('false')
+    .meta({
+      description:
+        '`true`: says whether the cluster could come up, with all that stands against it, and makes nothing. Takes some seconds, ' +
+        'a minute at most.',
+    }),
 });
 
 /** Ask for a cluster, look at it, give it back; list those of all tenants. */
@@ -41,12 +54,17 @@ export function registerClusterRoutes(
         description:
           'Repeat it as often as you like: the same specification finds the same cluster. Another one is refused ' +
           'with the `differences`. With `needs` a cluster is planned (`POST /v1/plans`); the same needs find the cluster again, ' +
-          'whatever a later release would plan.',
+          'whatever a later release would plan. The same look as with `dryRun` comes before anything is made: what fails it ' +
+          'ends as `failed` with `PreflightFailed`.',
         tags,
         params: tenantParams,
+        querystring: putQuery,
         body: clusterSpecInputSchema,
         response: {
-          200: answer('The cluster exists with this specification', clusterViewSchema),
+          200: answer(
+            'The cluster exists with this specification, or `dryRun`',
+            z.union([dryRunAnswerSchema, clusterViewSchema]),
+          ),
           202: answer('Accepted: the cluster is being made', clusterViewSchema),
           ...problemResponses(
             'body',
@@ -63,6 +81,18 @@ export function registerClusterRoutes(
       const tenant = request.params;
       refuseWhatIsMissing(installation, request.body, '');
       const asked = resolveAsked(request.body, planning, '');
+      if (request.query.dryRun === 'true') {
+        const preflight = await clusters.preflight(tenant, asked.spec, dryRunAnswerBy());
+        const outcome = isPassed(preflight) ? 'passed' : 'failed';
+        const { estimate, plan } = asked.notes;
+        return reply.code(200).send({
+          outcome,
+          preflight,
+          spec: asked.spec,
+          ...(estimate && { estimate }),
+          ...(plan && { plan }),
+        });
+      }
       const { outcome, view } = await clusters.ensure(tenant, asked, answerBy());
       if (outcome === 'exists') return reply.code(200).send(view);
       return reply.code(202).header('location', clusterPath(tenant)).send(view);

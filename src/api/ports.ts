@@ -5,6 +5,7 @@ import type { ClusterState, ClusterView } from '../domain/cluster-view.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { ControlOutcome, ControlRequest } from '../domain/job-control.ts';
 import type { HoldRequest, Resolution } from '../domain/lifetime.ts';
+import type { PreflightReport } from '../domain/preflight.ts';
 import type { AskedSpec } from './planning.ts';
 import type { SpecNotes } from '../domain/spec-notes.ts';
 import type { KeyRotationRequest } from '../domain/slurm-keys.ts';
@@ -37,6 +38,8 @@ export interface ClusterListRequest {
 
 /** Clusters as Temporal keeps them. WorkerUnavailable and TemporalUnavailable can come from every method. */
 export interface Clusters {
+  /** Judges whether a cluster could come up; makes nothing. */
+  preflight(tenant: Tenant, spec: ClusterSpec, answerBy: Date): Promise<PreflightReport>;
   /** Makes the cluster exist. ClusterSpecConflict. */
   ensure(tenant: Tenant, asked: AskedSpec, answerBy: Date): Promise<EnsureAnswer>;
   /** The last view that was written, readable without a worker; undefined if nobody ever asked for the cluster. */

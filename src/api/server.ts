@@ -23,10 +23,18 @@ declare module 'fastify' {
 }
 
 /**
- * No request may hold its caller over 2 s, but for those whose answer is a stream: tails and archives of logs. What is
+ * No request may hold its caller over 2 s, but for those whose answer is a stream (tails and archives of logs) and for dry runs. What is
  * left of them is for reading the body, writing the answer, and a process that is busy with others.
  */
 const ANSWER_WITHIN_MS = 1_500;
+
+/** A dry run asks AWS for everything that a cluster needs. */
+const DRY_RUN_WITHIN_MS = 58_000;
+
+/** The moment by which a dry run must have answered. */
+export function dryRunAnswerBy(): Date {
+  return new Date(Date.now() + DRY_RUN_WITHIN_MS);
+}
 
 /** The moment by which everything that a request waits for must have answered. */
 export function answerBy(): Date {

@@ -24,6 +24,7 @@ import { viewInMemo } from './cluster-memo.ts';
 import type { Clusters } from './ports.ts';
 import { callTemporal, unlessUnknown } from './temporal-calls.ts';
 import { listClusters } from './temporal-list.ts';
+import { preflightOf } from './temporal-preflight.ts';
 
 export interface TemporalFacadeDeps {
   readonly client: Client;
@@ -83,6 +84,8 @@ export function createTemporalClusters(deps: TemporalFacadeDeps): Clusters {
 
   return {
     ensure: async (tenant, asked, answerBy) => updateWithStart(ensureCluster, tenant, asked, answerBy),
+
+    preflight: async (tenant, spec, answerBy) => preflightOf(deps, { tenant, spec }, answerBy),
 
     view: describe,
 

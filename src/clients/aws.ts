@@ -6,6 +6,7 @@ import { EFSClient } from '@aws-sdk/client-efs';
 import { FSxClient } from '@aws-sdk/client-fsx';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import { accessDeniedFailure, isAccessDenied } from './aws-errors.ts';
 
 export interface AwsClientsConfig {
@@ -24,6 +25,7 @@ export interface AwsClients {
   readonly fsx: FSxClient;
   readonly logs: CloudWatchLogsClient;
   readonly s3: S3Client;
+  readonly serviceQuotas: ServiceQuotasClient;
   /** Closes idle connections. */
   destroy(): void;
 }
@@ -57,6 +59,7 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
   const fsx = new FSxClient(common);
   const logs = new CloudWatchLogsClient(common);
   const s3 = new S3Client({ ...common, forcePathStyle });
+  const serviceQuotas = new ServiceQuotasClient(common);
   nameDeniedCalls(ec2.middlewareStack, 'ec2');
   nameDeniedCalls(secretsManager.middlewareStack, 'secretsmanager');
   nameDeniedCalls(cloudFormation.middlewareStack, 'cloudformation');
@@ -65,6 +68,7 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
   nameDeniedCalls(fsx.middlewareStack, 'fsx');
   nameDeniedCalls(logs.middlewareStack, 'logs');
   nameDeniedCalls(s3.middlewareStack, 's3');
+  nameDeniedCalls(serviceQuotas.middlewareStack, 'servicequotas');
   return {
     ec2,
     secretsManager,
@@ -74,9 +78,10 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
     fsx,
     logs,
     s3,
+    serviceQuotas,
     destroy() {
-      for (const client of [ec2, secretsManager, cloudFormation, cloudWatch, efs, fsx, logs, s3])
-        client.destroy();
+      const all = [ec2, secretsManager, cloudFormation, cloudWatch, efs, fsx, logs, s3, serviceQuotas];
+      for (const client of all) client.destroy();
     },
   };
 }

@@ -3,8 +3,10 @@ import {
   CreateSecurityGroupCommand,
   CreateSubnetCommand,
   CreateVpcCommand,
+  CreateVpcEndpointCommand,
   DescribeSecurityGroupsCommand,
   DescribeSubnetsCommand,
+  DescribeVpcEndpointsCommand,
   DescribeVpcsCommand,
 } from '@aws-sdk/client-ec2';
 import type { EC2Client, Filter, Tag } from '@aws-sdk/client-ec2';
@@ -18,6 +20,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { EMULATED_ACCOUNT_ID, EMULATED_REGION } from './emulated-account.ts';
 import type { DevAwsClients } from './aws-clients.ts';
 import type { StorageBuckets } from '../domain/lustre.ts';
+import { requiredEndpoints } from '../domain/required-endpoints.ts';
 import { installProviderFunction } from './provider/function.ts';
 
 /** The private network, /16 as one VPC allows at most (VPC quotas), so that the pool can have 256 subnets of /24. */
@@ -88,7 +91,19 @@ async function seedNetwork(
   for (let index = 0; index < subnetCount; index += 1) {
     subnetIds.push(existing.get(subnetCidr(index)) ?? (await createSubnet(ec2, vpcId, poolTag, index)));
   }
+  await seedEndpoints(ec2, vpcId);
   return { vpcId, subnetIds };
+}
+
+/** One for every service that infra/endpoints.yaml has one for: the network has no other way to AWS. */
+async function seedEndpoints(ec2: EC2Client, VpcId: string): Promise<void> {
+  const Filters = [{ Name: 'vpc-id', Values: [VpcId] }];
+  const { VpcEndpoints = [] } = await ec2.send(new DescribeVpcEndpointsCommand({ Filters }));
+  const existing = new Set(VpcEndpoints.map(({ ServiceName }) => ServiceName));
+  for (const service of Object.keys(requiredEndpoints)) {
+    const ServiceName = `com.amazonaws.${EMULATED_REGION}.${service}`;
+    if (!existing.has(ServiceName)) await ec2.send(new CreateVpcEndpointCommand({ VpcId, ServiceName }));
+  }
 }
 
 function tagFilter(tag: Tag): Filter {

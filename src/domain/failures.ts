@@ -108,6 +108,13 @@ export const failures = {
     title: 'No cluster subnet carries the tag of the pool',
     nextStep: 'Tag the subnets of the cluster VPC as documented for SUBNET_POOL.',
   },
+  PreflightFailed: {
+    retryable: false,
+    httpStatus: 422,
+    title: 'The cluster cannot come up as it was asked for',
+    nextStep:
+      'Mend what the message names; look with `PUT …/cluster?dryRun=true`, then create the cluster again.',
+  },
   SlurmDatabaseAccountMissing: {
     retryable: false,
     httpStatus: 503,

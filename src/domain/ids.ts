@@ -53,6 +53,11 @@ export function reaperWorkflowId({
   return `orphan/${virtualLabId}/${projectId}/${epoch}`;
 }
 
+/** Workflow id of the dry run of a specification, given by its hash: who asks again meanwhile gets the same answer. */
+export function preflightWorkflowId({ virtualLabId, projectId }: Tenant, specSha256: string): string {
+  return `preflight/${virtualLabId}/${projectId}/${specSha256.slice(0, 16)}`;
+}
+
 /** Workflow id of one campaign. */
 export function campaignWorkflowId(tenant: Tenant, campaignId: string): string {
   return `campaign/${tenant.virtualLabId}/${tenant.projectId}/${campaignId}`;

@@ -13,6 +13,9 @@ import { renderQueue } from './pcluster-queue.ts';
 import { renderSlurmSettings } from './pcluster-slurm-settings.ts';
 import { deploymentTags, toTagList } from './resource-tags.ts';
 
+/** The release of ParallelCluster whose provider the installation has (infra/provider.yaml); images must be of it. */
+export const PARALLELCLUSTER_RELEASE = '3.16';
+
 const DEFAULT_LOG_RETENTION_DAYS: LogRetentionDays = 90;
 
 /**
@@ -51,7 +54,10 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
 }
 
 /** The installation's image is for the default operating system on x86_64; for anything else it would be a wrong one. */
-function renderImage(spec: ClusterSpec, settings: DeploymentSettings): ClusterConfiguration['Image'] {
+export function renderImage(
+  spec: ClusterSpec,
+  settings: Pick<DeploymentSettings, 'customAmi'>,
+): ClusterConfiguration['Image'] {
   const { os = DEFAULT_OPERATING_SYSTEM } = spec;
   const isDefault =
     os === DEFAULT_OPERATING_SYSTEM && architectureOf(headNodeInstanceType(spec)) === 'x86_64';

@@ -11,6 +11,7 @@ function bounded<Name extends keyof Activities>(name: Name): Proxies[Name] {
 /** The activities as workflows call them: each with its own bounds from the table of policies. */
 export const activities: Proxies = {
   describePoolSubnets: bounded('describePoolSubnets'),
+  preflight: bounded('preflight'),
   acquireSubnet: bounded('acquireSubnet'),
   releaseSubnet: bounded('releaseSubnet'),
   ensureKeyPair: bounded('ensureKeyPair'),

@@ -1,15 +1,16 @@
 import { CancellationScope, ContinueAsNew, isCancellation, patched } from '@temporalio/workflow';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import type { KeyRole } from '../domain/deployment.ts';
+import { describeFailedChecks, isPassed } from '../domain/preflight.ts';
 import { trustedKeys } from '../domain/slurm-keys.ts';
 import { nowIso } from './clock.ts';
 import { activityOptions } from './policies.ts';
 import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
-import { failureFrom } from './failure.ts';
+import { failureFrom, rejection } from './failure.ts';
 import { makeLustre } from './lustre-steps.ts';
-import { HOMES_ON_EFS } from './patches.ts';
+import { HOMES_ON_EFS, PREFLIGHT } from './patches.ts';
 
 /**
  * A waiting cluster asks again this often in case the pool's signal was lost; less than the pool's
@@ -49,6 +50,7 @@ export async function provision(entity: ClusterEntity): Promise<void> {
 async function provisionSteps(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
   if (entity.snapshot.state === 'provisioning') {
     await leaseSubnet(entity, record);
+    await judgeBeforeSpending(entity, record);
     await makeKeyPair(entity, record, 'admin');
     await makeKeyPair(entity, record, 'job-user');
     await makeSlurmKeys(entity, record);
@@ -86,6 +88,16 @@ async function leaseSubnet(entity: ClusterEntity, record: DeploymentRecord): Pro
     await entity.sleepUntilWoken(LEASE_REMINDER_SECONDS * 1000, 'Wait for a subnet');
     await entity.rollOverIfNeeded();
   }
+}
+
+/** Nothing but the lease is there yet, and no key pair is in the way that an earlier attempt of this step could have made. */
+async function judgeBeforeSpending(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  const { resources, spec } = record;
+  const { lease, adminKey } = resources;
+  if (typeof lease !== 'object' || adminKey !== undefined || !patched(PREFLIGHT)) return;
+  entity.say('Looking for what could keep the cluster from coming up.');
+  const report = await activities.preflight({ ...entity.deployment(record), spec, lease });
+  if (!isPassed(report)) throw rejection('PreflightFailed', describeFailedChecks(report));
 }
 
 async function makeKeyPair(entity: ClusterEntity, record: DeploymentRecord, role: KeyRole): Promise<void> {

@@ -1,4 +1,5 @@
 export { campaign } from './campaign.workflow.ts';
 export { cluster } from './cluster.workflow.ts';
+export { preflight } from './preflight.workflow.ts';
 export { reconcile } from './reconcile.workflow.ts';
 export { subnetPool } from './subnet-pool.workflow.ts';

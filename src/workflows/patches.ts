@@ -17,6 +17,12 @@ export const RECORD_USAGE = '2026-11-25-record-usage';
 export const HOMES_ON_EFS = '2026-11-26-homes-on-efs';
 
 /**
+ * A deployment is judged before anything of it is made. Can go when no cluster entity is open whose present run was begun by
+ * release 0.2.0 or older.
+ */
+export const PREFLIGHT = '2026-11-26-preflight';
+
+/**
  * A cluster tells its campaigns all at once what concerns them, not one after the other. Can go when no cluster entity is
  * open whose present run was begun by release 0.2.0 or older.
  */

@@ -38,6 +38,13 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     scheduleToClose: '5 min',
     retry: QUICK_AWS,
   },
+  preflight: {
+    summary: 'Look for what could keep the cluster from coming up',
+    why: 'Every check gives up after 25 s by itself, and all run at once.',
+    startToClose: '45 s',
+    scheduleToClose: '5 min',
+    retry: QUICK_AWS,
+  },
   acquireSubnet: {
     summary: 'Ask the pool for a subnet',
     why: 'An update to the pool entity; waits out a restart of the pool’s worker.',

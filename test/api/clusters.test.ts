@@ -21,11 +21,30 @@ describe('PUT cluster', () => {
       estimate: {
         region: 'us-east-1',
         pricesAsOf: '2026-07-20',
-        idleUsdPerHour: 0.172,
-        fullUsdPerHour: 0.255,
+        idleUsdPerHour: 0.182,
+        fullUsdPerHour: 0.265,
         storageUsdPerMonth: 0,
       },
     });
+  });
+
+  it('answers a dry run with what stands against the cluster and what it would be, and makes none', async () => {
+    const api = harness();
+    const check = {
+      name: 'names',
+      outcome: 'failed',
+      cause: 'stack x',
+      nextStep: 'Look at it',
+    } as const;
+    api.clusters.preflightReport = { checks: [check] };
+    const response = await api.request('PUT', `${clusterUrl()}?dryRun=true`, { body });
+    const spec = resolveClusterSpec(clusterSpecInputSchema.parse(body));
+
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toMatchObject({ outcome: 'failed', preflight: { checks: [check] }, spec });
+    expect(api.clusters.judged).toEqual([spec]);
+    expect(api.clusters.views.size).toBe(0);
+    expectProblem(await api.request('PUT', `${clusterUrl()}?dryRun=maybe`, { body }), 400, 'InvalidRequest');
   });
 
   it.each([

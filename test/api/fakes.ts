@@ -12,6 +12,7 @@ import type { CampaignManifest, ManifestPartReference } from '../../src/domain/c
 import { type BudgetRequest, standingOf } from '../../src/domain/budget.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import { type ClusterSpec, diffSpecs } from '../../src/domain/cluster-spec.ts';
+import type { PreflightReport } from '../../src/domain/preflight.ts';
 import { planUpdate } from '../../src/domain/spec-update.ts';
 import type { HoldRequest, Resolution } from '../../src/domain/lifetime.ts';
 import type { KeyRotationRequest } from '../../src/domain/slurm-keys.ts';
@@ -192,6 +193,16 @@ export class FakeClusters implements Clusters {
     const view = this.views.get(clusterWorkflowId(owner));
     if (!view) throw new KnownFailure('NotFound', 'The cluster was never asked for.');
     return view;
+  }
+
+  /** What dry runs find. */
+  preflightReport: PreflightReport = { checks: [] };
+  readonly judged: ClusterSpec[] = [];
+
+  async preflight(_owner: Tenant, spec: ClusterSpec): Promise<PreflightReport> {
+    this.outage.check('worker');
+    this.judged.push(spec);
+    return this.preflightReport;
   }
 
   async ensure(owner: Tenant, { spec, notes }: EnsureRequest): Promise<EnsureAnswer> {

@@ -7,7 +7,8 @@ import { readDevEnvironment } from '../../src/dev/environment.ts';
 import { ensureVenv } from '../../src/dev/python-venv.ts';
 import { allows, statementsOf } from '../support/iam-statements.ts';
 import type { Statement } from '../support/iam-statements.ts';
-import { requiredEndpoints, unreachedByNodes } from '../support/required-endpoints.ts';
+import { requiredEndpoints } from '../../src/domain/required-endpoints.ts';
+import { unreachedByNodes } from '../support/required-endpoints.ts';
 
 const INFRA = join(import.meta.dirname, '..', '..', 'infra');
 /** Where cfn-lint looks whether there is everything that the templates use: those regions that have AWS Budgets. */

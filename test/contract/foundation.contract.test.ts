@@ -22,7 +22,8 @@ import { startFoundation } from '../support/deployed-foundation.ts';
 import type { DeployedFoundation } from '../support/deployed-foundation.ts';
 import { takeInventory } from '../support/foundation-inventory.ts';
 import type { InventoryLine } from '../support/foundation-inventory.ts';
-import { endpointOfClient, requiredEndpoints } from '../support/required-endpoints.ts';
+import { requiredEndpoints } from '../../src/domain/required-endpoints.ts';
+import { endpointOfClient } from '../support/required-endpoints.ts';
 
 /** Types that moto's CloudFormation does not make. What matters of each is checked on the template, below. */
 const UNKNOWN_TO_EMULATOR = [

@@ -61,6 +61,25 @@ describe('a cluster on real parts', () => {
     await platform.until(tenant, ['deleted']);
   });
 
+  it('says in a dry run all that is wrong with a cluster, or that nothing is, and makes neither', async () => {
+    const tenant = { virtualLabId: 'e2e', projectId: 'dry-run' };
+    const dryRun = async (body: object) =>
+      platform.request('PUT', `${platform.path(tenant)}?dryRun=true`, { body });
+    const large = { name: 'c', instanceType: 'hpc7a.96xlarge', minCount: 300, maxCount: 300 };
+    const [wrong, right] = await Promise.all([
+      dryRun({ queues: [{ name: 'q', computeResources: [large] }] }),
+      dryRun({ tier: 'debug', lustre: {} }),
+    ]);
+    expect(wrong).toMatchObject({ status: 200, body: { outcome: 'failed', spec: { tier: 'custom' } } });
+    const failed = JSON.stringify(wrong.body);
+    for (const name of ['instance-types', 'vcpu-quota', 'addresses'])
+      expect(failed).toContain(`"name":"${name}","outcome":"failed"`);
+    expect(right).toMatchObject({ status: 200, body: { outcome: 'passed' } });
+    const { status } = await platform.request('GET', platform.path(tenant));
+    expect(status).toBe(404);
+    expect(await platform.leftovers()).toEqual([]);
+  });
+
   it('says why CloudFormation failed, and leaves nothing', async () => {
     const tenant = { virtualLabId: 'e2e', projectId: 'fails' };
     platform.stack.faults.failNext('Create', 'We currently do not have sufficient t3.micro capacity');

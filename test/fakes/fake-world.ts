@@ -23,6 +23,7 @@ import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
 import type { CampaignDependency, Dependency } from '../../src/domain/dependencies.ts';
 import { type JobArray, parseIndexes, taskKey } from '../../src/domain/job-array.ts';
 import type { ControlOutcome } from '../../src/domain/job-control.ts';
+import type { PreflightCheck } from '../../src/domain/preflight.ts';
 import type { Findings } from '../../src/domain/orphans.ts';
 import { type FailureType, failures } from '../../src/domain/failures.ts';
 import type { SlurmJwk } from '../../src/domain/slurm-jwt.ts';
@@ -95,6 +96,8 @@ export class FakeWorld {
     [];
   /** What a sweep finds. */
   findings: Findings = { orphans: [], lookAlikes: [], attended: 0 };
+  /** What a preflight finds; all is well if empty. */
+  preflightChecks: readonly PreflightCheck[] = [];
   /** Whether homes are on EFS. */
   hasEfs = false;
   readonly accessPoints = new Set<string>();
@@ -247,6 +250,7 @@ export class FakeWorld {
             .filter((s) => s.subnetId === subnetId)
             .map(({ epoch }) => epoch),
         })),
+      preflight: async () => ({ checks: this.preflightChecks }),
       ensureKeyPair: async (request: Deployment & { readonly role: KeyRole }) => {
         const name = keyName(request, request.role);
         this.keyPairs.add(name);

@@ -8,12 +8,14 @@ const iamPrefixes: Readonly<Record<string, string>> = {
   'cloudwatch-logs': 'logs',
   efs: 'elasticfilesystem',
   'secrets-manager': 'secretsmanager',
+  'service-quotas': 'servicequotas',
 };
 
 /** Calls whose action has another name (Service Authorization Reference, Amazon S3). */
 const iamActions: Readonly<Record<string, string>> = {
   's3:ListObjectsV2': 's3:ListBucket',
   's3:HeadObject': 's3:GetObject',
+  's3:GetBucketNotificationConfiguration': 's3:GetBucketNotification',
 };
 
 /** A call to AWS that product code can make. */

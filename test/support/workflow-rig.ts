@@ -1,6 +1,8 @@
 import { type Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { PreflightRequest } from '../../src/activities/port.ts';
+import type { PreflightReport } from '../../src/domain/preflight.ts';
 import { createSubnetLeaseActivities } from '../../src/activities/subnet-lease.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import {
@@ -15,6 +17,7 @@ import { CLUSTER_VIEW_MEMO, type ClusterState, type ClusterView } from '../../sr
 import {
   campaignWorkflowId,
   clusterWorkflowId,
+  preflightWorkflowId,
   subnetPoolWorkflowId,
   type Tenant,
 } from '../../src/domain/ids.ts';
@@ -217,6 +220,17 @@ export class WorkflowRig {
   async runWorkflow<Result>(workflowType: string, workflowId: string): Promise<Result> {
     this.workflowIds.add(workflowId);
     return this.client.workflow.execute(workflowType, { workflowId, taskQueue: this.taskQueue });
+  }
+
+  /** Judges a cluster without asking for it, as the API does. */
+  async dryRun(request: PreflightRequest): Promise<PreflightReport> {
+    const workflowId = preflightWorkflowId(request, 'test');
+    this.workflowIds.add(workflowId);
+    return this.client.workflow.execute('preflight', {
+      workflowId,
+      taskQueue: this.taskQueue,
+      args: [request],
+    });
   }
 
   /** Waits until a workflow that another one started has ended. */

@@ -31,15 +31,22 @@ const AHEAD_OF_THE_CODE: Readonly<Record<string, string>> = {};
 const ON_EVERYTHING = [
   'cloudformation:DescribeStacks',
   'cloudwatch:GetMetricData',
+  'ec2:DescribeImages',
+  'ec2:DescribeInstanceTypeOfferings',
+  'ec2:DescribeInstanceTypes',
+  'ec2:DescribeInstances',
   'ec2:DescribeKeyPairs',
+  'ec2:DescribeRouteTables',
   'ec2:DescribeSecurityGroups',
   'ec2:DescribeSubnets',
+  'ec2:DescribeVpcEndpoints',
   'ec2:DescribeVpcs',
   'ec2:GetSecurityGroupsForVpc',
   'fsx:DescribeDataRepositoryAssociations',
   'fsx:DescribeDataRepositoryTasks',
   'fsx:DescribeFileSystems',
   'secretsmanager:ListSecrets',
+  'servicequotas:ListServiceQuotas',
 ];
 
 let templates: Template[];

@@ -41,6 +41,8 @@ if not hasattr(efs, "mock_random"):
     sys.exit("this version of moto is not the one that this launcher was written for")
 efs.mock_random = AwsIds
 
+import moto_quotas  # noqa: F401,E402  patches moto
+
 if "--cloudformation" in sys.argv:
     sys.argv.remove("--cloudformation")
     import moto_cloudformation  # noqa: F401  patches moto
