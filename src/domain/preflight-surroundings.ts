@@ -217,7 +217,7 @@ export function judgeDatabase(
         cause: `${uri} takes no connections: ${reach.reason}`,
         nextStep: 'Start the database, or correct SLURM_DATABASE_URI',
       };
-    case 'silent':
+    default:
       return {
         name,
         outcome: 'unknown',
