@@ -44,6 +44,11 @@ export function halfOfAllCalls(seed: number): FaultPlan {
   });
 }
 
+/** A plan for the first calls of each operation only: everything meets it, and what polls is not slowed down by it. */
+export function ofFirstCalls(calls: number, plan: FaultPlan): FaultPlan {
+  return (operation, nth) => (nth < calls ? plan(operation, nth) : undefined);
+}
+
 /** Every operation that changes something loses the answers of its first calls, for so long that the SDK gives up. */
 export function lostAnswers(calls: number): FaultPlan {
   return (operation, nth) => (!isRead(operation) && nth < calls ? 'answer-lost' : undefined);
