@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, request as httpRequest, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import {
+  createServer,
+  type IncomingMessage,
+  request as httpRequest,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -106,8 +111,9 @@ export class AwsFaults {
     await Promise.all(faults.servers.map(async (server) => server.listening || once(server, 'listening')));
     const names = Object.keys(faults.env);
     faults.servers.forEach((server, index) => {
-      const { port } = server.address() as AddressInfo;
-      Object.assign(faults.env, { [names[index] ?? '']: `http://127.0.0.1:${port}` });
+      const address = server.address();
+      if (address === null || typeof address === 'string') throw new Error('a proxy does not listen');
+      Object.assign(faults.env, { [names[index] ?? '']: `http://127.0.0.1:${address.port}` });
     });
     return faults;
   }
@@ -122,13 +128,20 @@ export class AwsFaults {
 
   /** How often each kind of fault was injected, and into how many calls. */
   totals(): Readonly<Record<FaultKind | 'calls', number>> {
-    const totals: Record<string, number> = { calls: 0 };
-    for (const kind of faultKinds) totals[kind] = 0;
+    const totals = {
+      calls: 0,
+      throttled: 0,
+      failed: 0,
+      'cut-before': 0,
+      'answer-lost': 0,
+      stale: 0,
+      slow: 0,
+    };
     for (const { calls, faults } of this.log.values()) {
-      totals['calls'] = (totals['calls'] ?? 0) + calls;
-      for (const kind of faultKinds) totals[kind] = (totals[kind] ?? 0) + (faults[kind] ?? 0);
+      totals.calls += calls;
+      for (const kind of faultKinds) totals[kind] += faults[kind] ?? 0;
     }
-    return totals as Record<FaultKind | 'calls', number>;
+    return totals;
   }
 
   /** One line for each operation. */
@@ -217,11 +230,9 @@ async function forward(upstream: string, { method, path, headers, body }: HttpRe
     method,
     headers: { ...endToEnd(headers), 'content-length': body.length },
   });
-  const answered = once(sent, 'response');
-  sent.end(body);
-  const [response] = (await answered) as [
-    AsyncIterable<Buffer> & { statusCode?: number; headers: HttpAnswer['headers'] },
-  ];
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    sent.on('response', resolve).on('error', reject).end(body);
+  });
   return { status: response.statusCode ?? 500, headers: response.headers, body: await buffer(response) };
 }
 
