@@ -73,7 +73,7 @@ async function wholeLife(plan: FaultPlan): Promise<void> {
     await createUseAndDelete({ virtualLabId: 'faults', projectId: `life${++count}` });
   } finally {
     faults.plan = undefined;
-    console.log(faults.summary());
+    process.stdout.write(`${faults.summary()}\n`);
   }
 }
 
