@@ -1,4 +1,4 @@
-import { type CloudWatchClient, GetMetricDataCommand } from '@aws-sdk/client-cloudwatch';
+import { type CloudWatchClient, paginateGetMetricData } from '@aws-sdk/client-cloudwatch';
 import type { DataRepositoryTask } from '@aws-sdk/client-fsx';
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { isNotFound, isTaskExecuting } from '../clients/aws-errors.ts';
@@ -176,8 +176,9 @@ async function oldestQueued(
 ): Promise<number | null> {
   const periodMs = METRIC_PERIOD_SECONDS * 1000;
   const begin = Math.ceil(since / periodMs) * periodMs;
-  const { MetricDataResults = [] } = await cloudWatch.send(
-    new GetMetricDataCommand({
+  const pages = paginateGetMetricData(
+    { client: cloudWatch },
+    {
       StartTime: new Date(begin),
       EndTime: new Date(Math.max(begin, Date.now()) + periodMs),
       ScanBy: 'TimestampDescending',
@@ -199,9 +200,14 @@ async function oldestQueued(
           },
         },
       ],
-    }),
+    },
   );
-  return MetricDataResults[0]?.Values?.[0] ?? null;
+  // CloudWatch may answer pages without values before the one that has them.
+  for await (const { MetricDataResults = [] } of pages) {
+    const [latest] = MetricDataResults[0]?.Values ?? [];
+    if (latest !== undefined) return latest;
+  }
+  return null;
 }
 
 /** Looks in S3 for files that the head node shows; null without a head node that can be asked. */

@@ -8,7 +8,7 @@ import { deploymentTags, tagKeys, tagValue } from '../domain/resource-tags.ts';
 import { type Heartbeat, withHeartbeat } from './heartbeat.ts';
 import type { LustreDeps, LustreSettings } from './lustre-deps.ts';
 import { exportOnce } from './lustre-export.ts';
-import { pollUntil } from './poll.ts';
+import { pollUntil, settling } from './poll.ts';
 import type { Activities, LustreRequest } from './port.ts';
 
 type LustreActivities = Pick<
@@ -138,23 +138,29 @@ async function ensureLink(
       );
     }
   }
-  await untilLinked(deps, fileSystems, fileSystemId, repository, heartbeat);
+  await untilLinked(deps, fileSystems, { fileSystemId, repository }, heartbeat);
 }
 
-/** Waits until a link is as it was asked to be. */
+interface LinkOf {
+  readonly fileSystemId: string;
+  readonly repository: DataRepository;
+}
+
+/** Waits until a link is as it was asked to be: available and, where that was asked for, with automatic export on or off. */
 async function untilLinked(
   deps: LustreDeps,
   fileSystems: LustreFileSystems,
-  fileSystemId: string,
-  repository: DataRepository,
+  { fileSystemId, repository, isOn }: LinkOf & { readonly isOn?: boolean },
   { signal, report }: Heartbeat,
 ): Promise<void> {
+  const mayBeUnseen = settling();
   const look = async (): Promise<true | undefined> => {
     const link = await linkOf(fileSystems, fileSystemId, repository);
     const lifecycle = link?.Lifecycle ?? 'CREATING';
     report({ fileSystemId, path: repository.fileSystemPath, lifecycle });
-    if (lifecycle === 'AVAILABLE') return true;
-    if (lifecycle === 'CREATING' || lifecycle === 'UPDATING') return undefined;
+    const isAsAsked = isOn === undefined || (link !== undefined && isAutomaticallyExported(link) === isOn);
+    if (lifecycle === 'AVAILABLE' && (isAsAsked || !mayBeUnseen())) return true;
+    if (lifecycle === 'CREATING' || lifecycle === 'UPDATING' || lifecycle === 'AVAILABLE') return undefined;
     const reason = link?.FailureDetails?.Message ?? 'FSx gives no reason';
     throw new KnownFailure(
       'LustreLinkFailed',
@@ -194,7 +200,7 @@ async function switchExport(
     if (!link || (link.Lifecycle === 'AVAILABLE' && isAutomaticallyExported(link) === isOn)) continue;
     await fileSystems.setAutomaticExport(link, isOn);
     try {
-      await untilLinked(deps, fileSystems, fileSystemId, repository, heartbeat);
+      await untilLinked(deps, fileSystems, { fileSystemId, repository, isOn }, heartbeat);
     } catch (error) {
       if (isOn || !(error instanceof KnownFailure)) throw error;
     }
@@ -231,11 +237,12 @@ async function deleteOne(
 ): Promise<void> {
   const epoch = tagValue(Tags, tagKeys.epoch);
   if (Lifecycle !== 'DELETING') await requestDeletion(fileSystems, FileSystemId);
+  const mayBeUnseen = settling();
   const look = async (): Promise<true | undefined> => {
     const left = await fileSystems.find(FileSystemId);
     report({ epoch, fileSystemId: FileSystemId, lifecycle: left?.Lifecycle ?? 'DELETED' });
     if (left === undefined) return true;
-    if (left.Lifecycle === 'DELETING') return undefined;
+    if (left.Lifecycle === 'DELETING' || (left.Lifecycle === Lifecycle && mayBeUnseen())) return undefined;
     const reason = left.FailureDetails?.Message ?? 'FSx gives no reason';
     throw new KnownFailure(
       'LustreDeleteFailed',

@@ -1,5 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/**
+ * So long after a change AWS may answer as if it had not been made: what was created is not found, what is deleted is shown
+ * as it was. EC2's guide ("Eventual consistency") speaks of a few minutes of waiting at most; usual are seconds.
+ */
+const SETTLING_SECONDS = 30;
+
+/** Begins with a change; answers whether AWS may not show it everywhere yet. */
+export function settling(): () => boolean {
+  const changedAt = performance.now();
+  return () => performance.now() - changedAt < SETTLING_SECONDS * 1000;
+}
+
 /** Waits, unless the activity is cancelled: then it throws the reason at once. */
 export async function pause(seconds: number, signal: AbortSignal): Promise<void> {
   try {

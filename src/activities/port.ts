@@ -24,7 +24,7 @@ import type { Findings } from '../domain/orphans.ts';
 import type { CostRates } from '../domain/cost-rates.ts';
 import type { DeploymentCosts } from '../domain/deployment-costs.ts';
 import type { ClusterEstimate } from '../domain/spec-notes.ts';
-import type { PreflightReport } from '../domain/preflight.ts';
+import type { PreflightReport, PreflightRequest } from '../domain/preflight.ts';
 import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
 import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { SlurmJwk } from '../domain/slurm-jwt.ts';
@@ -35,15 +35,6 @@ import type { PoolSubnet } from '../domain/subnets.ts';
 export type LeaseAnswer =
   | { readonly status: 'leased'; readonly lease: SubnetLease }
   | { readonly status: 'waiting'; readonly position: number; readonly poolSize: number };
-
-/** The cluster to judge. */
-export interface PreflightRequest extends Tenant {
-  readonly clusterName: string;
-  readonly spec: ClusterSpec;
-  /** Absent where nothing is to be made: then only what others have made can be in the way. */
-  readonly epoch?: string;
-  readonly lease?: SubnetLease;
-}
 
 export interface StackRequest extends Deployment {
   readonly spec: ClusterSpec;

@@ -30,7 +30,8 @@ import {
 import { endpointsNeeded } from '../domain/required-endpoints.ts';
 import { emptyPool, freeSubnets, type PoolSubnet } from '../domain/subnets.ts';
 import { databaseAccountOf } from './database-account.ts';
-import type { Activities, PreflightRequest } from './port.ts';
+import type { Activities } from './port.ts';
+import type { PreflightRequest } from '../domain/preflight.ts';
 import {
   hasDefaultRoute,
   reachDatabase,

@@ -19,7 +19,7 @@ import { uploadScript } from './bootstrap-assets.ts';
 import { databaseAccountOf } from './database-account.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import type { Heartbeat } from './heartbeat.ts';
-import { pause, pollUntil } from './poll.ts';
+import { pause, pollUntil, settling } from './poll.ts';
 import type { Activities, StackRequest } from './port.ts';
 
 export interface StackDeps {
@@ -49,8 +49,10 @@ export function createStackActivities(deps: StackDeps): Pick<Activities, 'create
   return {
     async createStack(request) {
       return withHeartbeat(async (beat) => {
-        const stackId = (await findOwn(stacks, request)) ?? (await create(deps, stacks, request));
-        return waitUntilCreated(deps, stacks, request, stackId, beat);
+        const found = await findOwn(stacks, request);
+        const stackId = found ?? (await create(deps, stacks, request));
+        const mayBeUnseen = found === undefined ? settling() : () => false;
+        return waitUntilCreated(deps, stacks, { ...request, stackId, mayBeUnseen }, beat);
       });
     },
 
@@ -163,18 +165,19 @@ async function slurmApiOf(
 async function waitUntilCreated(
   { stackPollSeconds }: StackDeps,
   stacks: Stacks,
-  deployment: Deployment,
-  stackId: string,
+  created: Deployment & { readonly stackId: string; readonly mayBeUnseen: () => boolean },
   { signal, report }: Heartbeat,
 ): Promise<CreatedStack> {
+  const { stackId, mayBeUnseen } = created;
   const look = async (): Promise<CreatedStack | undefined> => {
     const stack = await stacks.find(stackId);
+    if (stack === undefined && mayBeUnseen()) return undefined;
     const status = stack?.status ?? 'DELETED';
     report({ stackId, status });
     if (status === 'CREATE_IN_PROGRESS') return undefined;
     const headNodeAddress = stack?.outputs[outerStackOutputs.headNodeAddress];
     if (status === 'CREATE_COMPLETE' && headNodeAddress) return { stackId, headNodeAddress };
-    throw await createFailure(stacks, deployment, stackId, status);
+    throw await createFailure(stacks, created, stackId, status);
   };
   return pollUntil(look, { intervalSeconds: stackPollSeconds, signal });
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Client, WorkflowFailedError } from '@temporalio/client';
-import type { PreflightRequest } from '../activities/port.ts';
+import type { PreflightRequest } from '../domain/preflight.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
 import { clusterName } from '../domain/cluster-name.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';

@@ -1,4 +1,5 @@
 import {
+  AccessPointAlreadyExists,
   type AccessPointDescription,
   CreateAccessPointCommand,
   DeleteAccessPointCommand,
@@ -31,14 +32,17 @@ export class EfsAccessPoints {
     path: string,
     { requestToken, tags }: { readonly requestToken: string; readonly tags: ResourceTags },
   ): Promise<string> {
-    const { AccessPointId } = await this.#efs.send(
-      new CreateAccessPointCommand({
-        ClientToken: requestToken,
-        FileSystemId: fileSystemId,
-        RootDirectory: { Path: path, CreationInfo: { OwnerUid: 0, OwnerGid: 0, Permissions: '0755' } },
-        Tags: toTagList(tags),
-      }),
-    );
+    const command = new CreateAccessPointCommand({
+      ClientToken: requestToken,
+      FileSystemId: fileSystemId,
+      RootDirectory: { Path: path, CreationInfo: { OwnerUid: 0, OwnerGid: 0, Permissions: '0755' } },
+      Tags: toTagList(tags),
+    });
+    const { AccessPointId } = await this.#efs.send(command).catch((error: unknown) => {
+      // EFS does not answer a repeated token with what it made, as other services do.
+      if (error instanceof AccessPointAlreadyExists) return error;
+      throw error;
+    });
     if (AccessPointId === undefined) throw new Error('CreateAccessPoint answered without an id');
     return AccessPointId;
   }

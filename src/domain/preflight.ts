@@ -1,3 +1,6 @@
+import type { ClusterSpec } from './cluster-spec.ts';
+import type { SubnetLease } from './deployment.ts';
+import type { Tenant } from './ids.ts';
 import { sentence } from './wording.ts';
 
 /** What is looked at before anything that costs money is made. */
@@ -53,4 +56,13 @@ export function describeFailedChecks({ checks }: PreflightReport): string {
     .filter(({ outcome }) => outcome === 'failed')
     .map(({ name, cause, nextStep }) => `${name}: ${sentence(cause)} ${sentence(nextStep ?? '')}`.trim())
     .join(' · ');
+}
+
+/** The cluster to judge. */
+export interface PreflightRequest extends Tenant {
+  readonly clusterName: string;
+  readonly spec: ClusterSpec;
+  /** Absent where nothing is to be made: then only what others have made can be in the way. */
+  readonly epoch?: string;
+  readonly lease?: SubnetLease;
 }

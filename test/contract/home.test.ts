@@ -1,6 +1,7 @@
 import { CreateFileSystemCommand, DescribeAccessPointsCommand } from '@aws-sdk/client-efs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createHomeActivities } from '../../src/activities/home.ts';
+import { EfsAccessPoints } from '../../src/clients/efs-access-points.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
 import { runActivity } from '../support/activity.ts';
 import { useEmulatedAws } from '../support/aws.ts';
@@ -42,6 +43,13 @@ describe('the home of a deployment', () => {
     await runActivity(homes.deleteHome, first);
     await runActivity(homes.deleteHome, first);
     expect(await Promise.all(made.map(rootOf))).toEqual([undefined, '/homes/lab/a', '/homes/lab/b']);
+  });
+
+  test('has one access point when the answer to its creation was lost', async () => {
+    const accessPoints = new EfsAccessPoints(aws().clients.efs);
+    const make = async () =>
+      accessPoints.create(efsFileSystemId, '/homes/lab/lost', { requestToken: 'lost', tags: {} });
+    expect(await make()).toBe(await make());
   });
 
   test('is the head node’s own disk where the installation has no EFS', async () => {

@@ -20,7 +20,7 @@ import { lustreSpecSchema, STORAGE_MOUNT_PATH } from '../../src/domain/lustre.ts
 import type { Exchange } from '../../src/dev/fsx/service.ts';
 import { runActivity } from '../support/activity.ts';
 import { shapeProblems } from '../support/aws-shapes.ts';
-import { useEmulatedAws } from '../support/aws.ts';
+import { lagBehind, useEmulatedAws } from '../support/aws.ts';
 
 const aws = useEmulatedAws();
 const buckets = { scratch: 'scratch', projectPublic: 'project-public', projectPrivate: 'project-private' };
@@ -301,6 +301,31 @@ describe('deleting a file system', () => {
     await runActivity(lustre.deleteLustre, { ...mine, consent: discard });
     expect(existsSync(pathOf(other, 'scratch'))).toBe(true);
     await runActivity(lustre.deleteLustre, { ...other, consent: discard });
+  });
+});
+
+describe('what FSx does not show yet', () => {
+  test('is waited for: that automatic export is off, and that a file system is gone', async () => {
+    const made = await make();
+    const { fsx } = aws().clients;
+    const stopLinks = lagBehind(fsx, {
+      change: 'UpdateDataRepositoryAssociation',
+      read: 'DescribeDataRepositoryAssociations',
+      times: 2,
+    });
+    await runActivity(lustre.setAutomaticExport, { ...made, isOn: false });
+    // Two links are changed one after the other.
+    expect(stopLinks()).toBe(4);
+    const Filters = [{ Name: 'file-system-id' as const, Values: [made.fileSystemId] }];
+    const command = new DescribeDataRepositoryAssociationsCommand({ Filters });
+    const { Associations = [] } = await fsx.send(command);
+    expect(Associations.map(({ Lifecycle }) => Lifecycle)).toEqual(['AVAILABLE', 'AVAILABLE', 'AVAILABLE']);
+    expect(Associations.flatMap(({ S3 }) => S3?.AutoExportPolicy?.Events ?? [])).toEqual([]);
+
+    const lag = { change: 'DeleteFileSystem', read: 'DescribeFileSystems', times: 2 };
+    const stopFileSystems = lagBehind(fsx, lag);
+    await runActivity(lustre.deleteLustre, { ...made, consent: discard });
+    expect(stopFileSystems()).toBe(2);
   });
 });
 

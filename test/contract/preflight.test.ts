@@ -10,7 +10,7 @@ import {
 import { CreateBucketCommand, PutBucketNotificationConfigurationCommand } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createNetworkActivities } from '../../src/activities/network.ts';
-import type { PreflightRequest } from '../../src/activities/port.ts';
+import type { PreflightRequest } from '../../src/domain/preflight.ts';
 import { createPreflightActivities, type PreflightDeps } from '../../src/activities/preflight.ts';
 import { keyPairName } from '../../src/domain/cluster-name.ts';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec-input.ts';

@@ -17,6 +17,7 @@ import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/clu
 import { slurmDatabaseName } from '../../src/domain/pcluster-slurm-settings.ts';
 import { stackTags, tagKeys, toTagList } from '../../src/domain/resource-tags.ts';
 import { activityContext, runActivity } from '../support/activity.ts';
+import { lagBehind } from '../support/aws.ts';
 import { ProviderRig } from './provider-rig.ts';
 
 const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ tier: 'debug' }));
@@ -153,6 +154,20 @@ describe('createStack', () => {
     await deleteStack(request);
     expect(TemplateBody).toContain(`slurm_${slurmDatabaseName(request.clusterName)}`);
     expect(TemplateBody).toContain(ARN);
+  });
+
+  test('waits for a stack that CloudFormation does not show yet', async () => {
+    const request = freshRequest();
+    const stop = lagBehind(rig.clients.cloudFormation, {
+      change: 'CreateStack',
+      read: 'DescribeStacks',
+      times: 2,
+    });
+    await expect(createStack(request)).resolves.toMatchObject({
+      headNodeAddress: expect.any(String) as unknown,
+    });
+    expect(stop()).toBeGreaterThanOrEqual(2);
+    await deleteStack(request);
   });
 
   test('repeated and concurrent calls of a deployment share one stack', async () => {

@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { GetObjectCommand, paginateListObjectsV2, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Tenant } from '../../src/domain/ids.ts';
+import { AwsFaults, halfOfAllCalls, ofFirstCalls } from '../support/aws-faults.ts';
 import { Platform } from '../support/platform.ts';
 import { atScale } from '../support/scale.ts';
 
@@ -15,6 +16,7 @@ import { atScale } from '../support/scale.ts';
 const everyStage = atScale(false, true);
 
 let platform: Platform;
+let awsFaults: AwsFaults;
 let count = 0;
 const buckets = () => ({
   scratch: platform.product.env['SCRATCH_BUCKET'] ?? '',
@@ -23,10 +25,17 @@ const buckets = () => ({
 });
 
 beforeAll(async () => {
-  platform = await Platform.start();
+  platform = await Platform.start(async ({ env }) => {
+    awsFaults = await AwsFaults.start(env);
+    return awsFaults.env;
+  });
 });
-afterAll(async () => platform?.close());
+afterAll(async () => {
+  await platform?.close();
+  await awsFaults?.close();
+});
 beforeEach(() => {
+  awsFaults.plan = undefined;
   platform.stack.fsx.faults.clear();
   platform.stack.fsx.faults.automaticExportStandsStill = true;
 });
@@ -122,7 +131,9 @@ const retry = async (tenant: Tenant) => {
 };
 
 describe('a cluster with Lustre', () => {
-  it('shows jobs what is in S3, and is gone with everything in S3 when it was idle', async () => {
+  it('shows jobs what is in S3, and is gone with everything in S3 when it was idle, although AWS fails', async () => {
+    // Whole lives in which half of all calls fail take minutes: aws-faults.e2e.test.ts.
+    awsFaults.plan = ofFirstCalls(4, halfOfAllCalls(1));
     const tenant = freshTenant();
     const { s3 } = platform.stack.aws;
     const put = async (Bucket: string, Key: string, Body: string) =>
@@ -143,6 +154,8 @@ describe('a cluster with Lustre', () => {
     const before = await snapshotOf(fileSystemId);
     const gone = await platform.until(tenant, ['deleted']);
     expect(gone.failure).toBeUndefined();
+    const { throttled, failed, 'answer-lost': lost } = awsFaults.totals();
+    expect(Math.min(throttled, failed, lost)).toBeGreaterThan(0);
     await expectAllInS3(tenant, before);
     // The next cluster of the tenant finds its home, another tenant's does not.
     await Promise.all([

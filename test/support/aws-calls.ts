@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -24,6 +24,12 @@ export interface AwsCall {
   readonly client: string;
   /** The IAM action. */
   readonly action: string;
+  /** As the SDK has it: `ListObjectsV2`. */
+  readonly operation: string;
+  /** Whether all of its pages are read, by the SDK's paginator. */
+  readonly isPaged: boolean;
+  /** Where, from the repository's root on. */
+  readonly file: string;
 }
 
 /** All commands and paginators that product code imports from the AWS SDK. */
@@ -34,8 +40,16 @@ export function callsToAws(): AwsCall[] {
     );
     return [...imports].flatMap(([, names = '', client = '']) =>
       [...names.matchAll(/\b(?:(\w+)Command|paginate(\w+))\b/g)].map(([, command, paged]) => {
-        const action = `${iamPrefixes[client] ?? client}:${command ?? paged}`;
-        return { client, action: iamActions[action] ?? action };
+        const operation = command ?? paged ?? '';
+        const action = `${iamPrefixes[client] ?? client}:${operation}`;
+        const file = relative(ROOT, path);
+        return {
+          client,
+          action: iamActions[action] ?? action,
+          operation,
+          isPaged: paged !== undefined,
+          file,
+        };
       }),
     );
   });
@@ -46,4 +60,10 @@ export function productFiles(): string[] {
   return readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts') && !path.startsWith('dev/'))
     .map((path) => join(ROOT, 'src', path));
+}
+
+/** Operations of a client that answer page by page, as the SDK knows from the service's own model. */
+export function pageableOperations(client: string): ReadonlySet<string> {
+  const folder = join(ROOT, 'node_modules', '@aws-sdk', `client-${client}`, 'dist-es', 'pagination');
+  return new Set(readdirSync(folder).flatMap((file) => /^(\w+)Paginator\.js$/.exec(file)?.[1] ?? []));
 }

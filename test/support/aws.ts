@@ -66,3 +66,51 @@ export function noteCalls({ middlewareStack }: AwsClients['secretsManager']): {
   );
   return { calls, stop: () => void middlewareStack.remove('noteCalls') };
 }
+
+/** Any client of the SDK, as far as middleware is concerned. */
+interface AnyClient {
+  readonly middlewareStack: {
+    add(
+      middleware: <Args, Output>(
+        next: (args: Args) => Promise<Output>,
+        context: { readonly commandName?: string },
+      ) => (args: Args) => Promise<Output>,
+      options: { readonly step: 'initialize'; readonly name: string },
+    ): void;
+    remove(name: string): boolean;
+  };
+}
+
+/**
+ * Lets reads lag behind: the next `times` calls of `read` that follow a call of `change` are answered as the last one before
+ * was. What is returned stops that, and answers how many calls were.
+ */
+export function lagBehind(
+  { middlewareStack }: AnyClient,
+  { change, read, times }: { readonly change: string; readonly read: string; readonly times: number },
+): () => number {
+  let before: Promise<unknown> | undefined;
+  let left = 0;
+  let lagged = 0;
+  middlewareStack.add(
+    <Args, Output>(next: (args: Args) => Promise<Output>, { commandName = '' }: { commandName?: string }) =>
+      async (args: Args) => {
+        if (commandName === `${read}Command` && left > 0 && before) {
+          left -= 1;
+          lagged += 1;
+          // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an answer to the same operation
+          return before as Promise<Output>;
+        }
+        const answer = next(args);
+        if (commandName === `${read}Command`) before = answer;
+        await answer;
+        if (commandName === `${change}Command`) left = times;
+        return answer;
+      },
+    { step: 'initialize', name: 'lagBehind' },
+  );
+  return () => {
+    middlewareStack.remove('lagBehind');
+    return lagged;
+  };
+}

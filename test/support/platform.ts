@@ -26,6 +26,8 @@ export interface Answer<T> {
   readonly body: T;
 }
 
+type Variables = Readonly<Record<string, string>>;
+
 /** What can be killed. */
 export type Part = 'api' | 'worker' | 'temporal';
 
@@ -51,7 +53,7 @@ export class Platform {
 
   /** Once in a test file; with further environment variables of the product, and nodes that behave otherwise. */
   static async start(
-    variables: Readonly<Record<string, string>> = {},
+    variables: Variables | ((stack: Stack) => Promise<Variables>) = {},
     cloud: Partial<CloudOptions> = {},
   ): Promise<Platform> {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
@@ -67,7 +69,7 @@ export class Platform {
       const platform = new Platform(
         stack,
         await pool.promise,
-        await startProduct(stack, variables),
+        await startProduct(stack, typeof variables === 'function' ? await variables(stack) : variables),
         directory,
       );
       platform.foundation = await platform.leftovers();

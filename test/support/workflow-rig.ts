@@ -1,7 +1,7 @@
 import { type Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { PreflightRequest } from '../../src/activities/port.ts';
+import type { PreflightRequest } from '../../src/domain/preflight.ts';
 import type { PreflightReport } from '../../src/domain/preflight.ts';
 import { createSubnetLeaseActivities } from '../../src/activities/subnet-lease.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';

@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { GetObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import type { Tenant } from '../../src/domain/ids.ts';
+import { AwsFaults, type FaultPlan, halfOfAllCalls, lostAnswers } from '../support/aws-faults.ts';
+import { Platform } from '../support/platform.ts';
+
+/*
+ * Whole lives of clusters while calls to AWS fail: what is there in the end, and what was made on the way, must be what it
+ * is when nothing fails.
+ */
+const fullTests = inject('fullTests');
+/** As the SDK calls at most before it gives up. */
+const SDK_ATTEMPTS = 5;
+
+let platform: Platform;
+let faults: AwsFaults;
+let count = 0;
+beforeAll(async () => {
+  if (!fullTests) return;
+  platform = await Platform.start(async ({ env }) => {
+    faults = await AwsFaults.start(env);
+    return faults.env;
+  });
+});
+afterAll(async () => {
+  await platform?.close();
+  await faults?.close();
+});
+
+const sha256 = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
+
+async function scratchChecksums(fileSystemId: string): Promise<Map<string, string>> {
+  const folder = join(platform.stack.fsx.directoryOf(fileSystemId), 'scratch');
+  const found = new Map<string, string>();
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name);
+    if (entry.isFile()) found.set(relative(folder, file), sha256(await readFile(file)));
+  }
+  return found;
+}
+
+async function objectChecksums({ virtualLabId, projectId }: Tenant): Promise<Map<string, string>> {
+  const Bucket = platform.product.env['SCRATCH_BUCKET'];
+  const Prefix = `${virtualLabId}/${projectId}/`;
+  const { s3 } = platform.stack.aws;
+  const found = new Map<string, string>();
+  for await (const { Contents = [] } of paginateListObjectsV2({ client: s3 }, { Bucket, Prefix })) {
+    for (const { Key = '' } of Contents) {
+      const name = Key.slice(Prefix.length);
+      if (name.endsWith('/') || name.startsWith('export-reports/')) continue;
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
+      found.set(name, sha256((await Body?.transformToByteArray()) ?? new Uint8Array()));
+    }
+  }
+  return found;
+}
+
+/** Of all that the answers to successful calls name, each once. */
+function idsIn(operation: `${string}:${string}`, pattern: RegExp): string[] {
+  const answers = faults.created.get(operation) ?? [];
+  return [...new Set(answers.flatMap((answer) => pattern.exec(answer)?.[0] ?? []))];
+}
+
+/** A cluster with everything that one can have, a campaign, its logs, the export, the end. */
+async function wholeLife(plan: FaultPlan): Promise<void> {
+  faults.log.clear();
+  faults.created.clear();
+  faults.plan = plan;
+  try {
+    await createUseAndDelete({ virtualLabId: 'faults', projectId: `life${++count}` });
+  } finally {
+    faults.plan = undefined;
+    process.stdout.write(`${faults.summary()}\n`);
+  }
+}
+
+async function createUseAndDelete(tenant: Tenant): Promise<void> {
+  const spec = { tier: 'debug', idleTimeoutSeconds: 3600, lustre: {}, slurmApi: { trust: 'epoch-key' } };
+  expect((await platform.ensure(tenant, spec)).status).toBe(202);
+  const { lustre } = await platform.until(tenant, ['ready', 'blocked', 'failed'], 240);
+  // Before anything else is asked: a second one of anything would be here.
+  const kinds = (await platform.leftovers()).map((name) =>
+    name.replace(/^(\w+(?: pair| point| system)?) .*/, '$1'),
+  );
+  expect(
+    Object.fromEntries(kinds.map((kind) => [kind, kinds.filter((each) => each === kind).length])),
+  ).toEqual({
+    stack: 2,
+    'key pair': 2,
+    secret: 3,
+    'access point': 1,
+    'file system': 1,
+    lease: 1,
+  });
+  const script = [
+    '#!/bin/bash',
+    'for i in $(seq 20); do head -c $((i * 1000)) /dev/urandom >"/data/scratch/$i.dat"; done',
+    'seq 500',
+    '',
+  ].join('\n');
+  const id = await platform.submit(tenant, `campaign-${count}`, { jobs: [{ key: 'writes', script }] });
+  expect((await platform.untilCampaign(tenant, id, undefined, 240)).jobsByState).toEqual({ succeeded: 1 });
+  const log = await platform.persist(async () => platform.log(tenant, id, 'writes', 'stdout'));
+  expect(log.body).toBe(Array.from({ length: 500 }, (_, index) => `${index + 1}\n`).join(''));
+  const before = await scratchChecksums(lustre?.fileSystemId ?? '');
+  expect(before.size).toBe(20);
+  await platform.persist(async () => platform.request('DELETE', platform.path(tenant)));
+  const gone = await platform.until(tenant, ['deleted', 'blocked', 'failed'], 240);
+  expect(gone).toMatchObject({ state: 'deleted' });
+  expect(gone.failure).toBeUndefined();
+  expect(await platform.leftovers()).toEqual([]);
+  expect(await objectChecksums(tenant)).toEqual(before);
+  expect(idsIn('cloudformation:CreateStack', /arn:aws:cloudformation:[^<]+/)).toHaveLength(1);
+  expect(idsIn('fsx:CreateFileSystem', /"fs-\w+"/)).toHaveLength(1);
+  expect(idsIn('elasticfilesystem:CreateAccessPoints', /"fsap-\w+"/)).toHaveLength(1);
+}
+
+describe('the whole life of a cluster', () => {
+  it.runIf(fullTests).each([1, 2, 3])(
+    'is the same when half of all calls to AWS fail (seed %d)',
+    async (seed) => {
+      await wholeLife(halfOfAllCalls(seed));
+      const { calls, stale, slow, ...failing } = faults.totals();
+      const failed = Object.values(failing).reduce((sum, each) => sum + each, 0);
+      expect(failed / calls).toBeGreaterThan(0.4);
+      expect(Math.min(stale, slow, ...Object.values(failing))).toBeGreaterThan(0);
+    },
+    600_000,
+  );
+
+  it.runIf(fullTests).each([1, SDK_ATTEMPTS])(
+    'is the same when the first %d answers to each operation that changes something are lost',
+    async (calls) => {
+      await wholeLife(lostAnswers(calls));
+      expect(faults.totals()['answer-lost']).toBeGreaterThan(15);
+    },
+    600_000,
+  );
+});
