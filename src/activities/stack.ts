@@ -169,9 +169,12 @@ async function waitUntilCreated(
   { signal, report }: Heartbeat,
 ): Promise<CreatedStack> {
   const { stackId, mayBeUnseen } = created;
+  let wasSeen = false;
   const look = async (): Promise<CreatedStack | undefined> => {
     const stack = await stacks.find(stackId);
-    if (stack === undefined && mayBeUnseen()) return undefined;
+    wasSeen ||= stack !== undefined;
+    // One that was seen and is no longer there was deleted.
+    if (!wasSeen && mayBeUnseen()) return undefined;
     const status = stack?.status ?? 'DELETED';
     report({ stackId, status });
     if (status === 'CREATE_IN_PROGRESS') return undefined;
