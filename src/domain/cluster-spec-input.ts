@@ -5,7 +5,8 @@ import { sizeIssues, specIssues } from './cluster-spec-rules.ts';
 import type { Issue } from './queue-rules.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
 import { lustreSpecSchema } from './lustre.ts';
-import { queueSchema } from './queue.ts';
+import { DEFAULT_OPERATING_SYSTEM } from './operating-systems.ts';
+import { type Queue, queueSchema } from './queue.ts';
 import { slurmApiSpecSchema } from './slurm-api-spec.ts';
 import { tierNames, tiers } from './tiers.ts';
 
@@ -59,6 +60,11 @@ export const clusterSpecInputSchema = z
 
 export type ClusterSpecInput = z.input<typeof clusterSpecInputSchema>;
 
+/** Who says that nodes are shared says nothing. */
+function withoutDefaults({ exclusiveNodes, ...queue }: Queue): Queue {
+  return { ...queue, ...(exclusiveNodes && { exclusiveNodes }) };
+}
+
 /** Undefined for needs, which are to be planned before. */
 function askedQueues({ tier, queues }: Pick<z.output<typeof clusterSpecInputSchema>, 'tier' | 'queues'>) {
   return tier ? z.array(queueSchema).parse(tiers[tier].queues) : queues;
@@ -75,7 +81,7 @@ export function resolveClusterSpec(input: z.output<typeof clusterSpecInputSchema
   if (!queues) throw new RangeError('needs are not planned yet');
   return {
     tier: tier ?? 'custom',
-    queues,
+    queues: queues.map(withoutDefaults),
     idleTimeoutSeconds,
     maxLifetimeSeconds,
     ...(slurmApi && { slurmApi }),
@@ -85,11 +91,18 @@ export function resolveClusterSpec(input: z.output<typeof clusterSpecInputSchema
   };
 }
 
-/** What of the options was chosen. One that is undefined or empty is as good as absent, but would not be equal to it. */
+/**
+ * What of the options was chosen. One that is undefined or empty, or says what is so in any case, is as good as absent, but
+ * would not be equal to it.
+ */
 function chosenOptions(input: z.output<typeof clusterOptionsSchema>): ClusterOptions {
-  const { os, customAmi, headNode, slurmSettings, cloudWatch, customActions } = input;
+  const { os = DEFAULT_OPERATING_SYSTEM, customAmi, headNode, customActions } = input;
+  const { memoryBasedScheduling = true, ...settings } = input.slurmSettings ?? {};
+  const { dashboard = true, ...logs } = input.cloudWatch ?? {};
+  const slurmSettings = { ...settings, ...(!memoryBasedScheduling && { memoryBasedScheduling }) };
+  const cloudWatch = { ...logs, ...(!dashboard && { dashboard }) };
   return {
-    ...(os && { os }),
+    ...(os !== DEFAULT_OPERATING_SYSTEM && { os }),
     ...(customAmi && { customAmi }),
     ...(hasFields(headNode) && { headNode }),
     ...(hasFields(slurmSettings) && { slurmSettings }),

@@ -18,6 +18,18 @@ describe('what a change takes', () => {
     });
   });
 
+  it('is nothing for who says what is so in any case', () => {
+    const before = spec({ queues: [queue('a')] });
+    const asked = spec({
+      queues: [{ ...queue('a'), exclusiveNodes: false }],
+      os: 'alinux2023',
+      slurmSettings: { memoryBasedScheduling: true },
+      cloudWatch: { dashboard: true },
+    });
+    expect(planUpdate(before, asked).mode).toBe('none');
+    expect(planUpdate(before, spec({ queues: [queue('a')], os: 'rhel9' })).mode).toBe('after-drain');
+  });
+
   it('names queues and compute resources in its paths, and why it is more than an update', () => {
     const plan = planUpdate(
       spec({ queues: [queue('a'), queue('b')] }),
