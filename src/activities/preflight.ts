@@ -12,7 +12,7 @@ import { architectureOf } from '../domain/architecture.ts';
 import { headNodeInstanceType } from '../domain/head-node.ts';
 import type { DeploymentSettings } from '../domain/cluster-configuration-input.ts';
 import { PARALLELCLUSTER_RELEASE, renderImage } from '../domain/pcluster-config.ts';
-import type { PreflightCheck, PreflightCheckName } from '../domain/preflight.ts';
+import type { PreflightCheck, PreflightCheckName, PreflightRequest } from '../domain/preflight.ts';
 import {
   instanceTypesOf,
   judgeAddresses,
@@ -31,7 +31,6 @@ import { endpointsNeeded } from '../domain/required-endpoints.ts';
 import { emptyPool, freeSubnets, type PoolSubnet } from '../domain/subnets.ts';
 import { databaseAccountOf } from './database-account.ts';
 import type { Activities } from './port.ts';
-import type { PreflightRequest } from '../domain/preflight.ts';
 import {
   hasDefaultRoute,
   reachDatabase,

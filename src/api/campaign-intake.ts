@@ -7,20 +7,17 @@ import { KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContent, campaignSpecSchema, RetrySelection } from '../domain/job.ts';
 import { countJobs } from '../domain/job-array.ts';
-import type { PlanningGround } from '../domain/plan.ts';
 import { campaignIdFor } from './campaign-id.ts';
 import { ALL, type CampaignRecord, type CampaignRecords, CONTROL_BUCKET } from './campaign-records.ts';
 import { withinDeadline } from './deadline.ts';
 import type { Clusters } from './ports.ts';
-import { resolveAsked } from './planning.ts';
-import { type Installation, refuseWhatIsMissing, unknownIn } from './request-validation.ts';
+import { resolveAsked, type SpecGround } from './planning.ts';
+import { refuseWhatIsMissing, unknownIn } from './request-validation.ts';
 import type { CampaignReceipt } from './view-schemas.ts';
 
-export interface CampaignIntakeDeps {
+export interface CampaignIntakeDeps extends SpecGround {
   readonly clusters: Pick<Clusters, 'submit' | 'view'>;
   readonly store: Pick<CampaignStore, 'put' | 'get'>;
-  readonly installation: Installation;
-  readonly planning: PlanningGround;
 }
 
 interface Accepted {

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { clusterSpecInputSchema } from '../domain/cluster-spec-input.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import { KnownFailure } from '../domain/failures.ts';
-import type { PlanningGround } from '../domain/plan.ts';
 import type { SpecNotes } from '../domain/spec-notes.ts';
 import {
   type ClusterSpecPatch,
@@ -12,19 +11,17 @@ import {
 } from '../domain/spec-patch.ts';
 import { planUpdate } from '../domain/spec-update.ts';
 import { answer, problemResponses } from './openapi.ts';
-import { type AskedSpec, resolveAsked } from './planning.ts';
+import { type AskedSpec, type SpecGround, takeSpec } from './planning.ts';
 import type { Clusters } from './ports.ts';
-import { type Installation, invalidRequest, refuseWhatIsMissing } from './request-validation.ts';
+import { queryFlag } from './query-flag.ts';
+import { invalidRequest } from './request-validation.ts';
 import { answerBy, CLUSTER_PATH, clusterPath, type Server, tenantParams } from './server.ts';
 import { viewEstimateSchema } from './plan-schemas.ts';
 import { updatePlanSchema } from './update-schemas.ts';
 import { clusterSpecSchema, clusterViewSchema } from './view-schemas.ts';
 
 const changeQuery = z.strictObject({
-  dryRun: z
-    .enum(['true', 'false'])
-    .default('false')
-    .meta({ description: '`true`: says what the change would take, and changes nothing.' }),
+  dryRun: queryFlag('`true`: says what the change would take, and changes nothing.'),
 });
 
 const planFields = {
@@ -46,15 +43,7 @@ const TRIES = 3;
 /** Changes the specification of a living cluster. */
 export function registerClusterChangeRoute(
   app: Server,
-  {
-    clusters,
-    installation,
-    planning,
-  }: {
-    readonly clusters: Clusters;
-    readonly installation: Installation;
-    readonly planning: PlanningGround;
-  },
+  { clusters, ...ground }: SpecGround & { readonly clusters: Clusters },
 ): void {
   app.patch(
     CLUSTER_PATH,
@@ -98,7 +87,7 @@ export function registerClusterChangeRoute(
       for (let attempt = 1; ; attempt++) {
         const { spec: from, notes } = await clusters.comingSpec(params, by);
         if (!from) throw new KnownFailure('NoCluster', 'The project has no cluster that could be changed.');
-        const asked = changed({ from, notes, patch: body, installation, planning });
+        const asked = changed({ spec: from, notes }, body, ground);
         const { spec } = asked;
         const plan = planUpdate(from, spec);
         const { estimate } = asked.notes;
@@ -122,23 +111,14 @@ export function registerClusterChangeRoute(
 }
 
 /** The changed specification, which must be one that a caller may ask for. InvalidRequest with the fields' paths. */
-function changed({
-  from,
-  notes,
-  patch,
-  installation,
-  planning,
-}: {
-  readonly from: ClusterSpec;
-  readonly notes: SpecNotes | undefined;
-  readonly patch: ClusterSpecPatch;
-  readonly installation: Installation;
-  readonly planning: PlanningGround;
-}): AskedSpec {
+function changed(
+  { spec: from, notes }: { readonly spec: ClusterSpec; readonly notes: SpecNotes | undefined },
+  patch: ClusterSpecPatch,
+  ground: SpecGround,
+): AskedSpec {
   const parsed = clusterSpecInputSchema.safeParse(patchedInput(from, patch));
   if (!parsed.success) throw invalidRequest('body', parsed.error.issues);
-  refuseWhatIsMissing(installation, parsed.data, '');
-  const asked = resolveAsked(parsed.data, planning, '');
+  const asked = takeSpec(parsed.data, ground);
   if (isQueuesChosenBy(patch)) return asked;
   return {
     spec: { ...asked.spec, tier: from.tier },

@@ -4,11 +4,10 @@ import { clusterStates } from '../domain/cluster-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import { isPassed } from '../domain/preflight.ts';
-import type { PlanningGround } from '../domain/plan.ts';
 import { answer, problemResponses } from './openapi.ts';
-import { resolveAsked } from './planning.ts';
+import { type SpecGround, takeSpec } from './planning.ts';
 import type { Clusters } from './ports.ts';
-import { type Installation, refuseWhatIsMissing } from './request-validation.ts';
+import { queryFlag } from './query-flag.ts';
 import { dryRunAnswerSchema } from './preflight-schemas.ts';
 import { answerBy, CLUSTER_PATH, dryRunAnswerBy, clusterPath, type Server, tenantParams } from './server.ts';
 import { clusterPageSchema, clusterViewSchema } from './view-schemas.ts';
@@ -22,28 +21,16 @@ const listQuery = z.strictObject({
 });
 
 const putQuery = z.strictObject({
-  dryRun: z
-    .enum(['true', 'false'])
-    .default('false')
-    .meta({
-      description:
-        '`true`: says whether the cluster could come up, with all that stands against it, and makes nothing. Takes some seconds, ' +
-        'a minute at most.',
-    }),
+  dryRun: queryFlag(
+    '`true`: says whether the cluster could come up, with all that stands against it, and makes nothing. Takes some seconds, ' +
+      'a minute at most.',
+  ),
 });
 
 /** Ask for a cluster, look at it, give it back; list those of all tenants. */
 export function registerClusterRoutes(
   app: Server,
-  {
-    clusters,
-    installation,
-    planning,
-  }: {
-    readonly clusters: Clusters;
-    readonly installation: Installation;
-    readonly planning: PlanningGround;
-  },
+  { clusters, ...ground }: SpecGround & { readonly clusters: Clusters },
 ): void {
   app.put(
     CLUSTER_PATH,
@@ -79,8 +66,7 @@ export function registerClusterRoutes(
     },
     async (request, reply) => {
       const tenant = request.params;
-      refuseWhatIsMissing(installation, request.body, '');
-      const asked = resolveAsked(request.body, planning, '');
+      const asked = takeSpec(request.body, ground);
       if (request.query.dryRun === 'true') {
         const preflight = await clusters.preflight(tenant, asked.spec, dryRunAnswerBy());
         const outcome = isPassed(preflight) ? 'passed' : 'failed';

@@ -2,13 +2,11 @@ import { z } from 'zod';
 import { jobListingPageSchema } from './job-listing-schemas.ts';
 import type { JobListingService } from './job-listing-service.ts';
 import { answer, problemResponses } from './openapi.ts';
+import { queryFlag } from './query-flag.ts';
 import { answerBy, CLUSTER_PATH, type Server, tenantParams } from './server.ts';
 
 const listQuery = z.strictObject({
-  all: z
-    .enum(['true', 'false'])
-    .default('false')
-    .meta({ description: '`true`: also jobs that did not come through this service, of whatever user.' }),
+  all: queryFlag('`true`: also jobs that did not come through this service, of whatever user.'),
   pageSize: z.coerce.number().int().min(1).max(1000).default(100),
   pageToken: z.string().min(1).max(256).optional(),
 });

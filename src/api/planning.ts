@@ -8,12 +8,24 @@ import { planCampaign } from '../domain/planner.ts';
 import { ratesOf } from '../domain/rate-card.ts';
 import type { SpecNotes } from '../domain/spec-notes.ts';
 import { clipped } from '../domain/wording.ts';
-import { unknownIn } from './request-validation.ts';
+import { type Installation, refuseWhatIsMissing, unknownIn } from './request-validation.ts';
 
 /** A specification as the cluster's workflow gets it, and what is said about it. */
 export interface AskedSpec {
   readonly spec: ClusterSpec;
   readonly notes: SpecNotes;
+}
+
+/** What decides which specifications are taken, and what becomes of them. */
+export interface SpecGround {
+  readonly installation: Installation;
+  readonly planning: PlanningGround;
+}
+
+/** A specification that is the body of a request. InvalidRequest for what this installation has not; else as {@link resolveAsked}. */
+export function takeSpec(input: ClusterSpecOutput, { installation, planning }: SpecGround): AskedSpec {
+  refuseWhatIsMissing(installation, input, '');
+  return resolveAsked(input, planning, '');
 }
 
 type ClusterSpecOutput = z.output<typeof clusterSpecInputSchema>;

@@ -87,7 +87,7 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
 }
 
 /** The part of a client's middleware stack that is needed here, whatever the client's own types. */
-interface MiddlewareStack {
+export interface MiddlewareStack {
   add(
     middleware: <Args, Output>(
       next: (args: Args) => Promise<Output>,

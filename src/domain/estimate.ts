@@ -73,7 +73,7 @@ export function estimateOf(
     ...(full !== undefined && { fullUsdPerHour: full }),
     ...(storage !== undefined && { storageUsdPerMonth: roundUsd(storage) }),
     ...(isSpot && { isUpperBound: true }),
-    ...(unpriced.length > 0 && { unpriced: unpriced.slice(0, MAX_UNPRICED) }),
+    ...(unpriced.length > 0 && { unpriced }),
   };
 }
 
@@ -84,7 +84,10 @@ export function pricesIn(table: PriceTable, region: string): RegionPrices | unde
   return Object.hasOwn(table.regions, region) ? table.regions[region] : undefined;
 }
 
-/** Everything of a cluster, with so many nodes of each compute resource up, that its Region's prices lack. */
+/**
+ * What of a cluster, with so many nodes of each compute resource up, its Region's prices lack; at most {@link MAX_UNPRICED} of
+ * it.
+ */
 export function unpricedOf(
   { queues, lustre, headNode }: PricedSpec,
   prices: RegionPrices,
@@ -95,7 +98,7 @@ export function unpricedOf(
   const missing = types.filter((type) => nodeUsdPerHour(prices, type) === undefined);
   if (lustre && lustreUsdPerMonth(prices, lustre) === undefined)
     missing.push(`Lustre of ${lustre.throughputMegabytesPerSecondPerTebibyte} MB/s per TiB`);
-  return [...new Set(missing)];
+  return [...new Set(missing)].slice(0, MAX_UNPRICED);
 }
 
 function storageUsdPerMonth(

@@ -19,9 +19,6 @@ import type { ComputeResource, Queue } from './queue.ts';
  */
 export const ROOT_VOLUME_GIBIBYTES = 40;
 
-/** Named at most: a view has no room for more; each of them is reason enough. */
-const MAX_UNPRICED = 5;
-
 export interface RateGround {
   readonly prices: PriceTable;
   readonly region: string;
@@ -57,7 +54,7 @@ export function ratesOf(
     ...(ofLustre !== undefined && { lustreUsdPerHour: ofLustre / HOURS_PER_MONTH }),
     endpointsUsdPerHour: endpointsUsdPerHour(prices, share),
     ...(queues.some(({ capacityType }) => capacityType === 'SPOT') && { isUpperBound: true }),
-    ...(unpriced.length > 0 && { unpriced: unpriced.slice(0, MAX_UNPRICED) }),
+    ...(unpriced.length > 0 && { unpriced }),
   };
 }
 

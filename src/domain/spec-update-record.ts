@@ -1,7 +1,7 @@
 import type { ClusterSpec } from './cluster-spec.ts';
 import type { Failure } from './failures.ts';
 import type { SpecNotes } from './spec-notes.ts';
-import type { SpecChange, UpdateMode } from './spec-update.ts';
+import type { UpdateMode } from './spec-update.ts';
 import { clipped } from './wording.ts';
 
 /** A change of a cluster's specification that was asked for; the last one stays after its end. */
@@ -11,7 +11,8 @@ export interface SpecUpdate {
   /** What the cluster is to become. */
   readonly spec: ClusterSpec;
   readonly notes?: SpecNotes;
-  readonly changes: readonly SpecChange[];
+  /** Paths of what changes, at most {@link MAX_CHANGES}. */
+  readonly changes: readonly string[];
   /** Who or what asked for it, in plain words. */
   readonly reason: string;
   readonly askedAt: string;
@@ -28,12 +29,12 @@ export interface SpecUpdateView {
   readonly reason: string;
   readonly askedAt: string;
   readonly endedAt?: string;
-  /** Paths of what changes, at most ten. */
   readonly changes: readonly string[];
   readonly failure?: Failure;
 }
 
-const MAX_CHANGES = 10;
+/** What a view has room for. */
+export const MAX_CHANGES = 10;
 const MAX_MESSAGE_CHARACTERS = 300;
 
 export function viewOfUpdate(update: SpecUpdate, isReady: boolean): SpecUpdateView {
@@ -45,7 +46,7 @@ export function viewOfUpdate(update: SpecUpdate, isReady: boolean): SpecUpdateVi
     reason,
     askedAt,
     ...(endedAt && { endedAt }),
-    changes: changes.slice(0, MAX_CHANGES).map(({ path }) => path),
+    changes,
     ...(failure && { failure: { ...failure, message: clipped(failure.message, MAX_MESSAGE_CHARACTERS) } }),
   };
 }

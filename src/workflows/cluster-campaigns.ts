@@ -83,6 +83,8 @@ export function checkCampaign(
   }
   checkQueues(target, request.queues);
   refuseBeyondBudget(entity, current ? notesToCome(entity) : notes);
+  // What the cluster grows by must have a price as well.
+  if (grown) refuseBeyondBudget(entity, notes);
   return grown;
 }
 

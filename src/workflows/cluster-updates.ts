@@ -5,9 +5,10 @@ import { changeRequestSchema } from '../domain/entity-requests.ts';
 import { problemWith } from '../domain/lifetime.ts';
 import type { SpecNotes } from '../domain/spec-notes.ts';
 import { grownFor, planUpdate, type UpdatePlan } from '../domain/spec-update.ts';
-import { pendingUpdate, type SpecUpdate } from '../domain/spec-update-record.ts';
+import { MAX_CHANGES, pendingUpdate, type SpecUpdate } from '../domain/spec-update-record.ts';
 import { counted } from '../domain/wording.ts';
 import { nowIso } from './clock.ts';
+import { refuseBeyondBudget } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { refuse, rejection } from './failure.ts';
 import { changeSpec, type ChangeAnswer, type ChangeRequest, comingSpec } from './messages.ts';
@@ -49,7 +50,7 @@ type Decision =
   | { readonly kind: 'begin'; readonly plan: UpdatePlan };
 
 /** What a request comes to; changes nothing. Throws what it is refused with. */
-function decide(entity: ClusterEntity, { spec, from }: ChangeRequest): Decision {
+function decide(entity: ClusterEntity, { spec, from, notes }: ChangeRequest): Decision {
   const { snapshot } = entity;
   const current = entity.currentSpec();
   if (!current) throw rejection('NoCluster', `The cluster is ${snapshot.state}.`);
@@ -78,6 +79,8 @@ function decide(entity: ClusterEntity, { spec, from }: ChangeRequest): Decision 
       { changes: plan.changes },
     );
   }
+  // It is work that costs money, but for how long the cluster lives: that can always be made shorter.
+  if (plan.mode !== 'at-once') refuseBeyondBudget(entity, notes);
   return { kind: 'begin', plan };
 }
 
@@ -148,7 +151,7 @@ function beginUpdate(
     mode,
     spec,
     ...(notes && { notes }),
-    changes,
+    changes: changes.slice(0, MAX_CHANGES).map(({ path }) => path),
     reason,
     askedAt: nowIso(),
   };
@@ -197,6 +200,11 @@ export function canGrowFor(entity: ClusterEntity, asked: ClusterSpec): ClusterSp
 export function growFor(entity: ClusterEntity, campaignId: string, grown: ClusterSpec): void {
   const current = entity.currentSpec();
   if (!current) return;
-  const reason = `Campaign ${campaignId} needs it.`;
-  beginUpdate(entity, { spec: grown, notes: undefined, plan: planUpdate(current, grown), reason });
+  beginUpdate(entity, {
+    spec: grown,
+    // What it costs is said anew when it is done. Who asks for the needs that it was planned for still means this cluster.
+    notes: entity.currentNotes(),
+    plan: planUpdate(current, grown),
+    reason: `Campaign ${campaignId} needs it.`,
+  });
 }

@@ -1,5 +1,4 @@
-import type { PreflightReport } from '../domain/preflight.ts';
-import type { PreflightRequest } from '../domain/preflight.ts';
+import type { PreflightReport, PreflightRequest } from '../domain/preflight.ts';
 import { activities } from './activities.ts';
 
 /** Judges a cluster that nobody has asked for yet: the dry run of a request. Makes nothing. */

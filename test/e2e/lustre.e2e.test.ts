@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
-import { GetObjectCommand, paginateListObjectsV2, PutObjectCommand } from '@aws-sdk/client-s3';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Tenant } from '../../src/domain/ids.ts';
-import { AwsFaults, halfOfAllCalls, ofFirstCalls } from '../support/aws-faults.ts';
-import { Platform } from '../support/platform.ts';
+import { type AwsFaults, halfOfAllCalls, ofFirstCalls } from '../support/aws-faults.ts';
+import { fileChecksums, objectChecksums } from '../support/checksums.ts';
+import { startFaultyPlatform } from '../support/faulty-platform.ts';
+import type { Platform } from '../support/platform.ts';
 import { atScale } from '../support/scale.ts';
 
 /*
@@ -24,16 +25,11 @@ const buckets = () => ({
   projectPrivate: platform.product.env['PROJECT_PRIVATE_BUCKET'] ?? '',
 });
 
+let close: (() => Promise<void>) | undefined;
 beforeAll(async () => {
-  platform = await Platform.start(async ({ env }) => {
-    awsFaults = await AwsFaults.start(env);
-    return awsFaults.env;
-  });
+  ({ platform, faults: awsFaults, close } = await startFaultyPlatform());
 });
-afterAll(async () => {
-  await platform?.close();
-  await awsFaults?.close();
-});
+afterAll(async () => close?.());
 beforeEach(() => {
   awsFaults.plan = undefined;
   platform.stack.fsx.faults.clear();
@@ -42,38 +38,9 @@ beforeEach(() => {
 
 const freshTenant = (): Tenant => ({ virtualLabId: 'lustre', projectId: `project${++count}` });
 
-const sha256 = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
-
 /** Checksums of the files below a folder of the file system, by path. */
-async function checksums(fileSystemId: string, path: string): Promise<Map<string, string>> {
-  const folder = join(platform.stack.fsx.directoryOf(fileSystemId), path);
-  const found = new Map<string, string>();
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const file = join(entry.parentPath, entry.name);
-    found.set(relative(folder, file), sha256(await readFile(file)));
-  }
-  return found;
-}
-
-/** Checksums of a tenant's objects, by their key below its prefix. */
-async function objectChecksums(
-  bucket: string,
-  { virtualLabId, projectId }: Tenant,
-): Promise<Map<string, string>> {
-  const { s3 } = platform.stack.aws;
-  const Prefix = `${virtualLabId}/${projectId}/`;
-  const found = new Map<string, string>();
-  for await (const { Contents = [] } of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix })) {
-    for (const { Key = '' } of Contents) {
-      const name = Key.slice(Prefix.length);
-      if (name.endsWith('/') || name.startsWith('export-reports/')) continue;
-      const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }));
-      found.set(name, sha256((await Body?.transformToByteArray()) ?? new Uint8Array()));
-    }
-  }
-  return found;
-}
+const checksums = async (fileSystemId: string, path: string) =>
+  fileChecksums(join(platform.stack.fsx.directoryOf(fileSystemId), path));
 
 /** A cluster with Lustre whose jobs have written some files. */
 async function clusterWithFiles(tenant: Tenant, idleTimeoutSeconds = 3600): Promise<string> {
@@ -97,8 +64,10 @@ async function clusterWithFiles(tenant: Tenant, idleTimeoutSeconds = 3600): Prom
 
 async function expectAllInS3(tenant: Tenant, before: Awaited<ReturnType<typeof snapshotOf>>): Promise<void> {
   expect(before.scratch.size).toBeGreaterThan(20);
-  expect(await objectChecksums(buckets().scratch, tenant)).toEqual(before.scratch);
-  expect(await objectChecksums(buckets().projectPrivate, tenant)).toEqual(before.projectPrivate);
+  expect(await objectChecksums(platform.stack.aws.s3, buckets().scratch, tenant)).toEqual(before.scratch);
+  expect(await objectChecksums(platform.stack.aws.s3, buckets().projectPrivate, tenant)).toEqual(
+    before.projectPrivate,
+  );
   expect(await platform.leftovers()).toEqual([]);
 }
 

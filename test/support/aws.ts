@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, vi } from 'vitest';
 import { createAwsClients } from '../../src/clients/aws.ts';
-import type { AwsClients } from '../../src/clients/aws.ts';
+import type { AwsClients, MiddlewareStack } from '../../src/clients/aws.ts';
 import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
 import { startAwsEmulators } from '../../src/dev/aws-emulators.ts';
 import type { AwsEmulators } from '../../src/dev/aws-emulators.ts';
@@ -51,7 +51,7 @@ export function useEmulatedAws(): () => EmulatedAws {
 }
 
 /** Notes the calls that a client makes, by name, until it is told to stop. */
-export function noteCalls({ middlewareStack }: AwsClients['secretsManager']): {
+export function noteCalls({ middlewareStack }: AnyClient): {
   readonly calls: readonly string[];
   stop(): void;
 } {
@@ -69,16 +69,7 @@ export function noteCalls({ middlewareStack }: AwsClients['secretsManager']): {
 
 /** Any client of the SDK, as far as middleware is concerned. */
 interface AnyClient {
-  readonly middlewareStack: {
-    add(
-      middleware: <Args, Output>(
-        next: (args: Args) => Promise<Output>,
-        context: { readonly commandName?: string },
-      ) => (args: Args) => Promise<Output>,
-      options: { readonly step: 'initialize'; readonly name: string },
-    ): void;
-    remove(name: string): boolean;
-  };
+  readonly middlewareStack: MiddlewareStack & { remove(name: string): boolean };
 }
 
 /**

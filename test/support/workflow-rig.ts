@@ -279,13 +279,18 @@ export class WorkflowRig {
     withinSeconds = 3600,
   ): Promise<ClusterView> {
     const wanted = typeof states === 'string' ? [states] : states;
-    const view = await this.looking(
-      async () => this.view(tenant),
-      ({ state }) => wanted.includes(state),
-      withinSeconds,
-    );
-    if (wanted.includes(view.state)) return view;
-    throw new Error(`still ${view.state} after ${withinSeconds} s: ${view.message}`);
+    return this.untilView(tenant, ({ state }) => wanted.includes(state), withinSeconds);
+  }
+
+  /** Lets virtual time pass until the view of the cluster is as wanted, see {@link looking}. */
+  async untilView(
+    tenant: Tenant,
+    isWanted: (view: ClusterView) => boolean,
+    withinSeconds = 3600,
+  ): Promise<ClusterView> {
+    const view = await this.looking(async () => this.view(tenant), isWanted, withinSeconds);
+    if (isWanted(view)) return view;
+    throw new Error(`not within ${withinSeconds} s: ${JSON.stringify(view)}`);
   }
 
   /** Makes a cluster and waits until it is ready; answers its Slurm. */

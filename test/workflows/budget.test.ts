@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CostRates } from '../../src/domain/cost-rates.ts';
-import type { ClusterView } from '../../src/domain/cluster-view.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
-import { removeBudget, setBudget } from '../../src/workflows/messages.ts';
+import { changeSpec, removeBudget, setBudget } from '../../src/workflows/messages.ts';
 import { inVirtualTime } from '../support/virtual-time.ts';
 import type { WorkflowRig } from '../support/workflow-rig.ts';
 
@@ -39,14 +38,21 @@ const budget = async (rig: WorkflowRig, tenant: Tenant, limitUsd: number, hardLi
     args: [{ limitUsd, ...(hardLimitUsd && { hardLimitUsd }), by: 'Ada', reason: 'tested' }],
   });
 
-/** Time passes until the view is as asked. */
-async function seen(rig: WorkflowRig, tenant: Tenant, isReached: (view: ClusterView) => boolean) {
-  for (let minute = 0; minute < 600; minute++) {
-    const view = await rig.view(tenant);
-    if (isReached(view)) return view;
-    await rig.pass(60);
-  }
-  throw new Error(JSON.stringify(await rig.view(tenant)));
+const larger = {
+  tier: undefined,
+  queues: [{ name: 'more', computeResources: [{ name: 'nodes', instanceType: 'm5.large', maxCount: 2 }] }],
+};
+
+/** Changes the cluster of {@link ready}, beside whose queues others may stand. */
+async function change(rig: WorkflowRig, tenant: Tenant, values: Record<string, unknown>) {
+  const { spec } = await rig.view(tenant);
+  if (!spec) throw new Error('no specification');
+  const changed = rig.spec({ idleTimeoutSeconds: 80_000, maxLifetimeSeconds: 86_400, ...values });
+  const queues = values['queues'] ? [...spec.queues, ...changed.queues] : spec.queues;
+  const asked = { ...changed, tier: spec.tier, queues };
+  return rig
+    .cluster(tenant)
+    .executeUpdate(changeSpec, { args: [{ spec: asked, notes: { rates }, reason: 'x' }] });
 }
 
 describe('the meter', () => {
@@ -84,13 +90,15 @@ describe('a budget', () => {
       const tenant = await ready(rig, 'levels');
       await budget(rig, tenant, 100);
       for (const level of ['half-spent', 'nearly-spent', 'exhausted']) {
-        await seen(rig, tenant, ({ budget: found }) => found?.level === level);
+        await rig.untilView(tenant, ({ budget: found }) => found?.level === level, 36_000);
         expect((await rig.shown(tenant)).memo).toMatchObject({ budget: { level } });
       }
       await expect(rig.submit(tenant, id('late'), ['a'])).rejects.toMatchObject({
         cause: { type: 'BudgetExhausted' },
       });
       expect((await rig.view(tenant)).state).toBe('ready');
+      await expect(change(rig, tenant, larger)).rejects.toMatchObject({ cause: { type: 'BudgetExhausted' } });
+      expect(await change(rig, tenant, { maxLifetimeSeconds: 80_000 })).toMatchObject({ outcome: 'done' });
       await budget(rig, tenant, 1000);
       await rig.submit(tenant, id('raised'), ['a']);
       await budget(rig, tenant, 10);
@@ -122,6 +130,22 @@ describe('a budget', () => {
       await rig.pass(31 * 86_400);
       await rig.ensure(tenant, rig.spec(), { rates });
       expect((await rig.view(tenant)).budget).toMatchObject({ level: 'ok' });
+    });
+  });
+
+  it('lets a cluster grow only by what has a price', async () => {
+    await run({}, async (rig) => {
+      const tenant = await ready(rig, 'grows');
+      await budget(rig, tenant, 1000);
+      const unpriced = { rates: { ...rates, unpriced: ['x9.none'] } };
+      const grow = { spec: rig.spec(larger), queues: ['more'] };
+      await expect(rig.submit(tenant, id('x'), ['a'], { ...grow, notes: unpriced })).rejects.toMatchObject({
+        cause: { type: 'PriceUnknown' },
+      });
+      expect((await rig.view(tenant)).update).toBeUndefined();
+      await rig.submit(tenant, id('y'), ['a'], { ...grow, notes: { rates } });
+      // While it grows, what needs nothing new is taken as before.
+      await rig.submit(tenant, id('z'), ['a']);
     });
   });
 
