@@ -77,6 +77,8 @@ export function registerClusterChangeRoute(
             'ClusterNotReady',
             'ClusterSpecConflict',
             'NeedsInfeasible',
+            'BudgetExhausted',
+            'PriceUnknown',
             'temporal',
           ),
         },
