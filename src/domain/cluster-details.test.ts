@@ -31,6 +31,46 @@ describe('what an operator reads at the top of a cluster’s workflow', () => {
     ]);
   });
 
+  it('is what was spent, how the budget stands, and what becomes of a change', () => {
+    const details = renderClusterDetails({
+      ...bare,
+      cost: {
+        currency: 'USD',
+        upTo: NOW,
+        ratePerHourUsd: 0.2,
+        sinceStartUsd: 1.5,
+        month: '2026-01',
+        thisMonthUsd: 45,
+        parts: [],
+        isLowerBound: true,
+      },
+      budget: {
+        limitUsd: 50,
+        by: 'Ada',
+        reason: 'r',
+        setAt: NOW,
+        month: '2026-01',
+        spentUsd: 45,
+        share: 0.9,
+        level: 'nearly-spent',
+      },
+      update: {
+        mode: 'in-place',
+        state: 'failed',
+        reason: 'Campaign x needs it.',
+        askedAt: NOW,
+        endedAt: NOW,
+        changes: ['queues.more'],
+        failure: failureOf('StackUpdateFailed', 'No such type.'),
+      },
+    });
+    expect(details.split('\n').slice(4)).toEqual([
+      '- **spent** 1.5 USD since it was begun, 45 USD of the project in 2026-01; 0.2 USD an hour now; parts without a price are not in it',
+      '- **budget** nearly-spent: In 2026-01 the project has spent 45.00 of 50 USD (90 %).',
+      `- **change** (in-place) of queues.more, asked for ${NOW}: Campaign x needs it. It did not succeed (${NOW}): No such type. **Next step:** ${failureOf('StackUpdateFailed', '').nextStep}`,
+    ]);
+  });
+
   it('is every fact of a cluster that is there', () => {
     const details = renderClusterDetails({
       ...bare,

@@ -1,5 +1,6 @@
 import { summarizeSpec } from './cluster-spec.ts';
-import type { ClusterView, LustreView } from './cluster-view.ts';
+import { standingInWords } from './budget.ts';
+import type { ClusterView, CostView, LustreView } from './cluster-view.ts';
 import { STORAGE_MOUNT_PATH } from './lustre.ts';
 import type { SlurmKeysView } from './slurm-keys.ts';
 import type { ClusterEstimate } from './spec-notes.ts';
@@ -18,6 +19,8 @@ export function renderClusterDetails(view: ClusterView): string {
     view.epoch && `- **epoch** \`${view.epoch}\``,
     spec && `- **tier** ${spec.tier} (queues: ${spec.queueNames.join(', ')})`,
     view.estimate && `- **cost** ${costInWords(view.estimate)}`,
+    view.cost && `- **spent** ${spentInWords(view.cost)}`,
+    view.budget && `- **budget** ${view.budget.level}: ${standingInWords(view.budget, view.budget)}`,
     view.plan && `- **planned** ${view.plan.explanation.join(' ')}`,
     view.subnetId && `- **subnet** \`${view.subnetId}\``,
     view.stackId && `- **stack** \`${view.stackId}\``,
@@ -60,7 +63,7 @@ const updateStates: Readonly<Record<SpecUpdateView['state'], string>> = {
 
 function updateLine({ state, mode, reason, askedAt, endedAt, changes, failure }: SpecUpdateView): string {
   const why = failure ? `: ${failure.message} **Next step:** ${failure.nextStep}` : '';
-  return `- **change** (${mode}) of ${changes.join(', ')}, asked for ${askedAt}: ${sentence(reason)} It ${updateStates[state]}${endedAt ? ` since ${endedAt}` : ''}${why}`;
+  return `- **change** (${mode}) of ${changes.join(', ')}, asked for ${askedAt}: ${sentence(reason)} It ${updateStates[state]}${endedAt ? ` (${endedAt})` : ''}${why}`;
 }
 
 function lustreLine({ fileSystemId, exportTaskId, automaticExportProblem, discard }: LustreView): string {
@@ -76,7 +79,20 @@ function whenOldKeyEnds({ oldKeyEndsAt }: NonNullable<SlurmKeysView['rotation']>
   return oldKeyEndsAt ? `the old one ends at ${oldKeyEndsAt}` : 'Slurm does not have the new one yet';
 }
 
-/** As it was said before the cluster was made; a meter would say something else. */
+/** As the meter has it, up to when the view was written. */
+function spentInWords({
+  sinceStartUsd,
+  thisMonthUsd,
+  month,
+  ratePerHourUsd,
+  isLowerBound,
+}: CostView): string {
+  const cluster = sinceStartUsd === undefined ? '' : `${sinceStartUsd} USD since it was begun, `;
+  const more = isLowerBound ? '; parts without a price are not in it' : '';
+  return `${cluster}${thisMonthUsd} USD of the project in ${month}; ${ratePerHourUsd} USD an hour now${more}`;
+}
+
+/** As it was said before the cluster was made; the meter says what it is. */
 function costInWords(estimate: ClusterEstimate): string {
   const { idleUsdPerHour, fullUsdPerHour, storageUsdPerMonth, isUpperBound, unpriced, pricesAsOf } = estimate;
   const parts = [
