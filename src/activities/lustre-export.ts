@@ -18,7 +18,7 @@ import { type DataRepository, STORAGE_MOUNT_PATH } from '../domain/lustre.ts';
 import { parseS3Uri } from '../domain/s3-uri.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { LustreDeps } from './lustre-deps.ts';
-import { pause, pollUntil } from './poll.ts';
+import { pause, persist, pollUntil } from './poll.ts';
 import type { ExportRequest } from './port.ts';
 
 const ENDED: ReadonlySet<string | undefined> = new Set(['SUCCEEDED', 'FAILED', 'CANCELED']);
@@ -57,8 +57,11 @@ export async function exportOnce(
   );
   const task = await untilEnded(deps, fileSystems, { fileSystemId, taskId }, heartbeat);
   const [links, failedFiles, oldestQueuedSeconds, sample] = await Promise.all([
-    fileSystems.links(fileSystemId),
-    readReport(deps, `${reportPath}/task-${taskId.replace(/^task-/, '')}/failures.csv`),
+    persist(async () => fileSystems.links(fileSystemId), heartbeat.signal),
+    persist(
+      async () => readReport(deps, `${reportPath}/task-${taskId.replace(/^task-/, '')}/failures.csv`),
+      heartbeat.signal,
+    ),
     untilQueueIsEmpty(deps, fileSystemId, startedAt, heartbeat),
     compareSample(deps, request, exported, heartbeat),
   ]);
@@ -91,7 +94,7 @@ async function startTask(
 ): Promise<string> {
   const start = async (): Promise<string | undefined> => {
     try {
-      return await fileSystems.startExport(task);
+      return await persist(async () => fileSystems.startExport(task), signal);
     } catch (error) {
       if (!isTaskExecuting(error)) throw error;
       report({ fileSystemId: task.fileSystemId, task: 'waits for another task of the file system' });
@@ -111,7 +114,7 @@ async function untilEnded(
   let progress = '';
   let movedAt = performance.now();
   for (;;) {
-    const tasks = await fileSystems.tasks(fileSystemId);
+    const tasks = await persist(async () => fileSystems.tasks(fileSystemId), signal);
     const task = tasks.find(({ TaskId }) => TaskId === taskId);
     const { Lifecycle, Status } = task ?? {};
     report({ taskId, lifecycle: Lifecycle, ...Status });
@@ -161,7 +164,7 @@ async function untilQueueIsEmpty(
 ): Promise<number | null> {
   const deadline = performance.now() + deps.exportStallSeconds * 1000;
   for (;;) {
-    const seconds = await oldestQueued(deps.cloudWatch, fileSystemId, since);
+    const seconds = await persist(async () => oldestQueued(deps.cloudWatch, fileSystemId, since), signal);
     if (seconds === null || seconds === 0 || performance.now() > deadline) return seconds;
     report({ fileSystemId, oldestQueuedSeconds: seconds });
     await pause(deps.lustrePollSeconds, signal);
@@ -229,7 +232,7 @@ async function compareSample(
   }
   const differing: { path: string; error: string }[] = [];
   for (const file of files) {
-    const error = await differenceInS3(deps, file, exported);
+    const error = await persist(async () => differenceInS3(deps, file, exported), signal);
     if (error !== undefined) differing.push({ path: file.path, error });
     if (differing.length > MAX_LISTED_FILES) break;
   }

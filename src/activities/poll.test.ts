@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { pollUntil } from './poll.ts';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { persist, pollUntil } from './poll.ts';
 
 const never = new AbortController().signal;
 
@@ -30,5 +30,55 @@ describe('pollUntil', () => {
     const waiting = pollUntil(async () => (looks += 1), { intervalSeconds: 60, signal });
     await expect(waiting).rejects.toThrow('cancelled');
     expect(looks).toBe(0);
+  });
+});
+
+describe('persist', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  const named = (name: string, extra = {}) => Object.assign(new Error(name), { name, ...extra });
+
+  test('a call that AWS throttles, fails or cuts is made again until it succeeds', async () => {
+    const failures = [
+      named('ThrottlingException'),
+      named('InternalServerError', { $metadata: { httpStatusCode: 500 } }),
+      named('Error', { code: 'ECONNRESET' }),
+      named('TimeoutError'),
+    ];
+    const call = async () => {
+      const failure = failures.shift();
+      if (failure) throw failure;
+      return 'answer';
+    };
+    const answer = persist(call, never);
+    await vi.runAllTimersAsync();
+    expect(await answer).toBe('answer');
+  });
+
+  test('what would fail again fails at once', async () => {
+    let calls = 0;
+    const denied = async () => {
+      calls += 1;
+      throw named('AccessDeniedException', { $metadata: { httpStatusCode: 400 } });
+    };
+    await expect(persist(denied, never)).rejects.toThrow('AccessDeniedException');
+    expect(calls).toBe(1);
+  });
+
+  test('it gives up some minutes later, with what AWS said last', async () => {
+    const answer = persist(async () => Promise.reject(named('ThrottlingException')), never);
+    const end = answer.catch((error: Error) => error.name);
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(await end).toBe('ThrottlingException');
+  });
+
+  test('cancellation ends it at once', async () => {
+    const controller = new AbortController();
+    const failing = persist(async () => Promise.reject(named('ThrottlingException')), controller.signal);
+    const end = failing.catch((error: Error) => error.message);
+    await vi.advanceTimersByTimeAsync(10);
+    controller.abort(new Error('the worker shuts down'));
+    expect(await end).toBe('the worker shuts down');
   });
 });

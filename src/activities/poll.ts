@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import pRetry from 'p-retry';
+import { isPassing } from '../clients/aws-errors.ts';
 
 /**
  * So long after a change AWS may answer as if it had not been made: what was created is not found, what is deleted is shown
@@ -36,4 +38,25 @@ export async function pollUntil<T>(
     if (seen !== undefined) return seen;
     await pause(intervalSeconds, signal);
   }
+}
+
+/** Tries of one call after the SDK's own, some minutes in all. */
+const PERSISTENT_RETRIES = 12;
+const FIRST_PERSISTENT_PAUSE_MS = 500;
+const LAST_PERSISTENT_PAUSE_MS = 20_000;
+
+/**
+ * One of many calls of an activity that would have to begin anew when it fails: while AWS is in trouble, an activity of a
+ * hundred calls would never come to its end. The SDK gives up after few tries, and after one when many calls have failed
+ * lately ("retry quota", AWS SDKs and Tools Reference Guide, "Retry behavior").
+ */
+export async function persist<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  return pRetry(call, {
+    retries: PERSISTENT_RETRIES,
+    minTimeout: FIRST_PERSISTENT_PAUSE_MS,
+    maxTimeout: LAST_PERSISTENT_PAUSE_MS,
+    randomize: true,
+    signal,
+    shouldRetry: ({ error }) => isPassing(error),
+  });
 }

@@ -1,3 +1,4 @@
+import { isRetryableByTrait, isServerError, isThrottlingError, isTransientError } from '@smithy/core/retry';
 import { KnownFailure } from '../domain/failures.ts';
 
 /*
@@ -34,6 +35,17 @@ function nameOf(error: unknown): string | undefined {
 function isNamed(error: unknown, names: ReadonlySet<string>): boolean {
   const name = nameOf(error);
   return name !== undefined && names.has(name);
+}
+
+/** Whether the same call may well succeed a little later: throttled, a server's fault, or no answer at all. */
+export function isPassing(error: unknown): boolean {
+  if (!isSdkError(error)) return false;
+  return [isRetryableByTrait, isThrottlingError, isTransientError, isServerError].some((is) => is(error));
+}
+
+/** The SDK takes any error for one of its own: its further properties are all optional. */
+function isSdkError(error: unknown): error is Parameters<typeof isServerError>[0] {
+  return error instanceof Error;
 }
 
 /** Whether AWS says that the thing asked for does not exist. Not for CloudFormation: see {@link isStackNotFound}. */
