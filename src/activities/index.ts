@@ -11,6 +11,7 @@ import { createCampaignEndActivities, isRunningIn } from './campaign-end.ts';
 import { createCampaignPlanActivities } from './campaign-plan.ts';
 import { translateFailures } from './failure.ts';
 import { createCostActivities } from './costs.ts';
+import { createFallbackActivities } from './fallback.ts';
 import { createHomeActivities, type HomeDeps } from './home.ts';
 import { createJobListingActivities } from './job-listing.ts';
 import { createKeyActivities } from './keys.ts';
@@ -31,6 +32,7 @@ import { createStackActivities } from './stack.ts';
 import type { StackDeps } from './stack.ts';
 import { createStackUpdateActivities } from './stack-update.ts';
 import { createSubnetLeaseActivities } from './subnet-lease.ts';
+import { createSupportBundleActivities } from './support-bundle.ts';
 import { createSweepActivities, describeIn } from './sweep.ts';
 import { createTrustedKeysActivities } from './trusted-keys.ts';
 import { createUsageActivities } from './usage.ts';
@@ -70,6 +72,8 @@ export function createActivities(deps: ActivityDeps): Activities {
   return translateFailures<Activities>({
     ...network,
     ...createPreflightActivities({ ...deps, ...deps.aws, ...network }),
+    ...createFallbackActivities(deps),
+    ...createSupportBundleActivities({ ...deps, ...deps.aws }),
     ...createSubnetLeaseActivities({ client: deps.temporal, taskQueue: deps.taskQueue, vpcId: deps.vpcId }),
     ...createKeyActivities({ ...deps, ec2, secretsManager }),
     ...createSigningKeyActivities({ secretsManager, keyReaders: deps.keyReaders, control: ssh }),

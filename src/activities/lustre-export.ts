@@ -94,7 +94,7 @@ async function startTask(
 ): Promise<string> {
   const start = async (): Promise<string | undefined> => {
     try {
-      return await persist(async () => fileSystems.startExport(task), signal);
+      return await fileSystems.startExport(task);
     } catch (error) {
       if (!isTaskExecuting(error)) throw error;
       report({ fileSystemId: task.fileSystemId, task: 'waits for another task of the file system' });
@@ -224,7 +224,9 @@ async function compareSample(
   const folders = exported.map(({ fileSystemPath }) => STORAGE_MOUNT_PATH + fileSystemPath);
   let files: readonly SampledFile[];
   try {
-    files = await deps.files.sampleFiles({ epoch, access }, { folders, most: SAMPLE_FILES }, { signal });
+    const sample = async () =>
+      deps.files.sampleFiles({ epoch, access }, { folders, most: SAMPLE_FILES }, { signal });
+    files = await persist(sample, signal);
   } catch (error) {
     // The sample is beside FSx's own report: a head node that is gone must not keep its data from being exported.
     if (error instanceof KnownFailure) return null;

@@ -8,7 +8,7 @@ import { deploymentTags, tagKeys, tagValue } from '../domain/resource-tags.ts';
 import { type Heartbeat, withHeartbeat } from './heartbeat.ts';
 import type { LustreDeps, LustreSettings } from './lustre-deps.ts';
 import { exportOnce } from './lustre-export.ts';
-import { pollUntil, settling } from './poll.ts';
+import { persist, pollUntil, settling } from './poll.ts';
 import type { Activities, LustreRequest } from './port.ts';
 
 type LustreActivities = Pick<
@@ -53,7 +53,9 @@ export function createLustreActivities(deps: LustreDeps): LustreActivities {
         const { fileSystemId } = request;
         await switchExport(deps, fileSystems, { fileSystemId, repositories, isOn: false }, heartbeat);
         const verdict = await exportOnce(deps, fileSystems, { ...request, repositories }, heartbeat);
-        await deps.deploymentStore.putExport(request, { requestId: request.requestId, ...verdict });
+        const { requestId } = request;
+        const keep = async () => deps.deploymentStore.putExport(request, { requestId, ...verdict });
+        await persist(keep, heartbeat.signal);
         return verdict;
       });
     },
@@ -196,9 +198,10 @@ async function switchExport(
   heartbeat: Heartbeat,
 ): Promise<void> {
   for (const repository of repositories.filter(({ isExported }) => isExported)) {
-    const link = await linkOf(fileSystems, fileSystemId, repository);
+    const { signal } = heartbeat;
+    const link = await persist(async () => linkOf(fileSystems, fileSystemId, repository), signal);
     if (!link || (link.Lifecycle === 'AVAILABLE' && isAutomaticallyExported(link) === isOn)) continue;
-    await fileSystems.setAutomaticExport(link, isOn);
+    await persist(async () => fileSystems.setAutomaticExport(link, isOn), signal);
     try {
       await untilLinked(deps, fileSystems, { fileSystemId, repository, isOn }, heartbeat);
     } catch (error) {

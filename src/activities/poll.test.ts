@@ -17,6 +17,13 @@ describe('pollUntil', () => {
     await expect(pollUntil(look, { intervalSeconds: 60, signal: never })).rejects.toThrow('gone wrong');
   });
 
+  test('a look that AWS throttles ends nothing', async () => {
+    const throttled = Object.assign(new Error('Rate exceeded'), { name: 'ThrottlingException' });
+    const answers = [Promise.reject(throttled), Promise.resolve('seen')];
+    const look = async () => answers.shift();
+    expect(await pollUntil(look, { intervalSeconds: 0.001, signal: never })).toBe('seen');
+  });
+
   test('cancellation ends the wait at once, with its own reason', async () => {
     const controller = new AbortController();
     const waiting = pollUntil(async () => undefined, { intervalSeconds: 60, signal: controller.signal });

@@ -25,8 +25,8 @@ export async function pause(seconds: number, signal: AbortSignal): Promise<void>
 }
 
 /**
- * Looks until there is something to see. `look` answers undefined for "not yet"; what it throws ends the wait, and
- * so does cancellation, with its own reason.
+ * Looks until there is something to see. `look` answers undefined for "not yet"; what it throws ends the wait unless it
+ * passes, see {@link persist}, and so does cancellation, with its own reason.
  */
 export async function pollUntil<T>(
   look: () => Promise<T | undefined>,
@@ -34,7 +34,7 @@ export async function pollUntil<T>(
 ): Promise<T> {
   for (;;) {
     signal.throwIfAborted();
-    const seen = await look();
+    const seen = await persist(look, signal);
     if (seen !== undefined) return seen;
     await pause(intervalSeconds, signal);
   }

@@ -23,18 +23,30 @@ import type { LustreFileSystem, LustreSpec } from '../domain/lustre.ts';
 import type { Findings } from '../domain/orphans.ts';
 import type { CostRates } from '../domain/cost-rates.ts';
 import type { DeploymentCosts } from '../domain/deployment-costs.ts';
-import type { ClusterEstimate } from '../domain/spec-notes.ts';
+import type { ClusterEstimate, SpecNotes } from '../domain/spec-notes.ts';
+import type { Failure } from '../domain/failures.ts';
 import type { PreflightReport, PreflightRequest } from '../domain/preflight.ts';
 import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
 import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { SlurmJwk } from '../domain/slurm-jwt.ts';
 import type { NodeCounts } from '../domain/node-groups.ts';
+import type { Tier } from '../domain/tiers.ts';
 import type { PoolSubnet } from '../domain/subnets.ts';
 
 /** `waiting`: all subnets are taken; the pool signals the cluster workflow `subnetAvailable` when it is its turn. */
 export type LeaseAnswer =
-  | { readonly status: 'leased'; readonly lease: SubnetLease }
+  | {
+      readonly status: 'leased';
+      readonly lease: SubnetLease;
+      /** All availability zones in which the pool has subnets. */
+      readonly zones?: readonly string[];
+    }
   | { readonly status: 'waiting'; readonly position: number; readonly poolSize: number };
+
+export interface SupportBundleRequest extends Deployment {
+  /** Why it failed. */
+  readonly failure: Pick<Failure, 'type' | 'message'>;
+}
 
 export interface StackRequest extends Deployment {
   readonly spec: ClusterSpec;
@@ -224,9 +236,20 @@ export interface Activities {
   /** Looks for all that could keep a cluster from coming up, within 30 s; changes nothing. */
   preflight(request: PreflightRequest): Promise<PreflightReport>;
 
+  // fallback.ts
+  /** A specification with the nodes of a fallback tier, and what it costs. */
+  resolveFallback(request: {
+    readonly spec: ClusterSpec;
+    readonly tier: Tier;
+  }): Promise<{ readonly spec: ClusterSpec; readonly notes: SpecNotes }>;
+
+  // support-bundle.ts
+  /** Keeps what is to be known of a deployment that failed in the control bucket; returns where. Heartbeats. */
+  saveSupportBundle(request: SupportBundleRequest): Promise<{ readonly uri: string }>;
+
   // subnet-lease.ts
-  /** Asks the VPC's pool for a subnet for this epoch; the same epoch always gets the same answer. */
-  acquireSubnet(deployment: Deployment): Promise<LeaseAnswer>;
+  /** Asks the VPC's pool for a subnet for this epoch, in none of `avoidZones`; the same epoch always gets the same answer. SubnetPoolEmpty. */
+  acquireSubnet(request: Deployment & { readonly avoidZones?: readonly string[] }): Promise<LeaseAnswer>;
   /** Gives the epoch's subnet (or its place in the queue) back. Only call when its stack is proven gone. */
   releaseSubnet(deployment: Deployment): Promise<void>;
 

@@ -22,6 +22,11 @@ export interface ReadinessDeps {
   readonly sshPort?: number;
   /** Between looks at the smoke job; 1 s by default. */
   readonly pollSeconds?: number;
+  /**
+   * How long EC2 may have no node for the smoke job; 300 s by default. For that long Slurm may choose another compute resource of
+   * the queue (ParallelCluster keeps away from one without capacity for `insufficient_capacity_timeout`, 600 s).
+   */
+  readonly capacityPatienceSeconds?: number;
 }
 
 /** Not a campaign id (those have 26 characters), so no campaign is ever taken for it. */
@@ -43,6 +48,7 @@ export function createReadinessActivities({
   jobUser,
   sshPort = 22,
   pollSeconds = 1,
+  capacityPatienceSeconds = 300,
 }: ReadinessDeps): Pick<Activities, 'checkReadiness' | 'checkQueues'> {
   return {
     async checkReadiness({ epoch, address, privateKeySecretArn, hostKey: pinned, queues, slurmApi }) {
@@ -55,7 +61,8 @@ export function createReadinessActivities({
           const overSsh = { epoch, access: { ...unpinned, hostKey } };
           assertUsable(await gateway.ping(overSsh, { signal }), queues);
           const head = slurmApi ? await withSlurmApi(overSsh, slurmApi, { gateway, files }, signal) : overSsh;
-          await runSmokeJob(gateway, head, queues[0] ?? '', pollSeconds, signal);
+          const patience = { pollSeconds, capacityPatienceSeconds };
+          await runSmokeJob(gateway, head, queues[0] ?? '', patience, signal);
           return head.access;
         }),
       );
@@ -121,7 +128,10 @@ async function runSmokeJob(
   gateway: SlurmGateway,
   head: HeadNode,
   queue: string,
-  intervalSeconds: number,
+  {
+    pollSeconds,
+    capacityPatienceSeconds,
+  }: Required<Pick<ReadinessDeps, 'pollSeconds' | 'capacityPatienceSeconds'>>,
   signal: AbortSignal,
 ): Promise<void> {
   const look = async () => smokeJobs(gateway, head, signal);
@@ -135,14 +145,31 @@ async function runSmokeJob(
     { signal },
   );
   if (answer?.status === 'rejected') throw notReady(`Slurm refused the smoke job: ${answer.message}`);
+  let hadHopeAt = performance.now();
   const end = await pollUntil(
     async () => {
       const verdict = (await look()).get(key);
-      return verdict !== undefined && isTerminal(verdict.state) ? verdict : undefined;
+      if (verdict !== undefined && isTerminal(verdict.state)) return verdict;
+      const hopeless = hopelessnessOf(verdict);
+      if (!hopeless) hadHopeAt = performance.now();
+      else if (performance.now() - hadHopeAt >= capacityPatienceSeconds * 1000) throw hopeless;
+      return undefined;
     },
-    { intervalSeconds, signal },
+    { intervalSeconds: pollSeconds, signal },
   );
   if (end.state !== 'succeeded') throw notReady(`The smoke job ${key} ended as ${end.state}: ${end.reason}`);
+}
+
+/** What keeps EC2 from starting a node for the smoke job, where that will not pass by waiting a little. */
+function hopelessnessOf(verdict: Verdict | undefined): KnownFailure | undefined {
+  switch (verdict?.pendingCause) {
+    case 'capacity':
+      return new KnownFailure('InsufficientCapacity', `No node for the first job: ${verdict.reason}`);
+    case 'quota':
+      return new KnownFailure('QuotaExceeded', `No node for the first job: ${verdict.reason}`);
+    default:
+      return undefined;
+  }
 }
 
 async function smokeJobs(

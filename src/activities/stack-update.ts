@@ -4,13 +4,10 @@ import { isInvalidStackRequest } from '../clients/aws-errors.ts';
 import { createStacks } from '../clients/stacks.ts';
 import type { ExistingStack, Stacks } from '../clients/stacks.ts';
 import { outerStackName } from '../domain/cluster-name.ts';
-import { estimateOf, UNSHARED_ENDPOINTS } from '../domain/estimate.ts';
 import { KnownFailure } from '../domain/failures.ts';
-import { instanceTypes } from '../domain/instance-types.ts';
 import type { OuterStackTemplate } from '../domain/outer-stack.ts';
 import { withQueuesOf } from '../domain/pcluster-update.ts';
-import { priceTable } from '../domain/prices.ts';
-import { ratesOf } from '../domain/rate-card.ts';
+import { costNotesOf } from './cost-notes.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { pollUntil } from './poll.ts';
 import type { Activities, StackUpdateRequest } from './port.ts';
@@ -50,17 +47,11 @@ export function createStackUpdateActivities({
             },
             { intervalSeconds: stackPollSeconds, signal },
           );
-        const estimate = estimateOf(request.spec, priceTable, settings.region);
-        const rates = ratesOf(request.spec, {
-          prices: priceTable,
-          region: settings.region,
-          instanceTypes,
-          share: UNSHARED_ENDPOINTS,
-        });
+        const notes = costNotesOf(request.spec, settings.region);
         const before = await settled();
-        if (!(await begin(stacks, before, request))) return { estimate, rates };
+        if (!(await begin(stacks, before, request))) return notes;
         const { stackId, status } = await settled();
-        if (DONE.has(status)) return { estimate, rates };
+        if (DONE.has(status)) return notes;
         const reason = (await stacks.firstFailure(stackId, 'UPDATE')) ?? `the stack is ${status}`;
         throw updateFailed(reason, { stackId, status });
       });

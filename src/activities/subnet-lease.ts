@@ -26,7 +26,7 @@ export function createSubnetLeaseActivities({
 }: SubnetLeaseDependencies): Pick<Activities, 'acquireSubnet' | 'releaseSubnet'> {
   const workflowId = subnetPoolWorkflowId(vpcId);
   return {
-    async acquireSubnet(deployment: Deployment): Promise<LeaseAnswer> {
+    async acquireSubnet({ avoidZones, ...deployment }): Promise<LeaseAnswer> {
       const start = new WithStartWorkflowOperation('subnetPool', {
         workflowId,
         taskQueue,
@@ -37,7 +37,13 @@ export function createSubnetLeaseActivities({
       return unwrapping(() =>
         client.workflow.executeUpdateWithStart(acquireLease, {
           startWorkflowOperation: start,
-          args: [{ epoch: deployment.epoch, holderWorkflowId: clusterWorkflowId(deployment) }],
+          args: [
+            {
+              epoch: deployment.epoch,
+              holderWorkflowId: clusterWorkflowId(deployment),
+              ...(avoidZones && { avoidZones }),
+            },
+          ],
         }),
       );
     },

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Failure, failures, isFailureType } from '../domain/failures.ts';
 
-const failureFields = {
+export const failureFields = {
   type: z.enum([...Object.keys(failures).filter(isFailureType), 'Unexpected']),
   message: z.string(),
   nextStep: z.string(),

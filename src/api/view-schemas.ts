@@ -22,12 +22,13 @@ import type { Discard } from '../domain/lustre-export.ts';
 import { lustreSpecSchema } from '../domain/lustre.ts';
 import { queueSchema } from '../domain/queue.ts';
 import { jobTransports, type SlurmApiSpec, slurmApiTrusts } from '../domain/slurm-api-spec.ts';
+import type { PlacementTry } from '../domain/placement.ts';
 import type { SlurmKeysView } from '../domain/slurm-keys.ts';
 import { pendingCauses } from '../domain/slurm-reasons.ts';
 import { jobStates } from '../domain/slurm-states.ts';
 import { tierNames } from '../domain/tiers.ts';
 import { budgetViewSchema, costViewSchema } from './cost-schemas.ts';
-import { failureSchema } from './failure-schema.ts';
+import { failureFields, failureSchema } from './failure-schema.ts';
 import { viewEstimateSchema, viewPlanSchema } from './plan-schemas.ts';
 import { specUpdateSchema } from './update-schemas.ts';
 
@@ -72,6 +73,7 @@ const clusterSpecSummaryFields = {
   customAmi: clusterSpecFields.customAmi,
   headNode: clusterSpecFields.headNode,
   cloudWatch: clusterSpecFields.cloudWatch,
+  fallbackTiers: clusterSpecFields.fallbackTiers,
 } satisfies Fields<ClusterSpecSummary>;
 
 const slurmApiFields = {
@@ -126,6 +128,19 @@ const slurmKeysFields = {
     .meta({ description: 'Of the signing key, while it is under way.' }),
   problem: z.string().optional().meta({ description: 'Why the last change of keys did not succeed yet.' }),
 } satisfies Fields<SlurmKeysView>;
+
+const tryFields = {
+  epoch: z.string(),
+  subnetId: z.string().optional(),
+  availabilityZone: z.string().optional(),
+  tier: clusterSpecFields.tier,
+  startedAt: time,
+  failedAt: time,
+  failure: z.object({ type: failureFields.type, message: z.string() }),
+  supportBundle: z.string().optional().meta({
+    description: '`s3://` address of the events of its stacks and the logs of its nodes.',
+  }),
+} satisfies Fields<PlacementTry>;
 
 const exportProblemFields = {
   kind: z.enum(exportProblemKinds),
@@ -203,6 +218,14 @@ const clusterViewFields = {
   openCampaigns: count,
   activeJobs: count,
   failure: failureSchema.optional(),
+  tries: z
+    .array(z.object(tryFields))
+    .optional()
+    .meta({
+      description:
+        'Deployments of what was asked for last that did not come to be, at most the last three, the latest at the end: ' +
+        'while AWS has no capacity the cluster is tried in other availability zones, then with `fallbackTiers`.',
+    }),
   abandonedEpochs: z
     .array(z.string())
     .optional()

@@ -10,11 +10,12 @@ export interface ControlBucket {
   readonly kmsKeyId?: string;
 }
 
-/** Writes a JSON text, replacing what was there. */
+/** Writes a text, JSON unless said otherwise, replacing what was there. */
 export async function writeObject(
   { s3, bucket, kmsKeyId }: ControlBucket,
   key: string,
   text: string,
+  contentType = 'application/json',
 ): Promise<void> {
   const encryption = kmsKeyId
     ? ({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKeyId } as const)
@@ -24,7 +25,7 @@ export async function writeObject(
       Bucket: bucket,
       Key: key,
       Body: text,
-      ContentType: 'application/json',
+      ContentType: contentType,
       ...encryption,
     }),
   );

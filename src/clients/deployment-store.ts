@@ -9,6 +9,8 @@ export interface DeploymentStore {
   putExport(deployment: Deployment, found: ExportVerdict & { readonly requestId: string }): Promise<void>;
   /** Keeps who let unexported data go, and why: before it goes. */
   putDiscard(deployment: Deployment, discard: Discard): Promise<void>;
+  /** Keeps a file about a deployment that failed. Answers the address of the folder of all of them. */
+  putSupportFile(deployment: Deployment, name: string, text: string): Promise<`s3://${string}`>;
 }
 
 /** Key prefix of what is kept of a deployment. */
@@ -38,6 +40,13 @@ export function createS3DeploymentStore(control: ControlBucket): DeploymentStore
         `${deploymentFolder(deployment)}discards/${discard.at}.json`,
         JSON.stringify(record),
       );
+    },
+
+    async putSupportFile(deployment, name, text) {
+      const folder = `${deploymentFolder(deployment)}support/`;
+      const contentType = name.endsWith('.json') ? 'application/json' : 'text/plain; charset=utf-8';
+      await writeObject(control, folder + name, text, contentType);
+      return `s3://${control.bucket}/${folder}`;
     },
   };
 }

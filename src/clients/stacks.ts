@@ -29,6 +29,16 @@ export interface NewStack {
   readonly requestToken: string;
 }
 
+/** One event of a stack, in CloudFormation's own words. */
+export interface HappenedToStack {
+  /** ISO 8601. */
+  readonly at: string | undefined;
+  readonly resource: string | undefined;
+  readonly type: string | undefined;
+  readonly status: string | undefined;
+  readonly reason?: string;
+}
+
 /** CloudFormation stacks in the few verbs that we need. */
 export interface Stacks {
   /** The stack of a name or id; undefined once it is deleted. */
@@ -41,6 +51,8 @@ export interface Stacks {
   update(stack: Pick<NewStack, 'template' | 'requestToken'> & { readonly stackId: string }): Promise<boolean>;
   /** Begins the deletion. */
   delete(stackId: string): Promise<void>;
+  /** Everything that happened to a stack, oldest first. */
+  events(stackId: string): Promise<readonly HappenedToStack[]>;
   /** What failed first in the latest creation, update or deletion of a stack, in the words of its events. */
   firstFailure(stackId: string, operation: 'CREATE' | 'UPDATE' | 'DELETE'): Promise<string | undefined>;
 }
@@ -111,6 +123,16 @@ export function createStacks(cloudFormation: CloudFormationClient): Stacks {
       await cloudFormation.send(new DeleteStackCommand({ StackName: stackId }));
     },
 
+    async events(stackId) {
+      const newestFirst: HappenedToStack[] = [];
+      for await (const page of paginateDescribeStackEvents(
+        { client: cloudFormation },
+        { StackName: stackId },
+      ))
+        newestFirst.push(...(page.StackEvents ?? []).map(shortened));
+      return newestFirst.toReversed();
+    },
+
     async firstFailure(stackId, operation) {
       let resource: StackEvent | undefined;
       let wholeStack: StackEvent | undefined;
@@ -133,6 +155,16 @@ export function createStacks(cloudFormation: CloudFormationClient): Stacks {
       return inWords(resource ?? wholeStack);
     },
   };
+}
+
+function shortened({
+  Timestamp,
+  LogicalResourceId: resource,
+  ResourceType: type,
+  ResourceStatus: status,
+  ResourceStatusReason: reason,
+}: StackEvent): HappenedToStack {
+  return { at: Timestamp?.toISOString(), resource, type, status, ...(reason !== undefined && { reason }) };
 }
 
 function inWords(event: StackEvent | undefined): string | undefined {

@@ -2,6 +2,7 @@ import { summarizeSpec } from './cluster-spec.ts';
 import { standingInWords } from './budget.ts';
 import type { ClusterView, CostView, LustreView } from './cluster-view.ts';
 import { STORAGE_MOUNT_PATH } from './lustre.ts';
+import type { PlacementTry } from './placement.ts';
 import type { SlurmKeysView } from './slurm-keys.ts';
 import type { ClusterEstimate } from './spec-notes.ts';
 import type { SpecUpdateView } from './spec-update-record.ts';
@@ -41,6 +42,7 @@ export function renderClusterDetails(view: ClusterView): string {
     view.update && updateLine(view.update),
     ...view.holds.map(({ name, reason, until }) => `- **held** by ${name} until ${until}: ${reason}`),
     view.openCampaigns > 0 && `- **campaigns** ${view.openCampaigns} open, ${view.activeJobs} jobs not ended`,
+    ...(view.tries ?? []).map(tryLine),
     ...(failure
       ? ['', `### ${failure.type}`, failure.message, '', `**Next step:** ${failure.nextStep}`]
       : []),
@@ -64,6 +66,11 @@ const updateStates: Readonly<Record<SpecUpdateView['state'], string>> = {
 function updateLine({ state, mode, reason, askedAt, endedAt, changes, failure }: SpecUpdateView): string {
   const why = failure ? `: ${failure.message} **Next step:** ${failure.nextStep}` : '';
   return `- **change** (${mode}) of ${changes.join(', ')}, asked for ${askedAt}: ${sentence(reason)} It ${updateStates[state]}${endedAt ? ` (${endedAt})` : ''}${why}`;
+}
+
+function tryLine({ availabilityZone, tier, failedAt, failure, supportBundle }: PlacementTry): string {
+  const kept = supportBundle === undefined ? '' : ` Kept of it: \`${supportBundle}\``;
+  return `- **tried** in ${availabilityZone ?? 'no zone'} as ${tier} until ${failedAt}: ${failure.type}. ${sentence(failure.message)}${kept}`;
 }
 
 function lustreLine({ fileSystemId, exportTaskId, automaticExportProblem, discard }: LustreView): string {

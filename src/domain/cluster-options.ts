@@ -4,6 +4,7 @@ import { logRetentionDays } from './log-retention.ts';
 import { operatingSystems } from './operating-systems.ts';
 import { instanceTypeNameSchema } from './queue.ts';
 import { slurmSettingsSchema } from './slurm-settings.ts';
+import { tierNames } from './tiers.ts';
 
 /** The head node, where a caller wants another than the smallest that can manage the nodes of the queues. */
 const headNodeSpecSchema = z.strictObject({
@@ -49,6 +50,16 @@ export const clusterOptionsSchema = z.strictObject({
   slurmSettings: slurmSettingsSchema.optional(),
   cloudWatch: cloudWatchSpecSchema.optional(),
   customActions: customActionsSchema.optional(),
+  fallbackTiers: z
+    .array(z.enum(tierNames))
+    .min(1)
+    .max(3)
+    .optional()
+    .meta({
+      description:
+        'Tiers whose nodes the queue gets instead, in this order, if AWS has no capacity for those that it is to have in any ' +
+        'availability zone of the pool, or the account no quota. The queue keeps its name and its limits.',
+    }),
 });
 
 export type ClusterOptions = z.output<typeof clusterOptionsSchema>;

@@ -10,6 +10,7 @@ import type { ClusterAccess, ClusterView, PublishedAccess } from './cluster-view
 import type { ExportProblem } from './export-proof.ts';
 import { fingerprint, knownHosts } from './host-key.ts';
 import type { Tenant } from './ids.ts';
+import type { PlacementTry } from './placement.ts';
 import type { PlanNote, SpecNotes } from './spec-notes.ts';
 import { viewOfKeys } from './slurm-keys.ts';
 import { viewOfUpdate } from './spec-update-record.ts';
@@ -25,6 +26,8 @@ const MAX_PROBLEMS = 3;
 const MAX_FILES = 3;
 const MAX_PATH_CHARACTERS = 120;
 const MAX_BUDGET_CHARACTERS = 100;
+const MAX_TRIES = 3;
+const MAX_TRY_CHARACTERS = 160;
 
 /** The view of a cluster entity's state: what the memo carries and the API answers. */
 export function renderClusterView(
@@ -33,7 +36,8 @@ export function renderClusterView(
   snapshot: ClusterSnapshot,
   observedAt: string,
 ): ClusterView {
-  const { deployment, requested, activity, blindSince, idleSince, failure, state, campaigns } = snapshot;
+  const { deployment, requested, activity, blindSince, idleSince, failure, state, campaigns, placement } =
+    snapshot;
   const open = Object.values(campaigns);
   const spec = deployment?.spec ?? requested;
   const notes = deployment ? deployment.notes : snapshot.requestedNotes;
@@ -63,6 +67,7 @@ export function renderClusterView(
     openCampaigns: open.length,
     activeJobs: open.reduce((sum, { activeJobs }) => sum + activeJobs, 0),
     ...(failure && { failure: { ...failure, message: clipped(failure.message) } }),
+    ...(placement && { tries: placement.tries.slice(-MAX_TRIES).map(shortenedTry) }),
     ...(snapshot.abandonedEpochs && { abandonedEpochs: snapshot.abandonedEpochs }),
     ...(state === 'blocked' && {
       choices: ['retry', 'abandon', ...(isBlockedByData(snapshot) ? ['discard'] : [])],
@@ -84,6 +89,11 @@ function clippedBudget({
       },
     }),
   };
+}
+
+function shortenedTry({ failure, ...rest }: PlacementTry): PlacementTry {
+  const { type, message } = failure;
+  return { ...rest, failure: { type, message: message.slice(0, MAX_TRY_CHARACTERS) } };
 }
 
 function lustreField({ resources, lustreExport, discard }: DeploymentRecord): Pick<ClusterView, 'lustre'> {

@@ -10,7 +10,9 @@ import type { CampaignContentReference } from './job.ts';
 import type { EfsHome } from './home.ts';
 import type { Discard, LustreExport } from './lustre-export.ts';
 import type { LustreFileSystem } from './lustre.ts';
+import type { Placement } from './placement.ts';
 import type { Resolution } from './lifetime.ts';
+import type { PreflightCheckName } from './preflight.ts';
 import { adminUser } from './operating-systems.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 import type { SlurmKeys } from './slurm-keys.ts';
@@ -71,6 +73,12 @@ export interface DeploymentRecord {
   /** What was said about the specification when it was asked for. */
   notes?: SpecNotes;
   readonly resources: Resources;
+  /** Availability zones in which it was tried before. */
+  readonly avoidZones?: readonly string[];
+  /** Availability zones of the pool, as it said when it gave the subnet. */
+  poolZones?: readonly string[];
+  /** What a preflight found in the way. */
+  failedChecks?: readonly PreflightCheckName[];
   logGroupName?: string;
   /** Where the spec asks for Slurm's REST API: the keys that its Slurm was last given. */
   slurmKeys?: SlurmKeys;
@@ -120,7 +128,7 @@ export interface OpenCampaign {
 
 /** Why a deployment goes. Only an idle one can be called back. */
 export interface TeardownCause {
-  readonly kind: 'idle' | 'lifetime' | 'budget' | 'requested' | 'replaced' | 'failed';
+  readonly kind: 'idle' | 'lifetime' | 'budget' | 'requested' | 'replaced' | 'placed-anew' | 'failed';
   readonly reason: string;
   /** Of a deployment that failed: what the entity shows once everything is gone. */
   readonly failure?: Failure;
@@ -138,6 +146,8 @@ export interface ClusterSnapshot {
   requested?: ClusterSpec;
   /** What was said about it. */
   requestedNotes?: SpecNotes;
+  /** Where it was tried in vain. Absent until something fails. */
+  placement?: Placement;
   teardown?: TeardownCause;
   /** The last change of the specification that was asked for, on its way or ended. */
   update?: SpecUpdate;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { campaignNeedsSchema } from './campaign-needs.ts';
 import { type ClusterOptions, clusterOptionsSchema } from './cluster-options.ts';
+import { fallbackIssues } from './fallback-tiers.ts';
 import { sizeIssues, specIssues } from './cluster-spec-rules.ts';
 import type { Issue } from './queue-rules.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
@@ -55,6 +56,7 @@ export const clusterSpecInputSchema = z
       context.addIssue({ code: 'custom', path: [...path], message });
     };
     specIssues(checked).forEach(add);
+    fallbackIssues(checked).forEach(add);
     if (context.issues.length === 0) sizeIssues(checked).forEach(add);
   });
 
@@ -96,7 +98,7 @@ export function resolveClusterSpec(input: z.output<typeof clusterSpecInputSchema
  * would not be equal to it.
  */
 function chosenOptions(input: z.output<typeof clusterOptionsSchema>): ClusterOptions {
-  const { os = DEFAULT_OPERATING_SYSTEM, customAmi, headNode, customActions } = input;
+  const { os = DEFAULT_OPERATING_SYSTEM, customAmi, headNode, customActions, fallbackTiers } = input;
   const { memoryBasedScheduling = true, ...settings } = input.slurmSettings ?? {};
   const { dashboard = true, ...logs } = input.cloudWatch ?? {};
   const slurmSettings = { ...settings, ...(!memoryBasedScheduling && { memoryBasedScheduling }) };
@@ -108,6 +110,7 @@ function chosenOptions(input: z.output<typeof clusterOptionsSchema>): ClusterOpt
     ...(hasFields(slurmSettings) && { slurmSettings }),
     ...(hasFields(cloudWatch) && { cloudWatch }),
     ...(customActions && { customActions }),
+    ...(fallbackTiers && { fallbackTiers }),
   };
 }
 

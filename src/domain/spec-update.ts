@@ -44,6 +44,7 @@ const clusterRules = {
   tier: ['at-once'],
   idleTimeoutSeconds: ['at-once'],
   maxLifetimeSeconds: ['at-once'],
+  fallbackTiers: ['at-once'],
   scaledownIdleTimeSeconds: ['after-drain', FLEET_STOPPED],
   slurmApi: ['after-drain', `Slurm’s REST API ${AT_CREATION}`],
   os: ['after-drain', `the image of all nodes ${AT_CREATION}`],

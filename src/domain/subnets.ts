@@ -23,6 +23,8 @@ export interface Waiter {
   readonly holderWorkflowId: string;
   readonly since: string;
   readonly lastAskedAt: string;
+  /** Availability zones that are of no use to it. */
+  readonly avoidZones?: readonly string[];
 }
 
 /** State of the pool, carried over continue-as-new. */
@@ -43,6 +45,13 @@ const MIN_FREE_ADDRESSES = 2;
 /** A waiter that has not asked for this long has died: its place goes to the next. Waiters ask every 15 minutes. */
 const WAITER_EXPIRY_SECONDS = 3600;
 
+export interface LeaseRequest {
+  readonly epoch: string;
+  readonly holderWorkflowId: string;
+  readonly now: string;
+  readonly avoidZones?: readonly string[];
+}
+
 export interface AcquireDecision {
   readonly pool: PoolSnapshot;
   /** Undefined: the epoch waits at `position` (1 is next). */
@@ -57,15 +66,14 @@ export interface AcquireDecision {
  */
 export function acquire(
   pool: PoolSnapshot,
-  request: { readonly epoch: string; readonly holderWorkflowId: string; readonly now: string },
+  request: LeaseRequest,
   subnets: readonly PoolSubnet[],
 ): AcquireDecision {
   const own = pool.leases.find(({ epoch }) => epoch === request.epoch);
   if (own) return { pool, lease: own, position: 0 };
   const waiting = queueUp(pool.waiting, request);
   const position = waiting.findIndex(({ epoch }) => epoch === request.epoch);
-  const free = freeSubnets(pool, subnets);
-  const subnet = free[position];
+  const subnet = subnetFor(waiting, position, freeSubnets(pool, subnets));
   if (!subnet) return { pool: { ...pool, waiting }, position: position + 1 };
   const { epoch, holderWorkflowId, now } = request;
   const { subnetId, availabilityZone } = subnet;
@@ -81,15 +89,31 @@ export function acquire(
   };
 }
 
+/** What the waiter at a place in the queue gets if everybody before it takes the first subnet that is of use. */
+function subnetFor(
+  waiting: readonly Waiter[],
+  position: number,
+  free: readonly PoolSubnet[],
+): PoolSubnet | undefined {
+  const left = [...free];
+  let taken: PoolSubnet | undefined;
+  for (const { avoidZones = [] } of waiting.slice(0, position + 1)) {
+    const index = left.findIndex(({ availabilityZone }) => !avoidZones.includes(availabilityZone));
+    taken = index === -1 ? undefined : left.splice(index, 1)[0];
+  }
+  return taken;
+}
+
 function queueUp(
   waiting: readonly Waiter[],
-  { epoch, holderWorkflowId, now }: { epoch: string; holderWorkflowId: string; now: string },
+  { epoch, holderWorkflowId, now, avoidZones }: LeaseRequest,
 ): Waiter[] {
   const alive = waiting.filter(
     (waiter) => Date.parse(now) - Date.parse(waiter.lastAskedAt) <= WAITER_EXPIRY_SECONDS * 1000,
   );
   const known = alive.some((waiter) => waiter.epoch === epoch);
-  if (!known) return [...alive, { epoch, holderWorkflowId, since: now, lastAskedAt: now }];
+  const wish = avoidZones && { avoidZones };
+  if (!known) return [...alive, { epoch, holderWorkflowId, since: now, lastAskedAt: now, ...wish }];
   return alive.map((waiter) => (waiter.epoch === epoch ? { ...waiter, lastAskedAt: now } : waiter));
 }
 
@@ -113,9 +137,9 @@ export function release(pool: PoolSnapshot, epoch: string): PoolSnapshot {
   };
 }
 
-/** The first in the queue: those who should ask again now that a subnet came free. */
-export function nextWaiters(pool: PoolSnapshot): readonly Waiter[] {
-  return pool.waiting.slice(0, 3);
+/** The first in the queue to whom a subnet of this zone is of use: those who should ask again now that it came free. */
+export function nextWaiters(pool: PoolSnapshot, availabilityZone = ''): readonly Waiter[] {
+  return pool.waiting.filter(({ avoidZones = [] }) => !avoidZones.includes(availabilityZone)).slice(0, 3);
 }
 
 /** What an operator reads at the top of the pool's workflow in the Temporal UI. */

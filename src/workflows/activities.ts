@@ -12,6 +12,8 @@ function bounded<Name extends keyof Activities>(name: Name): Proxies[Name] {
 export const activities: Proxies = {
   describePoolSubnets: bounded('describePoolSubnets'),
   preflight: bounded('preflight'),
+  resolveFallback: bounded('resolveFallback'),
+  saveSupportBundle: bounded('saveSupportBundle'),
   acquireSubnet: bounded('acquireSubnet'),
   releaseSubnet: bounded('releaseSubnet'),
   ensureKeyPair: bounded('ensureKeyPair'),

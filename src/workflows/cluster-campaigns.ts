@@ -63,7 +63,7 @@ export function checkCampaign(
     current && asked
       ? asPlannedBefore({ spec: current, notes: notesToCome(entity) }, { spec: asked, notes })
       : asked;
-  const isCovered = !current || !spec || coversSpec(current, spec);
+  const isCovered = !current || !spec || coversSpec(current, spec) || isInPlaceOf(entity, spec);
   const grown = isCovered ? undefined : canGrowFor(entity, spec);
   if (!isCovered && !grown) {
     throw rejection(
@@ -86,6 +86,12 @@ export function checkCampaign(
   // What the cluster grows by must have a price as well.
   if (grown) refuseBeyondBudget(entity, notes);
   return grown;
+}
+
+/** Whether the cluster stands, with the nodes of a fallback tier, for one that would cover a specification. */
+function isInPlaceOf(entity: ClusterEntity, spec: ClusterSpec): boolean {
+  const asked = entity.askedSpec();
+  return asked !== undefined && !pendingUpdate(entity.snapshot.update) && coversSpec(asked, spec);
 }
 
 function checkQueues(spec: ClusterSpec, queues: readonly string[]): void {

@@ -19,6 +19,7 @@ import { type Failure, failureOf } from '../domain/failures.ts';
 import { pendingUpdate } from '../domain/spec-update-record.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { newEpochId, type Tenant } from '../domain/ids.ts';
+import { zonesToAvoid } from '../domain/placement.ts';
 import type { Resolution } from '../domain/lifetime.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
@@ -128,6 +129,12 @@ export class ClusterEntity {
     return this.isLive() || this.isRecallable() ? deployment?.spec : undefined;
   }
 
+  /** The same, as it was asked for: the cluster may be of a fallback tier. */
+  askedSpec(): ClusterSpec | undefined {
+    const current = this.currentSpec();
+    return current && (this.snapshot.placement?.asked ?? current);
+  }
+
   /** What was said about the specification that {@link currentSpec} gives. */
   currentNotes(): SpecNotes | undefined {
     const { requested, requestedNotes, deployment } = this.snapshot;
@@ -147,6 +154,7 @@ export class ClusterEntity {
   /** Asks for a deployment of this specification; it begins when the present one, if any, is gone. */
   request(spec: ClusterSpec, notes: SpecNotes | undefined): void {
     this.snapshot.requested = spec;
+    delete this.snapshot.placement;
     if (notes) this.snapshot.requestedNotes = notes;
     const { state } = this.snapshot;
     if (state === 'deleted' || state === 'failed') {
@@ -167,11 +175,14 @@ export class ClusterEntity {
     delete this.snapshot.requestedNotes;
     delete this.snapshot.failure;
     const startedAt = nowIso();
+    const { placement } = this.snapshot;
+    const avoidZones = placement ? zonesToAvoid(placement, spec.tier) : [];
     const record: DeploymentRecord = {
       epoch: newEpochId(Date.parse(startedAt), uuid4()),
       startedAt,
       spec,
       ...(notes && { notes }),
+      ...(avoidZones.length > 0 && { avoidZones }),
       resources: {},
     };
     this.snapshot.deployment = record;
@@ -218,9 +229,10 @@ export class ClusterEntity {
   /** Forgets the deployment that is gone. */
   endDeployment(state: 'deleted' | 'failed', message: string): void {
     const { snapshot } = this;
+    // One that is placed anew is the same cluster to whoever holds it.
+    if (snapshot.teardown?.kind !== 'placed-anew' || !snapshot.requested) snapshot.holds = [];
     for (const key of ['deployment', 'teardown', 'activity', 'blindSince', 'idleSince'] as const)
       delete snapshot[key];
-    snapshot.holds = [];
     if (state === 'failed') this.endUpdate(snapshot.failure);
     this.enter(state, message);
     if (snapshot.requested) this.enter('requested', 'The next deployment begins.');

@@ -255,9 +255,10 @@ function checkEnsure(entity: ClusterEntity, asked: EnsureRequest): void {
   const existing = current && { spec: current, notes: entity.currentNotes() };
   const same = existing ? asPlannedBefore(existing, asked) : asked.spec;
   const differences = existing ? diffSpecs(existing.spec, same) : [];
-  // What it is about to become is as good.
-  const coming = specToCome(entity);
-  if (differences.length > 0 && coming && diffSpecs(coming, same).length > 0) {
+  // What it is about to become is as good, and what it stands for with the nodes of a fallback tier.
+  const others = [specToCome(entity), entity.askedSpec()];
+  const isAnother = others.some((other) => other && diffSpecs(other, same).length === 0);
+  if (differences.length > 0 && !isAnother) {
     const fields = differences.map(({ path }) => path).join(', ');
     throw rejection(
       'ClusterSpecConflict',

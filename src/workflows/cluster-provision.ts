@@ -8,6 +8,7 @@ import { activityOptions } from './policies.ts';
 import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
+import { giveUpPlace } from './cluster-placement.ts';
 import { failureFrom, rejection } from './failure.ts';
 import { makeLustre } from './lustre-steps.ts';
 import { HOMES_ON_EFS, PREFLIGHT } from './patches.ts';
@@ -33,8 +34,7 @@ export async function provision(entity: ClusterEntity): Promise<void> {
     if (error instanceof ContinueAsNew) throw error;
     if (!entity.snapshot.teardown) {
       if (isCancellation(error)) throw error;
-      const failure = failureFrom(error);
-      entity.beginTeardown({ kind: 'failed', reason: failure.message, failure });
+      await giveUpPlace(entity, record, failureFrom(error));
     }
   } finally {
     entity.onStopProvisioning(() => {});
@@ -75,9 +75,12 @@ async function leaseSubnet(entity: ClusterEntity, record: DeploymentRecord): Pro
   const { resources } = record;
   while (typeof resources.lease !== 'object') {
     resources.lease = 'requested';
-    const answer = await activities.acquireSubnet(entity.deployment(record));
+    const { avoidZones } = record;
+    const wish = avoidZones && { avoidZones };
+    const answer = await activities.acquireSubnet({ ...entity.deployment(record), ...wish });
     if (answer.status === 'leased') {
       resources.lease = answer.lease;
+      if (answer.zones) record.poolZones = answer.zones;
       entity.say(`Leased subnet ${answer.lease.subnetId} in ${answer.lease.availabilityZone}.`);
       return;
     }
@@ -97,7 +100,9 @@ async function judgeBeforeSpending(entity: ClusterEntity, record: DeploymentReco
   if (typeof lease !== 'object' || adminKey !== undefined || !patched(PREFLIGHT)) return;
   entity.say('Looking for what could keep the cluster from coming up.');
   const report = await activities.preflight({ ...entity.deployment(record), spec, lease });
-  if (!isPassed(report)) throw rejection('PreflightFailed', describeFailedChecks(report));
+  if (isPassed(report)) return;
+  record.failedChecks = report.checks.filter(({ outcome }) => outcome === 'failed').map(({ name }) => name);
+  throw rejection('PreflightFailed', describeFailedChecks(report));
 }
 
 async function makeKeyPair(entity: ClusterEntity, record: DeploymentRecord, role: KeyRole): Promise<void> {

@@ -38,6 +38,7 @@ export function prepareSuccessor(entity: ClusterEntity): void {
     return;
   }
   entity.snapshot.requested = pending.spec;
+  delete entity.snapshot.placement;
   if (pending.notes) entity.snapshot.requestedNotes = pending.notes;
   else delete entity.snapshot.requestedNotes;
   // An idle teardown can be called back; the successor is asked for already.

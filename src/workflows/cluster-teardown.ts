@@ -4,6 +4,7 @@ import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import { announceGone } from './cluster-campaigns.ts';
+import { keepEvidence } from './cluster-placement.ts';
 import { budgetFailure, keepCosts } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { look } from './cluster-serve.ts';
@@ -82,6 +83,7 @@ async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Pr
   record.deletionBegan = true;
   if (record.access) await activities.disconnect(deployment).catch(() => undefined);
   if (resources.stack) {
+    await keepEvidence(entity, record);
     await activities.deleteStack(deployment);
     delete resources.stack;
     entity.say('The stack is gone; subnet and keys follow.');

@@ -170,6 +170,8 @@ export function applyUpdate(entity: ClusterEntity, notes?: SpecNotes): void {
   const { spec: before, lifetimeEndsAt } = deployment;
   const { spec } = update;
   deployment.spec = spec;
+  // It is what it was changed to now, not what was asked for before.
+  delete entity.snapshot.placement;
   const known = notes ?? update.notes;
   if (known) deployment.notes = known;
   else delete deployment.notes;

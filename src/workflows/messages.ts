@@ -243,6 +243,8 @@ export interface AcquireRequest {
   readonly epoch: string;
   /** The workflow that is signalled `subnetAvailable` when its turn comes. */
   readonly holderWorkflowId: string;
+  /** Availability zones that are of no use to it. */
+  readonly avoidZones?: readonly string[];
 }
 
 export const acquireLease = defineUpdate<LeaseAnswer, [AcquireRequest]>('acquire');

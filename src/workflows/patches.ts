@@ -23,6 +23,12 @@ export const HOMES_ON_EFS = '2026-11-26-homes-on-efs';
 export const PREFLIGHT = '2026-11-26-preflight';
 
 /**
+ * What is to be known of a deployment that failed is kept before its stack is deleted. Can go when no cluster entity is open
+ * whose present run was begun by release 0.2.0 or older.
+ */
+export const SUPPORT_BUNDLE = '2026-11-26-support-bundle';
+
+/**
  * A cluster tells its campaigns all at once what concerns them, not one after the other. Can go when no cluster entity is
  * open whose present run was begun by release 0.2.0 or older.
  */

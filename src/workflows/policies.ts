@@ -45,6 +45,21 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     scheduleToClose: '5 min',
     retry: QUICK_AWS,
   },
+  resolveFallback: {
+    summary: 'Say what the cluster is with the nodes of a fallback tier',
+    why: 'Calls nothing; waits out a restart of the worker.',
+    startToClose: '10 s',
+    scheduleToClose: '15 min',
+    retry: QUICK_AWS,
+  },
+  saveSupportBundle: {
+    summary: 'Keep what is to be known of the deployment that failed',
+    why: 'Some dozen reads; the stack that waits for it costs money, so it is given up after few minutes.',
+    startToClose: '4 min',
+    scheduleToClose: '5 min',
+    heartbeat: '60 s',
+    retry: QUICK_AWS,
+  },
   acquireSubnet: {
     summary: 'Ask the pool for a subnet',
     why: 'An update to the pool entity; waits out a restart of the pool’s worker.',

@@ -38,18 +38,24 @@ export async function subnetPool(input: SubnetPoolInput): Promise<void> {
 
   setHandler(
     acquireLease,
-    async ({ epoch, holderWorkflowId }: AcquireRequest): Promise<LeaseAnswer> => {
+    async ({ epoch, holderWorkflowId, avoidZones }: AcquireRequest): Promise<LeaseAnswer> => {
       const subnets = await activities.describePoolSubnets(vpcId);
       if (subnets.length === 0)
         throw rejection('SubnetPoolEmpty', `No subnet of ${vpcId} carries the tag of the pool.`);
+      const zones = [...new Set(subnets.map(({ availabilityZone }) => availabilityZone))].toSorted();
+      if (avoidZones && zones.every((zone) => avoidZones.includes(zone)))
+        throw rejection('SubnetPoolEmpty', `The pool of ${vpcId} has subnets in ${zones.join(', ')} only.`);
       // No await from here on: the decision and its record are one step.
-      const decision = acquire(pool, { epoch, holderWorkflowId, now: new Date().toISOString() }, subnets);
+      const now = new Date().toISOString();
+      const request = { epoch, holderWorkflowId, now, ...(avoidZones && { avoidZones }) };
+      const decision = acquire(pool, request, subnets);
       change(decision.pool);
       const { lease, position } = decision;
       if (!lease) return { status: 'waiting', position, poolSize: subnets.length };
       return {
         status: 'leased',
         lease: { subnetId: lease.subnetId, availabilityZone: lease.availabilityZone },
+        zones,
       };
     },
     { description: 'Lease a subnet to an epoch, or queue it' },
@@ -58,8 +64,9 @@ export async function subnetPool(input: SubnetPoolInput): Promise<void> {
   setHandler(
     releaseLease,
     async ({ epoch }) => {
+      const zone = pool.leases.find((lease) => lease.epoch === epoch)?.availabilityZone;
       change(release(pool, epoch));
-      for (const waiter of nextWaiters(pool)) {
+      for (const waiter of nextWaiters(pool, zone)) {
         await getExternalWorkflowHandle(waiter.holderWorkflowId)
           .signal(subnetAvailable, { epoch: waiter.epoch })
           // A waiter that no longer runs loses its place when it has not asked for long enough.

@@ -44,7 +44,7 @@ interface FakeJob {
 }
 
 /** Reasons of a job that only waits for its turn. */
-const STARTABLE: ReadonlySet<string> = new Set(['Priority', 'Dependency', 'JobArrayTaskLimit']);
+const STARTABLE: ReadonlySet<string> = new Set(['Priority', 'Resources', 'Dependency', 'JobArrayTaskLimit']);
 
 /**
  * Slurm in memory, held to the same contract as the real one. It understands the commands that the contract uses:
@@ -59,6 +59,8 @@ export class FakeSlurmGateway
   /** Of Slurm's REST API; undefined while there is none. */
   certificateSha256: string | undefined = 'ab'.repeat(32);
   storesComments = true;
+  /** What EC2 says to whoever wants a node; nothing starts meanwhile. */
+  nodeProblem: string | undefined;
   partitions = [{ name: 'debug', availability: 'up', nodes: 2 }];
   /** Of every queue. */
   maxTimeSeconds: number | undefined;
@@ -314,6 +316,8 @@ export class FakeSlurmGateway
       job.fact = { ...fact, reason: 'Dependency' };
     } else if (fact.state === 'PENDING' && this.#isArrayFull(job)) {
       job.fact = { ...fact, reason: 'JobArrayTaskLimit' };
+    } else if (fact.state === 'PENDING' && this.nodeProblem !== undefined) {
+      job.fact = { ...fact, reason: 'Resources', nodeProblem: this.nodeProblem };
     } else if (fact.state === 'PENDING' && STARTABLE.has(fact.reason)) {
       job.fact = { ...fact, state: 'RUNNING', reason: '', startTime: this.#now++, nodes: 'n1' };
     } else if (fact.state === 'RUNNING' && program !== 'sleep') {

@@ -18,6 +18,7 @@ import type { ExportProblem, ExportVerdict } from '../../src/domain/export-proof
 import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterAccess } from '../../src/domain/cluster-view.ts';
 import { clusterName } from '../../src/domain/cluster-name.ts';
+import { ofFallbackTier } from '../../src/domain/fallback-tiers.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
 import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
 import type { CampaignDependency, Dependency } from '../../src/domain/dependencies.ts';
@@ -113,6 +114,8 @@ export class FakeWorld {
   /** Jobs by key that Slurm refuses, and what it says. */
   readonly refusals = new Map<string, string>();
   subnetIds: string[];
+  /** Availability zones over which the subnets are spread, one after the other. */
+  zones: readonly string[] = ['us-east-1a'];
   private readonly faults = new Map<ActivityName, Fault>();
   private readonly gates = new Map<ActivityName, Promise<void>>();
   private readonly now: () => Promise<number>;
@@ -168,6 +171,10 @@ export class FakeWorld {
     this.slurm.set(name, new FakeSlurm());
   }
 
+  zoneOf(subnetId: string): string {
+    return this.zones[this.subnetIds.indexOf(subnetId) % this.zones.length] ?? '';
+  }
+
   slurmOf(clusterName: string): FakeSlurm {
     const slurm = this.slurm.get(clusterName);
     if (!slurm) throw new Error(`no head node of ${clusterName}`);
@@ -219,8 +226,8 @@ export class FakeWorld {
 
   private leaseActivities(lease: Pick<Activities, 'acquireSubnet' | 'releaseSubnet'>) {
     return {
-      acquireSubnet: async (deployment: Deployment) => {
-        const answer = await lease.acquireSubnet(deployment);
+      acquireSubnet: async (request: Parameters<Activities['acquireSubnet']>[0]) => {
+        const answer = await lease.acquireSubnet(request);
         if (answer.status === 'leased') this.effects.push('leaseSubnet');
         return answer;
       },
@@ -244,12 +251,21 @@ export class FakeWorld {
       describePoolSubnets: async () =>
         this.subnetIds.map((subnetId) => ({
           subnetId,
-          availabilityZone: 'us-east-1a',
+          availabilityZone: this.zoneOf(subnetId),
           availableAddresses: 250,
           usedByEpochs: [...this.stacks.values()]
             .filter((s) => s.subnetId === subnetId)
             .map(({ epoch }) => epoch),
         })),
+      resolveFallback: async ({ spec, tier }: Parameters<Activities['resolveFallback']>[0]) => ({
+        spec: ofFallbackTier(spec, tier),
+        notes: {},
+      }),
+      saveSupportBundle: async ({ epoch }: Parameters<Activities['saveSupportBundle']>[0]) => {
+        const hasStack = [...this.stacks.values()].some((stack) => stack.epoch === epoch);
+        this.effects.push(`saveSupportBundle ${hasStack ? 'of the stack' : 'too late'}`);
+        return { uri: `s3://control/${epoch}/support/` };
+      },
       preflight: async () => ({ checks: this.preflightChecks }),
       ensureKeyPair: async (request: Deployment & { readonly role: KeyRole }) => {
         const name = keyName(request, request.role);

@@ -202,6 +202,7 @@ describe('checkReadiness', () => {
       files: gateway,
       jobUser: 'sim',
       pollSeconds: 0.01,
+      capacityPatienceSeconds: 0.1,
     });
     return context.run(async () => checkReadiness({ ...request, ...changes }));
   };
@@ -283,6 +284,20 @@ describe('checkReadiness', () => {
       type: 'ClusterNotReady',
       message: 'The smoke job smoke-1 ended as failed: Exit code 1',
     });
+    await expect(check()).resolves.toEqual(accessOf());
+  });
+
+  it.each([
+    ['InsufficientInstanceCapacity', 'InsufficientCapacity', /EC2 has no such instances left/],
+    ['VcpuLimitExceeded', 'QuotaExceeded', /quota of vCPUs/],
+  ] as const)('can never be ready while EC2 starts no node (%s)', async (nodeProblem, type, message) => {
+    gateway.nodeProblem = nodeProblem;
+    await expect(check()).rejects.toMatchObject({ type, message: expect.stringMatching(message) as unknown });
+  });
+
+  it('is ready when EC2 has a node after all', async () => {
+    gateway.nodeProblem = 'InsufficientInstanceCapacity';
+    setTimeout(() => (gateway.nodeProblem = undefined), 50);
     await expect(check()).resolves.toEqual(accessOf());
   });
 

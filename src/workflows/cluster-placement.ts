@@ -1,0 +1,114 @@
+import { log, patched } from '@temporalio/workflow';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
+import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
+import type { Failure } from '../domain/failures.ts';
+import { describeTries, type NextPlace, nextPlace, type Placement } from '../domain/placement.ts';
+import type { SpecNotes } from '../domain/spec-notes.ts';
+import { sentence } from '../domain/wording.ts';
+import { activities } from './activities.ts';
+import { nowIso } from './clock.ts';
+import type { ClusterEntity } from './cluster-entity.ts';
+import { failureFrom } from './failure.ts';
+import { SUPPORT_BUNDLE } from './patches.ts';
+
+/**
+ * Ends a deployment that failed before it was ready. Where another zone or a fallback tier may help, the cluster is asked for
+ * again there; otherwise it has failed.
+ */
+export async function giveUpPlace(
+  entity: ClusterEntity,
+  record: DeploymentRecord,
+  failure: Failure,
+): Promise<void> {
+  const { snapshot } = entity;
+  const placement = withTry(snapshot.placement, record, failure);
+  snapshot.placement = placement;
+  const asked = placement.asked ?? record.spec;
+  const { poolZones = [], failedChecks = [] } = record;
+  const next = nextPlace(placement, asked, { poolZones, failedChecks });
+  if (!next) return failed(entity, placement, failure);
+  let coming: Coming;
+  try {
+    coming = await specOf(next, asked, record);
+  } catch (error) {
+    return failed(entity, placement, failureFrom(error));
+  }
+  const { spec, notes } = coming;
+  // Somebody asked for its end meanwhile.
+  if (snapshot.teardown) return undefined;
+  if (next.kind === 'tier') snapshot.placement = { ...placement, asked };
+  snapshot.requested = spec;
+  if (notes) snapshot.requestedNotes = notes;
+  else delete snapshot.requestedNotes;
+  const where = next.kind === 'zone' ? 'in another availability zone' : `with the nodes of ${next.tier}`;
+  entity.beginTeardown({
+    kind: 'placed-anew',
+    reason: `${sentence(failure.message)} The cluster is tried again ${where}.`,
+  });
+  return undefined;
+}
+
+function withTry(placement: Placement | undefined, record: DeploymentRecord, failure: Failure): Placement {
+  const { epoch, startedAt, resources, spec } = record;
+  const { type, message } = failure;
+  const tries = placement?.tries ?? [];
+  return {
+    ...placement,
+    tries: [
+      ...tries,
+      {
+        epoch,
+        ...(typeof resources.lease === 'object' && resources.lease),
+        tier: spec.tier,
+        startedAt,
+        failedAt: nowIso(),
+        failure: { type, message },
+      },
+    ],
+  };
+}
+
+/** Of one that was tried more than once, the failure is the last one and tells of all. */
+function failed(entity: ClusterEntity, placement: Placement, failure: Failure): void {
+  const message = placement.tries.length > 1 ? describeTries(placement) : failure.message;
+  entity.beginTeardown({ kind: 'failed', reason: message, failure: { ...failure, message } });
+}
+
+interface Coming {
+  readonly spec: ClusterSpec;
+  readonly notes?: SpecNotes | undefined;
+}
+
+async function specOf(
+  next: NextPlace,
+  asked: ClusterSpec,
+  { spec, notes }: DeploymentRecord,
+): Promise<Coming> {
+  if (next.kind === 'zone') return { spec, notes };
+  // What a tier is and costs can change with a release, what was decided cannot.
+  return activities.resolveFallback({ spec: asked, tier: next.tier });
+}
+
+/**
+ * Keeps what is to be known of a deployment that failed, as long as its stack is there. No failure of that keeps the stack:
+ * it costs money.
+ */
+export async function keepEvidence(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  const { teardown, placement } = entity.snapshot;
+  const last = placement?.tries.at(-1);
+  if (teardown?.kind !== 'failed' && teardown?.kind !== 'placed-anew') return;
+  if (last?.epoch !== record.epoch || last.supportBundle !== undefined || !patched(SUPPORT_BUNDLE)) return;
+  try {
+    const { failure } = last;
+    const { uri } = await activities.saveSupportBundle({ ...entity.deployment(record), failure });
+    const tries = placement?.tries.map((each) => (each === last ? { ...each, supportBundle: uri } : each));
+    entity.snapshot.placement = { ...placement, tries: tries ?? [] };
+    entity.publish();
+  } catch (error) {
+    log.warn('No support bundle', {
+      ...entity.tenant,
+      epoch: record.epoch,
+      problem: failureFrom(error).message,
+    });
+  }
+}

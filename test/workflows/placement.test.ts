@@ -1,0 +1,198 @@
+import { describe, expect, it } from 'vitest';
+import type { FailureType } from '../../src/domain/failures.ts';
+import { holdCluster } from '../../src/workflows/messages.ts';
+import { inVirtualTime } from '../support/virtual-time.ts';
+import type { WorkflowRig } from '../support/workflow-rig.ts';
+
+const run = inVirtualTime({ serverFor: 'file' });
+
+/** Answers of EC2 that depend on the zone: the types that fail, by zone. */
+function fullIn(rig: WorkflowRig, zones: readonly string[], type: FailureType = 'InsufficientCapacity') {
+  const hits = (request: unknown) => zones.some((zone) => JSON.stringify(request).includes(`"${zone}"`));
+  rig.world.failOn('createStack', type, { afterEffect: true, hits });
+}
+
+const id = (name: string) => name.padEnd(26, '2');
+const hold = { name: 'upload', reason: 'results', durationSeconds: 40_000 };
+
+describe('a cluster for which a zone has no capacity', () => {
+  it('is placed anew in the next zone, whole, and says where it was tried', async () => {
+    await run({ recordAs: 'placed-anew' }, async (rig) => {
+      const tenant = rig.tenant('moves');
+      rig.world.zones = ['zone-a', 'zone-b', 'zone-c'];
+      fullIn(rig, ['zone-a', 'zone-b']);
+      await rig.ensure(tenant);
+      const view = await rig.until(tenant, 'ready');
+      expect(view.failure).toBeUndefined();
+      expect(view.tries).toMatchObject([
+        { availabilityZone: 'zone-a', failure: { type: 'InsufficientCapacity' } },
+        { availabilityZone: 'zone-b', supportBundle: expect.stringMatching(/^s3:.*support\/$/) },
+      ]);
+      const epochs = [...(view.tries ?? []).map(({ epoch }) => epoch), view.epoch];
+      expect(new Set(epochs).size).toBe(3);
+      // Each try is given back before the next begins, and looked into before that.
+      const effects = rig.world.effects.filter((effect) => /Stack|Subnet|Bundle/.test(effect));
+      const inVain = [
+        'leaseSubnet',
+        'createStack',
+        'saveSupportBundle of the stack',
+        'deleteStack',
+        'releaseSubnet',
+      ];
+      expect(effects).toEqual([...inVain, ...inVain, 'leaseSubnet', 'createStack']);
+      expect(await rig.leases()).toHaveLength(1);
+    });
+  });
+
+  for (const type of ['UnsupportedInZone', 'InsufficientCapacity'] as const) {
+    it(`fails with all tries where no zone is left (${type}), and leaves nothing`, async () => {
+      await run({}, async (rig) => {
+        const tenant = rig.tenant('nowhere');
+        rig.world.zones = ['zone-a', 'zone-b'];
+        fullIn(rig, ['zone-a', 'zone-b'], type);
+        await rig.ensure(tenant);
+        const view = await rig.until(tenant, 'failed');
+        expect(view.failure?.type).toBe(type);
+        expect(view.failure?.message).toMatch(/debug in zone-a: planted.*debug in zone-b: planted/);
+        expect(view.tries).toHaveLength(2);
+        expect(rig.world.leftovers()).toEqual([]);
+        expect(await rig.leases()).toEqual([]);
+        rig.world.heal('createStack');
+        await rig.ensure(tenant);
+        expect((await rig.until(tenant, 'ready')).tries).toBeUndefined();
+      });
+    });
+  }
+
+  it('keeps its campaigns and holds, and is the same to whoever asks for it meanwhile', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('keeps');
+      rig.world.zones = ['zone-a', 'zone-b'];
+      fullIn(rig, ['zone-a']);
+      const letGo = rig.world.holdBack('createStack');
+      await rig.submit(tenant, id('waits'), ['a'], { spec: rig.spec() });
+      await rig.cluster(tenant).executeUpdate(holdCluster, { args: [hold] });
+      const letDelete = rig.world.holdBack('deleteStack');
+      letGo();
+      await rig.untilView(tenant, ({ state }) => state === 'deleting');
+      expect(await rig.ensure(tenant)).toMatchObject({ outcome: 'exists' });
+      letDelete();
+      const view = await rig.until(tenant, 'ready');
+      expect(view.holds).toMatchObject([{ name: 'upload' }]);
+      expect((await rig.untilCampaignEnds(tenant, id('waits'))).jobsByState).toEqual({ succeeded: 1 });
+    });
+  });
+
+  it('goes for good when it is deleted between two tries', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('stops');
+      rig.world.zones = ['zone-a', 'zone-b'];
+      fullIn(rig, ['zone-a']);
+      const letDelete = rig.world.holdBack('deleteStack');
+      await rig.ensure(tenant);
+      await rig.untilView(tenant, ({ state }) => state === 'deleting');
+      await rig.teardown(tenant);
+      letDelete();
+      await rig.until(tenant, 'deleted');
+      expect(rig.world.effects.filter((effect) => effect === 'createStack')).toHaveLength(1);
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+
+  it('waits for a subnet of another zone rather than take one of the same', async () => {
+    await run({ subnets: 2 }, async (rig) => {
+      rig.world.zones = ['zone-a', 'zone-b'];
+      const other = rig.tenant('other');
+      const tenant = rig.tenant('queues');
+      fullIn(rig, ['zone-a']);
+      await rig.ensure(other);
+      await rig.until(other, 'ready');
+      await rig.ensure(tenant);
+      await rig.untilView(tenant, ({ message }) => message.includes('Waiting for a subnet'));
+      expect((await rig.view(tenant)).tries).toHaveLength(1);
+      await rig.teardown(other);
+      expect((await rig.until(tenant, 'ready')).subnetId).toBe('subnet-0001');
+    });
+  });
+});
+
+describe('a cluster with fallback tiers', () => {
+  it('gets the nodes of the first that has capacity, after all zones, in the queue that was asked for', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('falls');
+      rig.world.zones = ['zone-a', 'zone-b'];
+      const hits = (request: unknown) => !JSON.stringify(request).includes('m5.8xlarge');
+      rig.world.failOn('createStack', 'InsufficientCapacity', { afterEffect: true, hits });
+      const spec = rig.spec({ tier: 'prod-mpi', fallbackTiers: ['prod-mpi-intel', 'prod-batch'] });
+      await rig.ensure(tenant, spec);
+      const view = await rig.until(tenant, 'ready');
+      expect(view.spec).toMatchObject({ tier: 'prod-batch', queues: [{ name: 'prod-mpi' }] });
+      const tiers = (view.tries ?? []).map(({ tier, availabilityZone }) => `${tier} ${availabilityZone}`);
+      expect(tiers).toEqual(['prod-mpi zone-b', 'prod-mpi-intel zone-a', 'prod-mpi-intel zone-b']);
+      // Who asks for the same again, or brings a campaign for it, means this cluster.
+      expect(await rig.ensure(tenant, spec)).toMatchObject({ outcome: 'exists' });
+      await rig.submit(tenant, id('same'), ['a'], { spec, queues: ['prod-mpi'] });
+      expect((await rig.untilCampaignEnds(tenant, id('same'))).jobsByState).toEqual({ succeeded: 1 });
+      await expect(rig.ensure(tenant, rig.spec({ tier: 'prod-mpi-mem' }))).rejects.toMatchObject({
+        cause: { type: 'ClusterSpecConflict' },
+      });
+    });
+  });
+
+  it('is not tried in other zones for a quota, which is the same in all of them', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('quota');
+      rig.world.zones = ['zone-a', 'zone-b'];
+      rig.world.failOn('createStack', 'QuotaExceeded', { times: 1, afterEffect: true });
+      await rig.ensure(tenant, rig.spec({ tier: 'prod-mpi', fallbackTiers: ['prod-batch'] }));
+      const view = await rig.until(tenant, 'ready');
+      expect(view.tries).toMatchObject([{ tier: 'prod-mpi', failure: { type: 'QuotaExceeded' } }]);
+      expect(view.spec?.tier).toBe('prod-batch');
+    });
+  });
+
+  it('is tried elsewhere for what a preflight found, if that differs there, and nothing was made yet', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('looks');
+      rig.world.zones = ['zone-a', 'zone-b'];
+      rig.world.preflightChecks = [
+        { name: 'instance-types', outcome: 'failed', cause: 'none here', nextStep: 'x' },
+      ];
+      await rig.ensure(tenant);
+      const view = await rig.until(tenant, 'failed');
+      expect(view.tries?.map(({ availabilityZone }) => availabilityZone)).toEqual(['zone-a', 'zone-b']);
+      expect(
+        rig.world.effects.filter((effect) => effect !== 'leaseSubnet' && effect !== 'releaseSubnet'),
+      ).toEqual([]);
+      rig.world.preflightChecks = [{ name: 'database', outcome: 'failed', cause: 'down', nextStep: 'x' }];
+      await rig.ensure(tenant);
+      expect((await rig.until(tenant, 'failed')).tries).toHaveLength(1);
+    });
+  });
+});
+
+describe('a deployment that failed', () => {
+  it('is looked into before its stack goes, and goes also if that fails', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('evidence');
+      rig.world.failOn('createStack', 'StackCreateFailed', { times: 1, afterEffect: true });
+      rig.world.failOn('saveSupportBundle', 'AwsAccessDenied');
+      await rig.ensure(tenant);
+      const view = await rig.until(tenant, 'failed');
+      expect(view.tries?.[0]).not.toHaveProperty('supportBundle');
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+
+  it('is ended by its deadline when its creation hangs, with what is known of it kept', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('hangs');
+      rig.world.crashOn('createStack', Number.POSITIVE_INFINITY);
+      await rig.ensure(tenant);
+      const view = await rig.until(tenant, 'failed', 4 * 3600);
+      expect(view.failure?.message).toBe('createStack: planted crash');
+      expect(view.tries?.[0]?.supportBundle).toBeDefined();
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+});
