@@ -235,3 +235,37 @@ describe('the pool', () => {
     expect(JSON.parse(JSON.stringify(vpc.pool))).toEqual(vpc.pool);
   });
 });
+
+describe('a cluster that avoids zones', () => {
+  const inZones = (zones: readonly string[]) =>
+    zones.map((availabilityZone, index) =>
+      subnet(`subnet-${index}`, { availabilityZone, availableAddresses: 250 - index }),
+    );
+  const ask = (pool: PoolSnapshot, epoch: string, zones: readonly string[], avoidZones: readonly string[]) =>
+    acquire(
+      pool,
+      { epoch, holderWorkflowId: epoch, now: new Date(START).toISOString(), avoidZones },
+      inZones(zones),
+    );
+
+  it('gets the first subnet elsewhere', () => {
+    expect(ask(emptyPool, 'e1', ['a', 'a', 'b'], ['a']).lease).toMatchObject({ subnetId: 'subnet-2' });
+  });
+
+  it('waits while only those are free, and keeps nobody behind it from them', () => {
+    const first = ask(emptyPool, 'e1', ['a'], ['a']);
+    expect(first).toMatchObject({ position: 1 });
+    expect(first.lease).toBeUndefined();
+    const second = ask(first.pool, 'e2', ['a'], []);
+    expect(second.lease).toMatchObject({ epoch: 'e2', subnetId: 'subnet-0' });
+    expect(second.pool.waiting.map(({ epoch }) => epoch)).toEqual(['e1']);
+  });
+
+  it('is before those who came later when one comes free that is of use to it, and is told of no other', () => {
+    const { pool } = ask(emptyPool, 'e1', [], ['a']);
+    const behind = ask(pool, 'e2', ['b'], []);
+    expect(behind.lease).toBeUndefined();
+    expect(nextWaiters(behind.pool, 'b').map(({ epoch }) => epoch)).toEqual(['e1', 'e2']);
+    expect(nextWaiters(behind.pool, 'a').map(({ epoch }) => epoch)).toEqual(['e2']);
+  });
+});

@@ -5,6 +5,7 @@ import { callsToAws, pageableOperations } from '../support/aws-calls.ts';
 const ONE_PAGE: Readonly<Record<string, string>> = {
   'src/clients/stacks.ts DescribeStacks': 'asks for one stack by its name or id',
   'src/clients/usage-store.ts ListObjectsV2': 'is itself a page: callers ask for what follows',
+  'src/clients/node-logs.ts GetLogEvents': 'the newest events of a stream, as many as are wanted',
   'src/clients/log-streams.ts GetLogEvents':
     'is itself a page; the token that leads on is repeated at the end, and reading backwards ends when it has enough',
 };

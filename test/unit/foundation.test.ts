@@ -41,10 +41,12 @@ const ON_EVERYTHING = [
   'ec2:DescribeSubnets',
   'ec2:DescribeVpcEndpoints',
   'ec2:DescribeVpcs',
+  'ec2:GetConsoleOutput',
   'ec2:GetSecurityGroupsForVpc',
   'fsx:DescribeDataRepositoryAssociations',
   'fsx:DescribeDataRepositoryTasks',
   'fsx:DescribeFileSystems',
+  'logs:DescribeLogGroups',
   'secretsmanager:ListSecrets',
   'servicequotas:ListServiceQuotas',
 ];
