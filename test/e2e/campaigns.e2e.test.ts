@@ -5,6 +5,7 @@ import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterView } from '../../src/domain/cluster-view.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
 import type { CampaignSpecInput } from '../../src/domain/job.ts';
+import type { PreflightReport } from '../../src/domain/preflight.ts';
 import { eventually, Platform } from '../support/platform.ts';
 import { atScale } from '../support/scale.ts';
 
@@ -300,6 +301,11 @@ describe('a cluster that is changed', () => {
     name: 'more',
     computeResources: [{ name: 'nodes', instanceType: 't3.micro', maxCount: 2 }],
   };
+  /** By zones of the pool: a type that EC2 has only in the other one. */
+  const onlyElsewhere: Readonly<Record<string, string>> = {
+    'us-east-1a': 'trn1.32xlarge',
+    'us-east-1b': 'vt1.3xlarge',
+  };
 
   it('gets a queue that a campaign needs, while jobs of another one run on', async () => {
     const running = await platform.submit(tenant, 'runs-on', { jobs: [shell('long', 'sleep 8; echo done')] });
@@ -318,15 +324,22 @@ describe('a cluster that is changed', () => {
     expect(view.spec?.queues.map(({ name }) => name)).toEqual(['debug', 'more']);
   });
 
-  it('is made anew for what its nodes cannot run with, after its jobs', async () => {
+  it('is made in a zone that has its nodes, and made anew for other ones after its jobs', async () => {
     const changing = { ...tenant, projectId: 'changing' };
-    await platform.ensure(changing, { queues: [more], idleTimeoutSeconds: 600 });
-    const { epoch } = await platform.until(changing, ['ready']);
+    const path = `${platform.path(changing)}?dryRun=true`;
+    const { body } = await platform.request<{ preflight: PreflightReport }>('PUT', path, {
+      body: { queues: [more] },
+    });
+    const first = body.preflight.place?.availabilityZone ?? '';
+    const [resource] = more.computeResources;
+    const scarce = { ...more, computeResources: [{ ...resource, instanceType: onlyElsewhere[first] }] };
+    await platform.ensure(changing, { queues: [scarce], idleTimeoutSeconds: 600 });
+    const { epoch, tries } = await platform.until(changing, ['ready']);
+    expect(tries).toMatchObject([{ availabilityZone: first, failure: { type: 'PreflightFailed' } }]);
+    expect(tries?.[0]?.epoch).not.toBe(epoch);
     const jobs = [{ ...shell('first', 'sleep 5; echo kept > ~/kept') }];
     const before = await platform.submit(changing, 'before', { jobs });
-    const queues = [
-      { ...more, computeResources: [{ ...more.computeResources[0], instanceType: 't3.small' }] },
-    ];
+    const queues = [{ ...more, computeResources: [{ ...resource, instanceType: 't3.small' }] }];
     const patch = async (query = '') =>
       platform.request<{ outcome: string; plan: { mode: string } }>(
         'PATCH',
