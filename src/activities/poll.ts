@@ -47,8 +47,7 @@ const LAST_PERSISTENT_PAUSE_MS = 20_000;
 
 /**
  * One of many calls of an activity that would have to begin anew when it fails: while AWS is in trouble, an activity of a
- * hundred calls would never come to its end. The SDK gives up after few tries, and after one when many calls have failed
- * lately ("retry quota", AWS SDKs and Tools Reference Guide, "Retry behavior").
+ * hundred calls would hardly ever come to its end with the few tries that the SDK makes of each.
  */
 export async function persist<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
   return pRetry(call, {

@@ -8,6 +8,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import { accessDeniedFailure, isAccessDenied } from './aws-errors.ts';
+import { retriesOfEachCall } from './aws-retries.ts';
 
 export interface AwsClientsConfig {
   readonly region: string;
@@ -43,14 +44,14 @@ const REQUEST_TIMEOUT_MS = 20_000;
 export function createAwsClients({ region, forcePathStyle = false }: AwsClientsConfig): AwsClients {
   const common = {
     region,
-    retryMode: 'standard',
     maxAttempts: MAX_ATTEMPTS,
+    retryStrategy: retriesOfEachCall(MAX_ATTEMPTS),
     requestHandler: {
       connectionTimeout: CONNECTION_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       throwOnRequestTimeout: true,
     },
-  } as const;
+  };
   const ec2 = new EC2Client(common);
   const secretsManager = new SecretsManagerClient(common);
   const cloudFormation = new CloudFormationClient(common);

@@ -161,15 +161,12 @@ describe('what is kept of a deployment that failed', () => {
   });
 
   test('names what could not be had', async () => {
-    const deployment = deploymentOf('blind');
-    const { s3, ...clients } = aws().clients;
-    const deploymentStore = createS3DeploymentStore({ s3, bucket });
-    const logs = { ...clients.logs, send: async () => Promise.reject(new Error('AccessDenied: no')) };
-    const deps = { ...clients, logs: Object.assign(Object.create(clients.logs), logs), deploymentStore };
-    const { saveSupportBundle } = createSupportBundleActivities(deps);
-    const { uri } = await runActivity(saveSupportBundle, { ...deployment, failure });
+    const refuse = () => async () => Promise.reject(new Error('no answer'));
+    const { middlewareStack } = aws().clients.logs;
+    middlewareStack.add(refuse, { step: 'initialize', name: 'refuse' });
+    const { uri } = await save(deploymentOf('blind')).finally(() => middlewareStack.remove('refuse'));
     expect(JSON.parse((await bundleAt(uri))['summary.json'] ?? '')).toMatchObject({
-      problems: [{ part: 'logs of nodes', problem: expect.stringContaining('AccessDenied') as unknown }],
+      problems: [{ part: 'logs of nodes', problem: expect.stringContaining('no answer') as unknown }],
     });
   });
 });
