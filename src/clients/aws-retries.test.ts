@@ -36,5 +36,6 @@ describe('a call to AWS', () => {
     const again = strategy.refreshRetryTokenForRetry(first, { errorType: 'THROTTLING' });
     await vi.runAllTimersAsync();
     strategy.recordSuccess(await again);
+    expect((await again).getRetryCount()).toBe(1);
   });
 });
