@@ -139,7 +139,7 @@ export const failures = {
     httpStatus: 503,
     title: 'EC2 has no such instances left where the cluster was to be',
     nextStep:
-      'Create the cluster again later, or with other instance types; subnets of the pool in other availability zones help.',
+      'Create the cluster again later, with `fallbackTiers`, or with other instance types; subnets of the pool in other availability zones help.',
   },
   QuotaExceeded: {
     retryable: false,

@@ -64,6 +64,20 @@ describe('a cluster for which a zone has no capacity', () => {
     });
   }
 
+  it('is placed anew also when its stack is complete and no node for the first job starts', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('starves');
+      rig.world.zones = ['zone-a', 'zone-b'];
+      rig.world.failOn('checkReadiness', 'InsufficientCapacity', { times: 1 });
+      await rig.ensure(tenant);
+      const view = await rig.until(tenant, 'ready');
+      expect(view.tries).toMatchObject([
+        { availabilityZone: 'zone-a', failure: { type: 'InsufficientCapacity' } },
+      ]);
+      expect(rig.world.createdStacks).toHaveLength(2);
+    });
+  });
+
   it('keeps its campaigns and holds, and is the same to whoever asks for it meanwhile', async () => {
     await run({}, async (rig) => {
       const tenant = rig.tenant('keeps');
