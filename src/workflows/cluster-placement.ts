@@ -11,6 +11,9 @@ import type { ClusterEntity } from './cluster-entity.ts';
 import { failureFrom } from './failure.ts';
 import { SUPPORT_BUNDLE } from './patches.ts';
 
+/** Of a try; the whole is in its support bundle. */
+const MAX_MESSAGE_CHARACTERS = 500;
+
 /**
  * Ends a deployment that failed before it was ready. Where another zone or a fallback tier may help, the cluster is asked for
  * again there; otherwise it has failed.
@@ -62,7 +65,7 @@ function withTry(placement: Placement | undefined, record: DeploymentRecord, fai
         tier: spec.tier,
         startedAt,
         failedAt: nowIso(),
-        failure: { type, message },
+        failure: { type, message: message.slice(0, MAX_MESSAGE_CHARACTERS) },
       },
     ],
   };
@@ -101,9 +104,7 @@ export async function keepEvidence(entity: ClusterEntity, record: DeploymentReco
   try {
     const { failure } = last;
     const { uri } = await activities.saveSupportBundle({ ...entity.deployment(record), failure });
-    const tries = placement?.tries.map((each) => (each === last ? { ...each, supportBundle: uri } : each));
-    entity.snapshot.placement = { ...placement, tries: tries ?? [] };
-    entity.publish();
+    noteBundle(entity, record.epoch, uri);
   } catch (error) {
     log.warn('No support bundle', {
       ...entity.tenant,
@@ -111,4 +112,13 @@ export async function keepEvidence(entity: ClusterEntity, record: DeploymentReco
       problem: failureFrom(error).message,
     });
   }
+}
+
+/** Unless somebody has asked for something else meanwhile, which has no tries yet. */
+function noteBundle(entity: ClusterEntity, epoch: string, supportBundle: string): void {
+  const { placement } = entity.snapshot;
+  if (!placement) return;
+  const tries = placement.tries.map((each) => (each.epoch === epoch ? { ...each, supportBundle } : each));
+  entity.snapshot.placement = { ...placement, tries };
+  entity.publish();
 }

@@ -14,6 +14,7 @@ import { queueSchema } from '../../src/domain/queue.ts';
 import { planCampaign } from '../../src/domain/planner.ts';
 import { planningGround } from '../../src/domain/planning-ground.ts';
 import { toYaml } from '../../src/domain/pcluster-config.ts';
+import { ofFallbackTier } from '../../src/domain/fallback-tiers.ts';
 import { tierNames } from '../../src/domain/tiers.ts';
 import { instanceTypes } from '../../src/domain/instance-types.ts';
 import { configurationOf } from '../support/cluster-configuration.ts';
@@ -44,6 +45,15 @@ const tiers = Object.fromEntries(
     [`tier ${tier}`, toYaml(configurationOf({ tier }))],
     [`tier ${tier} with Lustre`, toYaml(configurationOf({ tier, lustre: {} }, { lustre }))],
   ]),
+);
+
+/** The nodes of each tier in the queue of another one that limits its jobs. */
+const fallbacks = Object.fromEntries(
+  tierNames.map((tier) => {
+    const asked = resolveClusterSpec(clusterSpecInputSchema.parse({ tier: 'prod-batch' }));
+    const configuration = configurationOf({ tier: 'prod-batch' }, { spec: ofFallbackTier(asked, tier) });
+    return [`fallback tier ${tier}`, toYaml(configuration)];
+  }),
 );
 
 const slurmApi = {
@@ -292,7 +302,7 @@ const alsoRefused = {
   }),
 };
 
-const right = { ...tiers, ...explicit, ...planned, ...chosen };
+const right = { ...tiers, ...fallbacks, ...explicit, ...planned, ...chosen };
 const documents: Readonly<Record<string, string>> = {
   ...right,
   ...Object.fromEntries(Object.entries(wrong).map(([validator, args]) => [validator, unchecked(...args)])),

@@ -115,6 +115,7 @@ const options = (types: readonly string[]) => ({
       default_queue_depth: fc.integer({ min: 1, max: 10_000 }),
     }),
   }),
+  fallbackTiers: fc.uniqueArray(fc.constantFrom(...tierNames), { minLength: 1, maxLength: 3 }),
   cloudWatch: some({ retentionDays: fc.constantFrom(...logRetentionDays), dashboard: fc.boolean() }),
   customActions: fc.array(
     fc.record(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FailureType } from '../../src/domain/failures.ts';
-import { holdCluster } from '../../src/workflows/messages.ts';
+import { type ChangeRequest, changeSpec, holdCluster } from '../../src/workflows/messages.ts';
 import { inVirtualTime } from '../support/virtual-time.ts';
 import type { WorkflowRig } from '../support/workflow-rig.ts';
 
@@ -110,6 +110,24 @@ describe('a cluster for which a zone has no capacity', () => {
       await rig.until(tenant, 'deleted');
       expect(rig.world.effects.filter((effect) => effect === 'createStack')).toHaveLength(1);
       expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+
+  it('forgets its tries when another specification is asked for between two of them', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('changes');
+      rig.world.zones = ['zone-a', 'zone-b'];
+      fullIn(rig, ['zone-a']);
+      const letGo = rig.world.holdBack('saveSupportBundle');
+      await rig.ensure(tenant);
+      await rig.untilView(tenant, ({ state }) => state === 'deleting');
+      rig.world.heal('createStack');
+      const args: [ChangeRequest] = [{ spec: rig.spec({ maxLifetimeSeconds: 1000 }), reason: 'x' }];
+      await rig.cluster(tenant).executeUpdate(changeSpec, { args });
+      letGo();
+      const view = await rig.until(tenant, 'ready');
+      expect(view.tries).toBeUndefined();
+      expect(view.spec?.maxLifetimeSeconds).toBe(1000);
     });
   });
 
