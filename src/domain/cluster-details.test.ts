@@ -71,6 +71,27 @@ describe('what an operator reads at the top of a cluster’s workflow', () => {
     ]);
   });
 
+  it('is where it was tried in vain, and where what is known of that lies', () => {
+    const tries = [
+      {
+        epoch: 'e1',
+        availabilityZone: 'us-east-1a',
+        tier: 'prod-mpi',
+        startedAt: NOW,
+        failedAt: NOW,
+        failure: { type: 'InsufficientCapacity', message: 'EC2 has no such instances left' },
+        supportBundle: 's3://control/deployments/lab/proj/e1/support/',
+      },
+    ] as const;
+    expect(
+      renderClusterDetails({ ...bare, tries })
+        .split('\n')
+        .at(-1),
+    ).toBe(
+      `- **tried** in us-east-1a as prod-mpi until ${NOW}: InsufficientCapacity. EC2 has no such instances left. Kept of it: \`s3://control/deployments/lab/proj/e1/support/\``,
+    );
+  });
+
   it('is every fact of a cluster that is there', () => {
     const details = renderClusterDetails({
       ...bare,

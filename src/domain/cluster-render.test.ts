@@ -162,6 +162,18 @@ function largest(spec: ClusterSpec): ClusterView {
     blindSince: NOW,
     idleSince: NOW,
     failure: failureOf('StackDeleteFailed', message),
+    placement: {
+      tries: Array.from({ length: 8 }, (_, n) => ({
+        epoch: `01k4x8m2tqa3f${n}`,
+        subnetId: 'subnet-0123456789abcdef0',
+        availabilityZone: 'ap-southeast-1a',
+        tier: 'mixed-prod-mpi',
+        startedAt: NOW,
+        failedAt: LATER,
+        failure: { type: 'InsufficientCapacity', message },
+        supportBundle: `s3://${'b'.repeat(63)}/deployments/${'l'.repeat(63)}/${'p'.repeat(63)}/01k4x8m2tqa3f9/support/`,
+      })),
+    },
   };
   const longest = { virtualLabId: 'l'.repeat(63), projectId: 'p'.repeat(63) };
   return renderClusterView(longest, 'c'.repeat(40), snapshot, NOW);

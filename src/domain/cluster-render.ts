@@ -10,7 +10,7 @@ import type { ClusterAccess, ClusterView, PublishedAccess } from './cluster-view
 import type { ExportProblem } from './export-proof.ts';
 import { fingerprint, knownHosts } from './host-key.ts';
 import type { Tenant } from './ids.ts';
-import type { PlacementTry } from './placement.ts';
+import type { Placement, PlacementTry } from './placement.ts';
 import type { PlanNote, SpecNotes } from './spec-notes.ts';
 import { viewOfKeys } from './slurm-keys.ts';
 import { viewOfUpdate } from './spec-update-record.ts';
@@ -26,6 +26,7 @@ const MAX_PROBLEMS = 3;
 const MAX_FILES = 3;
 const MAX_PATH_CHARACTERS = 120;
 const MAX_BUDGET_CHARACTERS = 100;
+const MEMO_BYTES = 8192;
 const MAX_TRIES = 3;
 const MAX_TRY_CHARACTERS = 160;
 
@@ -41,7 +42,7 @@ export function renderClusterView(
   const open = Object.values(campaigns);
   const spec = deployment?.spec ?? requested;
   const notes = deployment ? deployment.notes : snapshot.requestedNotes;
-  return {
+  const view: ClusterView = {
     version: 1,
     virtualLabId: tenant.virtualLabId,
     projectId: tenant.projectId,
@@ -67,12 +68,12 @@ export function renderClusterView(
     openCampaigns: open.length,
     activeJobs: open.reduce((sum, { activeJobs }) => sum + activeJobs, 0),
     ...(failure && { failure: { ...failure, message: clipped(failure.message) } }),
-    ...(placement && { tries: placement.tries.slice(-MAX_TRIES).map(shortenedTry) }),
     ...(snapshot.abandonedEpochs && { abandonedEpochs: snapshot.abandonedEpochs }),
     ...(state === 'blocked' && {
       choices: ['retry', 'abandon', ...(isBlockedByData(snapshot) ? ['discard'] : [])],
     }),
   };
+  return placement ? { ...view, ...triesThatFit(view, placement) } : view;
 }
 
 function clippedBudget({
@@ -89,6 +90,17 @@ function clippedBudget({
       },
     }),
   };
+}
+
+/** The latest tries for which a memo has room beside the rest, which may be large in itself. */
+function triesThatFit(view: ClusterView, { tries }: Placement): Pick<ClusterView, 'tries'> {
+  let latest = tries.slice(-MAX_TRIES).map(shortenedTry);
+  while (latest.length > 0 && bytesOf({ ...view, tries: latest }) > MEMO_BYTES) latest = latest.slice(1);
+  return latest.length > 0 ? { tries: latest } : {};
+}
+
+function bytesOf(view: ClusterView): number {
+  return new TextEncoder().encode(JSON.stringify(view)).length;
 }
 
 function shortenedTry({ failure, ...rest }: PlacementTry): PlacementTry {
