@@ -90,4 +90,14 @@ describe('a specification that grows for a campaign', () => {
     expect(grownFor(before, spec({ queues: [queue('a', 2)] }))).toBeUndefined();
     expect(grownFor(before, spec({ queues: [queue('a', 500)] }))).toBeUndefined();
   });
+
+  it('does not get queues alone where something else is asked for with them', () => {
+    for (const more of [
+      { lustre: {} },
+      { slurmApi: { trust: 'epoch-key' as const } },
+      { headNode: { instanceType: 'm5.xlarge' } },
+      { os: 'ubuntu2204' as const },
+    ])
+      expect(grownFor(before, spec({ queues: [queue('b')], ...more }))).toBeUndefined();
+  });
 });

@@ -1,5 +1,5 @@
 import { architectureOf } from './architecture.ts';
-import { type ClusterSpec, diffSpecs, type SpecDifference } from './cluster-spec.ts';
+import { type ClusterSpec, coversSpec, diffSpecs, type SpecDifference } from './cluster-spec.ts';
 import { headNodeInstanceType } from './head-node.ts';
 import type { ComputeResource, Queue } from './queue.ts';
 
@@ -198,8 +198,8 @@ function resourceChanges(existing: ComputeResource, asked: ComputeResource, path
 
 /**
  * The specification that has, beside what it has, what a campaign asks for and the cluster lacks: queues that it does not
- * have, and more nodes of compute resources that it has. Undefined where that is no change in place, for example because a
- * queue of that name is of another kind.
+ * have, and more nodes of compute resources that it has. Undefined where that is no change in place, or not all that is asked
+ * for: a queue of that name is of another kind, another head node or Lustre is wanted as well.
  */
 export function grownFor(existing: ClusterSpec, asked: ClusterSpec): ClusterSpec | undefined {
   const queues = existing.queues.map((queue) => {
@@ -209,7 +209,8 @@ export function grownFor(existing: ClusterSpec, asked: ClusterSpec): ClusterSpec
   const added = asked.queues.filter(({ name }) => !existing.queues.some((queue) => queue.name === name));
   // A tier's queues with others beside them are no longer that tier.
   const grown: ClusterSpec = { ...existing, tier: 'custom', queues: [...queues, ...added] };
-  return planUpdate(existing, grown).mode === 'in-place' && isOfOneArchitecture(grown) ? grown : undefined;
+  const isInPlace = planUpdate(existing, grown).mode === 'in-place' && isOfOneArchitecture(grown);
+  return isInPlace && coversSpec(grown, asked) ? grown : undefined;
 }
 
 /** As ParallelCluster wants it of all nodes of a cluster. */
