@@ -40,7 +40,7 @@ import { createUsageActivities } from './usage.ts';
 /** What a worker brings: its connections, and the settings of the installation. */
 export interface ActivityDeps
   extends
-    Pick<StackDeps, 'controlBucket' | 'providerArn' | 'settings' | 'stackPollSeconds'>,
+    Pick<StackDeps, 'controlBucket' | 'providerArn' | 'settings' | 'storageBuckets' | 'stackPollSeconds'>,
     Pick<LogDeps, 'logRetentionDays' | 'logLimits' | 'logFollowSeconds'>,
     Pick<KeyDeps, 'halfMadeGraceSeconds' | 'keyReaders'>,
     Pick<HomeDeps, 'efsFileSystemId'>,

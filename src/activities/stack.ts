@@ -10,7 +10,8 @@ import { foreignAction } from '../domain/custom-actions.ts';
 import { creationCause } from '../domain/creation-causes.ts';
 import type { CreatedStack, Deployment } from '../domain/deployment.ts';
 import { KnownFailure } from '../domain/failures.ts';
-import { outerStackOutputs, renderOuterStack } from '../domain/outer-stack.ts';
+import type { StorageBuckets } from '../domain/lustre.ts';
+import { nodePolicyReference, outerStackOutputs, renderOuterStack } from '../domain/outer-stack.ts';
 import { renderClusterConfiguration } from '../domain/pcluster-config.ts';
 import type { DeploymentSettings, SlurmApi } from '../domain/cluster-configuration-input.ts';
 import { stackTags, toTagList } from '../domain/resource-tags.ts';
@@ -31,6 +32,8 @@ export interface StackDeps {
   /** ARN of the Lambda function that serves `Custom::PclusterCluster`. */
   readonly providerArn: string;
   readonly settings: Omit<DeploymentSettings, 'jobUserScriptUri' | 'jobEnvironmentScriptUri'>;
+  /** Nodes may use the tenant's part of them; without such buckets nothing of S3 but their scripts. */
+  readonly storageBuckets: StorageBuckets | undefined;
   /** Between two looks at a stack that is under way. */
   readonly stackPollSeconds: number;
 }
@@ -125,6 +128,7 @@ async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): P
       ...(account && { slurmDatabase: account }),
     },
     subnetId: lease.subnetId,
+    nodePolicy: nodePolicyReference,
     adminKeyName,
     jobUserPublicKey,
     ...(slurmApi && { slurmApi }),
@@ -137,7 +141,9 @@ async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): P
   try {
     return await stacks.create({
       name,
-      template: JSON.stringify(renderOuterStack(deployment, deps.providerArn, configuration)),
+      template: JSON.stringify(
+        renderOuterStack(deployment, deps.providerArn, configuration, deps.storageBuckets),
+      ),
       tags: toTagList(stackTags(deployment, lease.subnetId)),
       requestToken: `create-${request.epoch}`,
     });

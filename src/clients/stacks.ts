@@ -60,6 +60,9 @@ export interface Stacks {
 /** What CloudFormation gives as the reason of resources that failed only because another one had. */
 const CONSEQUENCE = /^Resource (?:creation|update|deletion) cancelled/i;
 
+/** Templates may hold policies of IAM, without names of their own. */
+const CAPABILITIES = ['CAPABILITY_IAM' as const];
+
 export function createStacks(cloudFormation: CloudFormationClient): Stacks {
   return {
     async find(nameOrId) {
@@ -91,6 +94,7 @@ export function createStacks(cloudFormation: CloudFormationClient): Stacks {
           Tags: tags,
           ClientRequestToken: requestToken,
           OnFailure: 'DO_NOTHING',
+          Capabilities: CAPABILITIES,
         }),
       );
       return StackId ?? name;
@@ -110,6 +114,7 @@ export function createStacks(cloudFormation: CloudFormationClient): Stacks {
             StackName: stackId,
             TemplateBody: template,
             ClientRequestToken: requestToken,
+            Capabilities: CAPABILITIES,
           }),
         );
         return true;

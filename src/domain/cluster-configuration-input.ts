@@ -3,6 +3,7 @@ import type { Deployment } from './deployment.ts';
 import type { EfsHome } from './home.ts';
 import type { LogRetentionDays } from './log-retention.ts';
 import type { LustreFileSystem } from './lustre.ts';
+import type { PolicyArn } from './pcluster-document.ts';
 import type { SlurmApiTrust } from './slurm-api-spec.ts';
 
 /** What all clusters of an installation of this service have in common. */
@@ -44,6 +45,8 @@ export interface ClusterConfigurationInput {
   readonly deployment: Deployment;
   readonly settings: DeploymentSettings;
   readonly subnetId: string;
+  /** Lets nodes read their scripts, and use the tenant's data in S3. */
+  readonly nodePolicy: PolicyArn;
   /** EC2 key pair of the operating system's default user, who may use sudo. */
   readonly adminKeyName: string;
   /** OpenSSH form. */

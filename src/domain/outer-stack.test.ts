@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { configurationOf, deployment } from '../../test/support/cluster-configuration.ts';
+import { nodePolicy } from './node-policy.ts';
 import { MAX_TEMPLATE_BODY_BYTES, outerStackOutputs, renderOuterStack } from './outer-stack.ts';
 
 const providerArn = 'arn:aws:lambda:us-east-2:123456789012:function:pcluster-provider';
 
 describe('the outer stack', () => {
-  test('holds the cluster as its only resource, to be deleted with it', () => {
+  test('holds the cluster, to be deleted with it, and the policy of its nodes', () => {
     const configuration = configurationOf({ tier: 'debug' });
     const { Resources } = renderOuterStack(deployment, providerArn, configuration);
     expect(Resources).toEqual({
@@ -19,7 +20,22 @@ describe('the outer stack', () => {
           DeletionPolicy: 'Delete',
         },
       },
+      Nodes: {
+        Type: 'AWS::IAM::ManagedPolicy',
+        Properties: {
+          Path: '/parallelcluster/',
+          PolicyDocument: nodePolicy(deployment, configuration, undefined, 'aws'),
+        },
+      },
     });
+  });
+
+  test('refuses a set-up script that is not in S3', () => {
+    const settings = { jobUserScriptUri: 'https://example.org/a.sh' };
+    const configuration = configurationOf({ tier: 'debug' }, { settings });
+    expect(() => renderOuterStack(deployment, providerArn, configuration)).toThrow(
+      'https://example.org/a.sh is not an s3://bucket/key address',
+    );
   });
 
   test('says where the head node is', () => {

@@ -19,13 +19,11 @@ describe('the ParallelCluster configuration', () => {
     expect(text).not.toMatch(/[&*]a\d/);
   });
 
-  test('gives nodes the set-up scripts and no other object of the bucket', () => {
-    const { HeadNode, Scheduling } = configurationOf({ tier: 'debug' });
-    const createUser = { BucketName: 'provisioner-control', KeyName: 'assets/create-job-user.sh' };
-    const jobEnvironment = { BucketName: 'provisioner-control', KeyName: 'assets/job-environment.sh' };
-    expect(HeadNode.Iam.S3Access).toEqual([createUser, jobEnvironment]);
-    for (const { Iam, CustomActions } of Scheduling.SlurmQueues) {
-      expect(Iam.S3Access).toEqual([createUser]);
+  test('has one policy for the head node and all queues, and set-up scripts on each', () => {
+    const { HeadNode, Scheduling } = configurationOf({ tier: 'debug' }, { nodePolicy: { Ref: 'Nodes' } });
+    for (const { Iam } of [HeadNode, ...Scheduling.SlurmQueues])
+      expect(Iam).toEqual({ AdditionalIamPolicies: [{ Policy: { Ref: 'Nodes' } }] });
+    for (const { CustomActions } of Scheduling.SlurmQueues) {
       expect(CustomActions.OnNodeConfigured).toMatchObject({
         Script: 's3://provisioner-control/assets/create-job-user.sh',
       });
@@ -181,10 +179,8 @@ describe('the ParallelCluster configuration', () => {
         { Script: scriptUri, Args: ['serve', '6820'] },
       ],
     });
-    expect(HeadNode.Iam.S3Access).toHaveLength(3);
     const [queue] = Scheduling.SlurmQueues;
     expect(queue?.CustomActions).not.toHaveProperty('OnNodeStart');
-    expect(queue?.Iam.S3Access).toHaveLength(1);
     expect(Scheduling.SlurmSettings.CustomSlurmSettings).toContainEqual({ AuthAltTypes: 'auth/jwt' });
     expect(JSON.stringify(Scheduling)).not.toContain('PrivateData');
   });
@@ -198,11 +194,5 @@ describe('the ParallelCluster configuration', () => {
     expect(CustomSlurmSettings).toContainEqual({
       PrivateData: expect.stringContaining('jobs') as unknown,
     });
-  });
-
-  test('refuses a set-up script that is not in S3', () => {
-    const render = () =>
-      configurationOf({ tier: 'debug' }, { settings: { jobUserScriptUri: 'https://example.org/a.sh' } });
-    expect(render).toThrow('https://example.org/a.sh is not an s3://bucket/key address');
   });
 });

@@ -21,8 +21,6 @@ const DEFAULT_LOG_RETENTION_DAYS: LogRetentionDays = 90;
 /**
  * The ParallelCluster configuration of one deployment. There are no login nodes: jobs come through this service, and whoever
  * may log in does so on the head node. Metadata is always IMDSv2's.
- *
- * @throws RangeError when the address of a script is not `s3://bucket/key`.
  */
 export function renderClusterConfiguration(input: ClusterConfigurationInput): ClusterConfiguration {
   const { spec, deployment, settings, subnetId } = input;

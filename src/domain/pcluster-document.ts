@@ -96,8 +96,11 @@ export interface CustomActions {
 }
 
 export interface NodeIam {
-  readonly S3Access: readonly { readonly BucketName: string; readonly KeyName: string }[];
+  readonly AdditionalIamPolicies: readonly [{ readonly Policy: PolicyArn }];
 }
+
+/** Known, or of a resource of the same template. */
+export type PolicyArn = string | { readonly Ref: string };
 
 export interface LustreStorage {
   readonly Name: string;

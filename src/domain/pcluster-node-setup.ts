@@ -3,7 +3,6 @@ import type { ClusterConfigurationInput } from './cluster-configuration-input.ts
 import type { CustomAction as AskedAction } from './custom-actions.ts';
 import { writablePaths } from './lustre.ts';
 import type { CustomAction, HeadNode, NodeIam, SlurmQueue } from './pcluster-document.ts';
-import { parseS3ObjectUri } from './s3-uri.ts';
 import { SLURM_API_PORT } from './slurm-api.ts';
 
 /** The user that every job runs as, without any right to administer the cluster. */
@@ -30,7 +29,7 @@ export function headNodeSetUp(input: ClusterConfigurationInput): Pick<HeadNode, 
   };
   return {
     CustomActions: { ...(started && { OnNodeStart: started }), OnNodeConfigured: { Sequence: configured } },
-    Iam: readableScripts(configured),
+    Iam: nodeIam(input),
   };
 }
 
@@ -42,7 +41,7 @@ export function computeNodeSetUp(
   const first = createJobUser(input);
   return {
     CustomActions: { OnNodeConfigured: added.length === 0 ? first : { Sequence: [first, ...added] } },
-    Iam: readableScripts([first, ...added]),
+    Iam: nodeIam(input),
   };
 }
 
@@ -62,15 +61,8 @@ function operatorActions(
     .map(({ script, args = [] }) => ({ Script: script, Args: args }));
 }
 
-/** These objects only: their bucket may hold what belongs to other tenants. */
-function readableScripts(actions: readonly CustomAction[]): NodeIam {
-  const uris = new Set(actions.map(({ Script }) => Script));
-  return {
-    S3Access: [...uris].map((uri) => {
-      const { bucket, key } = parseS3ObjectUri(uri);
-      return { BucketName: bucket, KeyName: key };
-    }),
-  };
+function nodeIam({ nodePolicy }: ClusterConfigurationInput): NodeIam {
+  return { AdditionalIamPolicies: [{ Policy: nodePolicy }] };
 }
 
 /** Without Node's Buffer: the domain is bundled into workflows. */

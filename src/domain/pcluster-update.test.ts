@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { configurationOf, deployment } from '../../test/support/cluster-configuration.ts';
 import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec-input.ts';
-import { renderOuterStack } from './outer-stack.ts';
+import { nodePolicyReference, renderOuterStack } from './outer-stack.ts';
 import { withQueuesOf } from './pcluster-update.ts';
 
 const queue = (name: string, maxCount = 4) => ({
@@ -27,6 +27,17 @@ describe('the template of an updated stack', () => {
       Dashboards: { CloudWatch: { Enabled: false } },
     });
     expect(withQueuesOf(deployed, specWith({}))).toEqual(deployed);
+  });
+
+  it('has the policy of its nodes as it was deployed, also where queues are new', () => {
+    const then = { nodePolicy: nodePolicyReference };
+    const buckets = { scratch: 'a', projectPublic: 'b', projectPrivate: 'c' };
+    const deployed = (queues: ReturnType<typeof queue>[]) =>
+      renderOuterStack(deployment, 'arn:provider:1', configurationOf({ queues }, then), buckets);
+    const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ queues: [queue('a'), queue('b')] }));
+    const changed = withQueuesOf(deployed([queue('a')]), spec);
+    expect(changed).toEqual(deployed([queue('a'), queue('b')]));
+    expect(JSON.stringify(changed).match(/"Ref"/g)).toHaveLength(3);
   });
 
   it('keeps what was deployed, whatever the settings are by now: only queues are others', () => {

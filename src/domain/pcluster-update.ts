@@ -31,6 +31,7 @@ export function withQueuesOf(deployed: OuterStackTemplate, spec: ClusterSpec): O
   return {
     ...deployed,
     Resources: {
+      ...deployed.Resources,
       Cluster: {
         ...Cluster,
         Properties: { ...Cluster.Properties, ClusterConfiguration: configuration },

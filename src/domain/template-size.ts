@@ -1,6 +1,6 @@
 import type { ClusterConfigurationInput } from './cluster-configuration-input.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
-import { renderOuterStack } from './outer-stack.ts';
+import { nodePolicyReference, renderOuterStack } from './outer-stack.ts';
 import { renderClusterConfiguration } from './pcluster-config.ts';
 
 /** Stands for the address of a script, an ARN or a name that only the installation knows, and is as long as those get. */
@@ -18,6 +18,7 @@ const deployment = {
 const installation: Omit<ClusterConfigurationInput, 'spec'> = {
   deployment,
   subnetId: longText('subnet-', 24),
+  nodePolicy: nodePolicyReference,
   adminKeyName: longText('key', 64),
   jobUserPublicKey: longText('ssh-ed25519 ', 80),
   settings: {
@@ -34,6 +35,9 @@ const installation: Omit<ClusterConfigurationInput, 'spec'> = {
   home: { fileSystemId: longText('fs-', 20), accessPointId: longText('fsap-', 22) },
 };
 
+const bucket = longText('bucket', 63);
+const buckets = { scratch: bucket, projectPublic: bucket, projectPrivate: bucket };
+
 /**
  * How large the CloudFormation template of a cluster of this specification gets, in bytes, in an installation that has
  * everything once. Queues repeat what their nodes run: many of them with scripts can exceed what CloudFormation takes.
@@ -46,5 +50,5 @@ export function templateBytes(spec: ClusterSpec): number {
     // Three public keys of RSA, as while one takes another's place.
     ...(spec.slurmApi && { slurmApi: { trust: spec.slurmApi.trust, scriptUri, jwks: longText('{', 1500) } }),
   });
-  return JSON.stringify(renderOuterStack(deployment, arn, configuration)).length;
+  return JSON.stringify(renderOuterStack(deployment, arn, configuration, buckets)).length;
 }

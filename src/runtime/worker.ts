@@ -74,6 +74,7 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
       controlBucket: config.controlBucket.bucket,
       providerArn: config.providerArn,
       settings: config.settings,
+      storageBuckets: config.storageBuckets,
       keyReaders: config.keyReaders,
       stackPollSeconds: config.stackPollSeconds,
       logRetentionDays: config.logRetentionDays,

@@ -178,6 +178,19 @@ export class ProviderRig {
     };
   }
 
+  /** ARNs of the policies of the account. There is no client of IAM here: the product has none. */
+  async policyArns(): Promise<string[]> {
+    const endpoint = await this.clients.cloudFormation.config.endpoint?.();
+    if (!endpoint) throw new Error('there is no emulator');
+    const credential = 'AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/iam/aws4_request';
+    const response = await fetch(`http://${endpoint.hostname}:${endpoint.port}/`, {
+      method: 'POST',
+      headers: { authorization: `${credential}, SignedHeaders=host, Signature=x` },
+      body: new URLSearchParams({ Action: 'ListPolicies', Version: '2010-05-08', Scope: 'Local' }),
+    });
+    return [...(await response.text()).matchAll(/<Arn>([^<]+)<\/Arn>/g)].map(([, arn = '']) => arn);
+  }
+
   /** Why the cluster in a stack failed, from the stack's events, newest first. */
   async failureReason(stack: string): Promise<string | undefined> {
     const events = await this.clients.cloudFormation.send(

@@ -41,6 +41,7 @@ beforeAll(async () => {
       controlBucket: rig.seeded.controlBucket,
       providerArn: rig.seeded.providerArn,
       settings,
+      storageBuckets: rig.seeded.storageBuckets,
       stackPollSeconds: 0.1,
     }),
     ...createStackUpdateActivities({ cloudFormation, settings, stackPollSeconds: 0.1 }),
@@ -128,6 +129,21 @@ describe('createStack', () => {
     await deleteStack(request);
   });
 
+  test('lets its nodes use the tenant’s own data in S3 by a policy that is there before it and goes after it', async () => {
+    const request = freshRequest();
+    await createStack(request);
+    const arns = await rig.policyArns();
+    const { TemplateBody = '' } = await rig.clients.cloudFormation.send(
+      new GetTemplateCommand({ StackName: outerStackName(request.clusterName) }),
+    );
+    await deleteStack(request);
+
+    // ParallelCluster's provider may give roles no others. Its own schema refuses a reference that nobody replaced.
+    expect(arns).toEqual([expect.stringMatching(/:policy\/parallelcluster/)]);
+    expect(TemplateBody).toContain(`${rig.seeded.storageBuckets.scratch}/lab/${request.projectId}/*`);
+    await expect(rig.policyArns()).resolves.toEqual([]);
+  });
+
   test('hands the account of the cluster’s own accounting database to the cluster', async () => {
     const request = freshRequest();
     const { cloudFormation, s3, secretsManager } = rig.clients;
@@ -145,6 +161,7 @@ describe('createStack', () => {
       controlBucket: rig.seeded.controlBucket,
       providerArn: rig.seeded.providerArn,
       settings: { region: 'us-east-1', sshAllowedCidr: '10.0.0.0/16', slurmDatabase },
+      storageBuckets: undefined,
       stackPollSeconds: 0.1,
     });
     await runActivity(withDatabase.createStack, request);

@@ -27,6 +27,7 @@ export function configurationOf(
     spec: resolveClusterSpec(clusterSpecInputSchema.parse(input)),
     deployment,
     subnetId: 'subnet-0123456789abcdef0',
+    nodePolicy: 'arn:aws:iam::123456789012:policy/parallelcluster/nodes',
     adminKeyName: 'pcluster-lab1-cortex-1k2m9x0aab12cd-admin',
     jobUserPublicKey:
       'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBtCaZ1qZ0k1qMlOf1JXUlFSUlNUVVZXWFlaW1xdXl9g job-user',

@@ -81,6 +81,7 @@ class SeededAws:
             "FileSystemId": self._efs,
             "PasswordSecretArn": self._secret,
             "PermissionsBoundary": self._policy,
+            "Policy": self._policy,
         }
         for path, value in walk(document):
             key = path[-1] if path else ""
