@@ -124,7 +124,7 @@ async function measure(connection: Connection, native: NativeConnection): Promis
     store,
     logs: new FakeLogs(),
     usage: new MemoryUsageStore(),
-    installation: { hasKeycloak: false, hasLustre: false },
+    installation: { hasKeycloak: false, hasBuckets: false },
     planning: planningGround({ region: 'us-east-1', hasLustre: false }),
     jobListings: new MemoryJobListingStore(),
     readiness: createReadinessProbe(client, TASK_QUEUE),

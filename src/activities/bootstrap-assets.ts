@@ -16,7 +16,7 @@ const HASH_CHARACTERS = 12;
 export async function uploadScript(
   s3: S3Client,
   bucket: string,
-  name: 'create-job-user' | 'job-environment' | 'slurm-rest-api' | 'storage-folders',
+  name: 'create-job-user' | 'job-environment' | 's3-mounts' | 'slurm-rest-api' | 'storage-folders',
 ): Promise<string> {
   const script = await readFile(join(ASSETS, `${name}.sh`));
   const sha256 = createHash('sha256').update(script).digest('hex');

@@ -26,6 +26,7 @@ import type { Activities } from './port.ts';
 import { createPreflightActivities } from './preflight.ts';
 import { createReadinessActivities } from './readiness.ts';
 import type { ReadinessDeps } from './readiness.ts';
+import { createS3WritesActivities } from './s3-writes.ts';
 import { createSigningKeyActivities } from './signing-key.ts';
 import { createSlurmActivities } from './slurm.ts';
 import { createStackActivities } from './stack.ts';
@@ -83,6 +84,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createStackUpdateActivities({ ...deps, cloudFormation }),
     ...createHomeActivities({ ...deps, efs }),
     ...createLustreActivities({ ...deps, fsx, cloudWatch, s3, files: ssh }),
+    ...createS3WritesActivities({ deploymentStore: deps.deploymentStore, files: ssh }),
     ...createReadinessActivities({ gateway, files: ssh, sshPort: deps.sshPort, jobUser: JOB_USER }),
     ...createSlurmActivities({ gateway, control: ssh, campaignStore }),
     ...createCampaignPlanActivities(deps),

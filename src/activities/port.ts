@@ -19,6 +19,7 @@ import type {
   SigningKey,
   SubnetLease,
 } from '../domain/deployment.ts';
+import type { Discard } from '../domain/lustre-export.ts';
 import type { LustreFileSystem, LustreSpec } from '../domain/lustre.ts';
 import type { Findings } from '../domain/orphans.ts';
 import type { CostRates } from '../domain/cost-rates.ts';
@@ -199,6 +200,13 @@ export interface UsageRequest extends Deployment {
   readonly isLast: boolean;
 }
 
+/** The cluster whose buckets are to be as its jobs left them. */
+export interface S3WritesRequest extends Deployment {
+  readonly access: ClusterAccess;
+  /** Somebody said that what is being written may be lost. */
+  readonly discard?: Discard;
+}
+
 export interface KeepCostsRequest {
   readonly tenant: Tenant;
   readonly account: CostAccount;
@@ -308,6 +316,10 @@ export interface Activities {
   exportLustre(request: ExportRequest): Promise<ExportVerdict>;
   /** Deletes the epoch's file systems and waits until they are gone. Heartbeats. LustreNotExported, LustreDeleteFailed. */
   deleteLustre(request: Deployment & { readonly consent: LustreConsent }): Promise<void>;
+
+  // s3-writes.ts
+  /** Waits until nothing can write to mounted buckets any more; or keeps who let go what is being written. Heartbeats. S3WritesUnfinished. */
+  settleS3Writes(request: S3WritesRequest): Promise<void>;
 
   // readiness.ts
   /** One attempt: SSH as the job user answers, `scontrol ping`, `sinfo`, and a smoke job COMPLETEs; where there is to be a REST API, it answers a token. Returns the pinned access. ClusterNotReady while something is missing. */

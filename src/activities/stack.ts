@@ -13,7 +13,7 @@ import { KnownFailure } from '../domain/failures.ts';
 import type { StorageBuckets } from '../domain/lustre.ts';
 import { nodePolicyReference, outerStackOutputs, renderOuterStack } from '../domain/outer-stack.ts';
 import { renderClusterConfiguration } from '../domain/pcluster-config.ts';
-import type { DeploymentSettings, SlurmApi } from '../domain/cluster-configuration-input.ts';
+import type { DeploymentSettings, S3Mounts, SlurmApi } from '../domain/cluster-configuration-input.ts';
 import { stackTags, toTagList } from '../domain/resource-tags.ts';
 import { renderJwks } from '../domain/slurm-jwt.ts';
 import { uploadScript } from './bootstrap-assets.ts';
@@ -109,6 +109,7 @@ function refuseForeignScripts(
 
 async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): Promise<string> {
   refuseForeignScripts(request.spec, deps.settings);
+  const s3Mounts = await s3MountsOf(deps, request.spec);
   const [jobUserScriptUri, jobEnvironmentScriptUri] = await Promise.all([
     uploadScript(deps.s3, deps.controlBucket, 'create-job-user'),
     uploadScript(deps.s3, deps.controlBucket, 'job-environment'),
@@ -132,6 +133,7 @@ async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): P
     adminKeyName,
     jobUserPublicKey,
     ...(slurmApi && { slurmApi }),
+    ...(s3Mounts && { s3Mounts }),
     ...(home && { home }),
     ...(lustre && {
       lustre: { ...lustre, scriptUri: await uploadScript(deps.s3, deps.controlBucket, 'storage-folders') },
@@ -156,6 +158,18 @@ async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): P
     if (!(error instanceof Error) || !isInvalidStackRequest(error)) throw error;
     throw new KnownFailure('StackCreateFailed', `CloudFormation refused ${name}: ${error.message}`);
   }
+}
+
+/** Without buckets the API refuses it; an operator may have asked in the Temporal UI. */
+async function s3MountsOf(
+  { s3, controlBucket, storageBuckets }: StackDeps,
+  spec: ClusterSpec,
+): Promise<S3Mounts | undefined> {
+  if (!spec.s3Mounts) return undefined;
+  if (!storageBuckets)
+    throw new KnownFailure('StackCreateFailed', 's3Mounts: this installation has no SCRATCH_BUCKET');
+  const { projectPublic, projectPrivate } = storageBuckets;
+  return { projectPublic, projectPrivate, scriptUri: await uploadScript(s3, controlBucket, 's3-mounts') };
 }
 
 async function slurmApiOf(

@@ -52,7 +52,8 @@ export function unknownIn(path: string, reason: string): KnownFailure {
 /** What not every installation has. */
 export interface Installation {
   readonly hasKeycloak: boolean;
-  readonly hasLustre: boolean;
+  /** SCRATCH_BUCKET and its two companions. */
+  readonly hasBuckets: boolean;
   readonly customActionsBucket?: string;
 }
 
@@ -61,14 +62,16 @@ export interface Installation {
  * ends with a dot if it is not empty.
  */
 export function refuseWhatIsMissing(
-  { hasKeycloak, hasLustre, customActionsBucket }: Installation,
-  spec: Pick<ClusterSpec, 'slurmApi' | 'lustre' | 'customActions'> | undefined,
+  { hasKeycloak, hasBuckets, customActionsBucket }: Installation,
+  spec: Pick<ClusterSpec, 'slurmApi' | 'lustre' | 'customActions' | 's3Mounts'> | undefined,
   path: '' | `${string}.`,
 ): void {
   if (!hasKeycloak && spec?.slurmApi?.trust === 'epoch-key-and-keycloak')
     throw unknownIn(`${path}slurmApi.trust`, 'this installation has no KEYCLOAK_JWKS_URL: use `epoch-key`');
-  if (!hasLustre && spec?.lustre)
+  if (!hasBuckets && spec?.lustre)
     throw unknownIn(`${path}lustre`, 'this installation has no SCRATCH_BUCKET: leave `lustre` out');
+  if (!hasBuckets && spec?.s3Mounts)
+    throw unknownIn(`${path}s3Mounts`, 'this installation has no SCRATCH_BUCKET: leave `s3Mounts` out');
   const foreign = foreignAction(spec?.customActions, customActionsBucket);
   if (foreign !== undefined)
     throw unknownIn(

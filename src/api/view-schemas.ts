@@ -74,6 +74,7 @@ const clusterSpecSummaryFields = {
   headNode: clusterSpecFields.headNode,
   cloudWatch: clusterSpecFields.cloudWatch,
   fallbackTiers: clusterSpecFields.fallbackTiers,
+  s3Mounts: clusterSpecFields.s3Mounts,
 } satisfies Fields<ClusterSpecSummary>;
 
 const slurmApiFields = {

@@ -14,7 +14,8 @@ export type RemoteProgram =
   | 'home'
   | 'replace-jwks'
   | 'slurm-api-certificate'
-  | 'sample-files';
+  | 'sample-files'
+  | 'open-writers';
 
 /** First line of every answer: what a profile of the job user may print before it is not ours. */
 const ANSWER = 'pcp-answer\n';
@@ -55,6 +56,7 @@ const commands: Readonly<Record<RemoteProgram, string>> = {
   'replace-jwks': load(['replace-jwks'], OWN_SESSION),
   'slurm-api-certificate': load(['slurm-api-certificate']),
   'sample-files': load(['sample-files']),
+  'open-writers': load(['open-writers']),
 };
 
 /** What a program answered, without what stood before it; undefined if it never began to answer. */

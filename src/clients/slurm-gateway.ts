@@ -4,6 +4,7 @@ import type { ControlOutcome, JobAction } from '../domain/job-control.ts';
 import type { JobSpec } from '../domain/job.ts';
 import type { JobFileName } from '../domain/sbatch.ts';
 import type { NodeCounts } from '../domain/node-groups.ts';
+import type { OpenWriter } from '../domain/open-writers.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { PartitionFact } from '../domain/slurm-output.ts';
 import type { UsageRecord } from '../domain/usage.ts';
@@ -234,6 +235,8 @@ export interface HeadNodeFiles {
   listOutputs(head: HeadNode, options?: CallOptions): Promise<JobOutput[]>;
   /** Some of the files below folders, chosen by chance. HeadNodeUnreachable when a folder cannot be read. */
   sampleFiles(head: HeadNode, request: FileSampleRequest, options?: CallOptions): Promise<SampledFile[]>;
+  /** What may still write below a folder: jobs with nodes, and files open for writing on the head node. SlurmUnavailable. */
+  listWriters(head: HeadNode, folder: string, options?: CallOptions): Promise<OpenWriter[]>;
   /** Leaves jobs out of {@link listOutputs}; their files stay. Unknown ones are fine. */
   forgetOutputs(
     head: HeadNode,

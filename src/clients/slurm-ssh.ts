@@ -1,8 +1,10 @@
 import { KnownFailure } from '../domain/failures.ts';
 import { epochStartSeconds } from '../domain/ids.ts';
 import type { ControlOutcome } from '../domain/job-control.ts';
+import type { OpenWriter } from '../domain/open-writers.ts';
 import { decodeFileSample, encodeFileSample } from './file-sample-protocol.ts';
 import { decodeOutputs, encodeForgetting, encodeListing } from './job-outputs-protocol.ts';
+import { decodeOpenWriters, encodeOpenWriters } from './open-writers-protocol.ts';
 import { answerOf, remoteCommand } from './remote-programs.ts';
 import type { RemoteProgram } from './remote-programs.ts';
 import type {
@@ -76,6 +78,7 @@ const timeoutSeconds: Readonly<Record<RemoteProgram, number>> = {
   'slurm-api-certificate': 20,
   // A walk through all files.
   'sample-files': 600,
+  'open-writers': 50,
 };
 const MAX_BATCH_JOBS = 250;
 const MAX_BATCH_CHARACTERS = 8 * 1024 * 1024;
@@ -164,6 +167,10 @@ export class SlurmSsh implements SlurmGateway, SlurmSessions, SlurmControl, Slur
     options?: CallOptions,
   ): Promise<SampledFile[]> {
     return decodeFileSample(await this.#call(head, 'sample-files', encodeFileSample(request), options));
+  }
+
+  async listWriters(head: HeadNode, folder: string, options?: CallOptions): Promise<OpenWriter[]> {
+    return decodeOpenWriters(await this.#call(head, 'open-writers', encodeOpenWriters(folder), options));
   }
 
   async readFiles(head: HeadNode, parts: readonly FilePart[], options?: CallOptions): Promise<FileContent[]> {

@@ -2,7 +2,7 @@ import type { ClusterSpec } from './cluster-spec.ts';
 import type { Deployment } from './deployment.ts';
 import type { EfsHome } from './home.ts';
 import type { LogRetentionDays } from './log-retention.ts';
-import type { LustreFileSystem } from './lustre.ts';
+import type { LustreFileSystem, StorageBuckets } from './lustre.ts';
 import type { PolicyArn } from './pcluster-document.ts';
 import type { SlurmApiTrust } from './slurm-api-spec.ts';
 
@@ -58,8 +58,16 @@ export interface ClusterConfigurationInput {
     /** `s3://bucket/key` of `assets/storage-folders.sh`. */
     readonly scriptUri: string;
   };
+  /** Mounted below `STORAGE_MOUNT_PATH` on all nodes, in place of Lustre. */
+  readonly s3Mounts?: S3Mounts;
   /** The cluster has no Slurm REST API if none is given. */
   readonly slurmApi?: SlurmApi;
+}
+
+/** Buckets that nodes mount: all of the first to read, the tenant's prefix of the second to read and write. */
+export interface S3Mounts extends Pick<StorageBuckets, 'projectPublic' | 'projectPrivate'> {
+  /** `s3://bucket/key` of `assets/s3-mounts.sh`. */
+  readonly scriptUri: string;
 }
 
 /** Slurm's REST API of a cluster. */

@@ -34,7 +34,7 @@ const cloudWatchSpecSchema = z.strictObject({
     .meta({ description: 'Whether CloudWatch has a dashboard of the cluster; true if absent.' }),
 });
 
-/** What a specification may choose beside queues, storage and times. Absent is what ParallelCluster or the installation say. */
+/** What a specification may choose beside queues, Lustre and times. Absent is what ParallelCluster or the installation say. */
 export const clusterOptionsSchema = z.strictObject({
   os: z.enum(operatingSystems).optional().meta({ description: 'Of all nodes; alinux2023 if absent.' }),
   customAmi: z
@@ -59,6 +59,14 @@ export const clusterOptionsSchema = z.strictObject({
       description:
         'Tiers whose nodes the queue gets instead, in this order, if AWS has no capacity for those that it is to have in any ' +
         'availability zone of the pool, or the account no quota. The queue keeps its name and its limits.',
+    }),
+  s3Mounts: z
+    .boolean()
+    .optional()
+    .meta({
+      description:
+        'Without `lustre`: the folders that it would have at `/data`, by Mountpoint for Amazon S3 (`project/public` to read, ' +
+        '`project/private` to read and write) and in the job user’s home (`scratch`).',
     }),
 });
 

@@ -86,6 +86,8 @@ export interface DeploymentRecord {
   readyAt?: string;
   /** Where the cluster has Lustre: what is known of the export of what is in it. */
   lustreExport?: LustreExport;
+  /** It was not seen that everything written to mounted buckets is in S3. */
+  s3WritesUnfinished?: boolean;
   /** Something of it may be gone: it cannot be called back. */
   deletionBegan?: boolean;
   /** Somebody said that what is not in S3 may be lost. */
@@ -169,7 +171,8 @@ export interface ClusterSnapshot {
 
 /** Whether a blocked cluster could go if what is not in S3 were given up. */
 export function isBlockedByData({ state, deployment }: ClusterSnapshot): boolean {
-  return state === 'blocked' && (deployment?.lustreExport?.problems ?? []).length > 0;
+  const { lustreExport, s3WritesUnfinished = false } = deployment ?? {};
+  return state === 'blocked' && ((lustreExport?.problems ?? []).length > 0 || s3WritesUnfinished);
 }
 
 /** The snapshot of an entity that nobody has asked anything yet. */

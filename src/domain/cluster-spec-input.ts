@@ -51,6 +51,10 @@ export const clusterSpecInputSchema = z
     if (spec.needs && spec.lustre) {
       context.addIssue({ code: 'custom', path: ['lustre'], message: 'is planned; say it in `needs.lustre`' });
     }
+    if (spec.needs && spec.s3Mounts && spec.needs.lustre !== 'no') {
+      const message = 'is for clusters without Lustre: say `no` in `needs.lustre` as well';
+      context.addIssue({ code: 'custom', path: ['s3Mounts'], message });
+    }
     const checked = { ...spec, queues: askedQueues(spec) };
     const add = ({ path, message }: Issue) => {
       context.addIssue({ code: 'custom', path: [...path], message });
@@ -98,7 +102,7 @@ export function resolveClusterSpec(input: z.output<typeof clusterSpecInputSchema
  * would not be equal to it.
  */
 function chosenOptions(input: z.output<typeof clusterOptionsSchema>): ClusterOptions {
-  const { os = DEFAULT_OPERATING_SYSTEM, customAmi, headNode, customActions, fallbackTiers } = input;
+  const { os = DEFAULT_OPERATING_SYSTEM, customAmi, headNode, customActions, fallbackTiers, s3Mounts } = input;
   const { memoryBasedScheduling = true, ...settings } = input.slurmSettings ?? {};
   const { dashboard = true, ...logs } = input.cloudWatch ?? {};
   const slurmSettings = { ...settings, ...(!memoryBasedScheduling && { memoryBasedScheduling }) };
@@ -111,6 +115,7 @@ function chosenOptions(input: z.output<typeof clusterOptionsSchema>): ClusterOpt
     ...(hasFields(cloudWatch) && { cloudWatch }),
     ...(customActions && { customActions }),
     ...(fallbackTiers && { fallbackTiers }),
+    ...(s3Mounts && { s3Mounts }),
   };
 }
 

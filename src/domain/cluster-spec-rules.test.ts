@@ -85,6 +85,21 @@ describe('what ParallelCluster would refuse is refused first, at the field', () 
       'os: there is no image of ParallelCluster for rocky9: give customAmi as well',
     ],
     [
+      'S3 mounted beside Lustre, which has the same folders',
+      { tier: 'debug', lustre: {}, s3Mounts: true },
+      's3Mounts: is for clusters without Lustre, which has the same folders: leave one out',
+    ],
+    [
+      'S3 mounted where Lustre may be planned',
+      { needs: { tasks: 1, memoryMebibytesPerTask: 1, expectedSecondsPerJob: 60 }, s3Mounts: true },
+      's3Mounts: is for clusters without Lustre: say `no` in `needs.lustre` as well',
+    ],
+    [
+      'S3 mounted by a program that nodes can get nowhere',
+      { tier: 'debug', os: 'ubuntu2404', s3Mounts: true },
+      's3Mounts: ubuntu2404 has no package of Mountpoint: give a customAmi that has it, or use alinux2023',
+    ],
+    [
       'reserved capacity in a spot queue',
       oneQueue(reserved, { capacityType: 'SPOT' }),
       `${nodes}.capacityReservation: is for on-demand queues; this one is SPOT`,

@@ -35,6 +35,7 @@ export function specIssues(spec: CheckedSpec): Issue[] {
     ...countIssues(queues),
     ...architectureIssues(spec),
     ...headNodeIssues(spec),
+    ...s3MountIssues(spec),
   ];
 }
 
@@ -43,6 +44,21 @@ function imageIssues({ os = DEFAULT_OPERATING_SYSTEM, customAmi }: CheckedSpec):
   if (customAmi !== undefined || !withoutOfficialImage.includes(os)) return [];
   return [
     { path: ['os'], message: `there is no image of ParallelCluster for ${os}: give customAmi as well` },
+  ];
+}
+
+/** Mountpoint comes with the image, or from the repository of Amazon Linux 2023, the only one that nodes reach. */
+function s3MountIssues({ s3Mounts, lustre, customAmi, os = DEFAULT_OPERATING_SYSTEM }: CheckedSpec): Issue[] {
+  if (!s3Mounts) return [];
+  const path = ['s3Mounts'];
+  if (lustre)
+    return [{ path, message: 'is for clusters without Lustre, which has the same folders: leave one out' }];
+  if (os === DEFAULT_OPERATING_SYSTEM || customAmi !== undefined) return [];
+  return [
+    {
+      path,
+      message: `${os} has no package of Mountpoint: give a customAmi that has it, or use ${DEFAULT_OPERATING_SYSTEM}`,
+    },
   ];
 }
 

@@ -61,6 +61,8 @@ export function coversSpec(existing: ClusterSpec, asked: ClusterSpec): boolean {
         existing.lustre.throughputMegabytesPerSecondPerTebibyte >=
           asked.lustre.throughputMegabytesPerSecondPerTebibyte)) &&
     (asked.slurmApi === undefined || asked.slurmApi.trust === existing.slurmApi?.trust) &&
+    // Lustre has the same folders.
+    (!asked.s3Mounts || existing.s3Mounts === true || existing.lustre !== undefined) &&
     coversOptions(existing, asked) &&
     asked.queues.every((queue) => existing.queues.some((candidate) => coversQueue(candidate, queue)))
   );

@@ -200,6 +200,13 @@ export const failures = {
     nextStep:
       'Mend what the message names, then resolve the block with `retry`; or with `discard`, by name and with a reason, to lose the data.',
   },
+  S3WritesUnfinished: {
+    retryable: false,
+    httpStatus: 409,
+    title: 'Something may still write to S3 on the cluster',
+    nextStep:
+      'End what the message names, or let it end, then resolve the block with `retry`; or with `discard`, by name and with a reason, to lose what is being written.',
+  },
   LustreDeleteFailed: {
     retryable: false,
     httpStatus: 502,

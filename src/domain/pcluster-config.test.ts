@@ -42,6 +42,23 @@ describe('the ParallelCluster configuration', () => {
     expect(Scheduling.SlurmSettings.CustomSlurmSettings).toContainEqual({ TaskProlog: program });
   });
 
+  test('mounts buckets on all nodes where that is asked for, once the job user is there', () => {
+    const { HeadNode, Scheduling } = configurationOf({ tier: 'prod-batch', s3Mounts: true });
+    const mount = {
+      Script: 's3://provisioner-control/assets/s3-mounts.sh',
+      Args: ['sim', 'us-east-2', 'project-public', 'project-private', 'lab1/cortex/'],
+    };
+    for (const { CustomActions } of [HeadNode, ...Scheduling.SlurmQueues]) {
+      const sequence =
+        'Sequence' in CustomActions.OnNodeConfigured ? CustomActions.OnNodeConfigured.Sequence : [];
+      expect(sequence[0]?.Script).toMatch(/create-job-user/);
+      expect(sequence.at(-1)).toEqual(mount);
+    }
+    expect(JSON.stringify(configurationOf({ tier: 'prod-batch', s3Mounts: false }))).not.toContain(
+      's3-mounts',
+    );
+  });
+
   test('hands the job user’s key on without its comment', () => {
     const { HeadNode } = configurationOf(
       { tier: 'debug' },

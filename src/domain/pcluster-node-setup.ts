@@ -1,7 +1,7 @@
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import type { ClusterConfigurationInput } from './cluster-configuration-input.ts';
 import type { CustomAction as AskedAction } from './custom-actions.ts';
-import { writablePaths } from './lustre.ts';
+import { tenantPrefix, writablePaths } from './lustre.ts';
 import type { CustomAction, HeadNode, NodeIam, SlurmQueue } from './pcluster-document.ts';
 import { SLURM_API_PORT } from './slurm-api.ts';
 
@@ -20,6 +20,7 @@ export function headNodeSetUp(input: ClusterConfigurationInput): Pick<HeadNode, 
     createJobUser(input),
     { Script: settings.jobEnvironmentScriptUri, Args: ['install'] },
     ...(lustre ? [{ Script: lustre.scriptUri, Args: [JOB_USER, ...writablePaths] }] : []),
+    ...mountS3(input),
     ...(slurmApi ? [{ Script: slurmApi.scriptUri, Args: ['serve', String(SLURM_API_PORT)] }] : []),
     ...operatorActions(spec.customActions, 'head-node'),
   ];
@@ -37,7 +38,7 @@ export function headNodeSetUp(input: ClusterConfigurationInput): Pick<HeadNode, 
 export function computeNodeSetUp(
   input: ClusterConfigurationInput,
 ): Pick<SlurmQueue, 'CustomActions' | 'Iam'> {
-  const added = operatorActions(input.spec.customActions, 'compute-nodes');
+  const added = [...mountS3(input), ...operatorActions(input.spec.customActions, 'compute-nodes')];
   const first = createJobUser(input);
   return {
     CustomActions: { OnNodeConfigured: added.length === 0 ? first : { Sequence: [first, ...added] } },
@@ -50,6 +51,13 @@ function createJobUser({ settings, jobUserPublicKey }: ClusterConfigurationInput
     Script: settings.jobUserScriptUri,
     Args: [JOB_USER, String(JOB_USER_ID), withoutComment(jobUserPublicKey)],
   };
+}
+
+function mountS3({ s3Mounts, settings, deployment }: ClusterConfigurationInput): CustomAction[] {
+  if (!s3Mounts) return [];
+  const { scriptUri, projectPublic, projectPrivate } = s3Mounts;
+  const Args = [JOB_USER, settings.region, projectPublic, projectPrivate, tenantPrefix(deployment)];
+  return [{ Script: scriptUri, Args }];
 }
 
 function operatorActions(

@@ -53,6 +53,7 @@ const clusterRules = {
   slurmSettings: ['after-drain', `Slurm’s configuration ${AT_CREATION}`],
   cloudWatch: ['in-place'],
   customActions: ['after-drain', `the head node ${AT_CREATION}`],
+  s3Mounts: ['after-drain', `what S3 is mounted at ${AT_CREATION}`],
   lustre: [
     'refused',
     'the file system would be replaced: delete the cluster, and make one with other storage',

@@ -47,6 +47,7 @@ export function templateBytes(spec: ClusterSpec): number {
     ...installation,
     spec,
     ...(spec.lustre && { lustre: { fileSystemId: longText('fs-', 20), scriptUri } }),
+    ...(spec.s3Mounts && { s3Mounts: { scriptUri, projectPublic: bucket, projectPrivate: bucket } }),
     // Three public keys of RSA, as while one takes another's place.
     ...(spec.slurmApi && { slurmApi: { trust: spec.slurmApi.trust, scriptUri, jwks: longText('{', 1500) } }),
   });

@@ -84,7 +84,7 @@ async function compose(
     logs: createLogReader(aws.logs),
     installation: {
       hasKeycloak: keycloakJwksUrl !== undefined,
-      hasLustre: storageBuckets !== undefined,
+      hasBuckets: storageBuckets !== undefined,
       ...(customActionsBucket && { customActionsBucket }),
     },
     planning: planningGround({ region: awsConfig.region, hasLustre: storageBuckets !== undefined }),

@@ -35,6 +35,7 @@ export const activities: Proxies = {
   setAutomaticExport: bounded('setAutomaticExport'),
   exportLustre: bounded('exportLustre'),
   deleteLustre: bounded('deleteLustre'),
+  settleS3Writes: bounded('settleS3Writes'),
   checkQueues: bounded('checkQueues'),
   checkReadiness: bounded('checkReadiness'),
   submitJobs: bounded('submitJobs'),

@@ -10,6 +10,7 @@ import type { ClusterEntity } from './cluster-entity.ts';
 import { look } from './cluster-serve.ts';
 import { failureFrom } from './failure.ts';
 import { exportWhileMounted, releaseLustre } from './lustre-steps.ts';
+import { settleS3Writes } from './s3-mount-steps.ts';
 import { recordLastUsage } from './usage-recorder.ts';
 
 /**
@@ -39,6 +40,7 @@ export async function drain(entity: ClusterEntity): Promise<void> {
   // Called back while we recorded.
   if (!isExporting()) return;
   if (!(await exportWhileMounted(entity, record))) return;
+  if (!(await settleS3Writes(entity, record))) return;
   const note = problem === undefined ? '' : ` What jobs used last could not be recorded (${problem}).`;
   entity.enter('deleting', `The CloudFormation stack is deleted.${note}`);
 }
@@ -184,6 +186,7 @@ export async function awaitDecision(entity: ClusterEntity): Promise<void> {
 
 /** Goes on where the teardown was blocked. What has begun to go is never `exporting` again, which can be called back. */
 function resume(entity: ClusterEntity, message: string): void {
-  const { lustreExport, deletionBegan } = entity.record();
-  entity.enter(lustreExport && !deletionBegan ? 'exporting' : 'deleting', message);
+  const { lustreExport, s3WritesUnfinished, deletionBegan } = entity.record();
+  const isExport = (lustreExport ?? s3WritesUnfinished) && !deletionBegan;
+  entity.enter(isExport ? 'exporting' : 'deleting', message);
 }

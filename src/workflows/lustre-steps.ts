@@ -1,12 +1,12 @@
-import { ApplicationFailure, CancellationScope, condition, uuid4 } from '@temporalio/workflow';
+import { ApplicationFailure, uuid4 } from '@temporalio/workflow';
 import type { LustreConsent } from '../activities/port.ts';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
-import type { ExportVerdict } from '../domain/export-proof.ts';
 import { failureOf, failures } from '../domain/failures.ts';
 import { describeProblems } from '../domain/lustre-export.ts';
 import { activities } from './activities.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { failureFrom } from './failure.ts';
+import { whileExporting } from './while-exporting.ts';
 
 /** Makes the deployment's Lustre file system where the spec asks for one; before the stack, which only attaches it. */
 export async function makeLustre(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
@@ -32,26 +32,11 @@ export async function exportWhileMounted(entity: ClusterEntity, record: Deployme
   if (typeof lustre !== 'object' || !lustreExport || discard || lustreExport.firstTaskId) return true;
   record.lustreExport = { isAutomaticOff: true };
   entity.say('Everything in Lustre is exported to S3.');
-  const isExporting = () => entity.snapshot.state === 'exporting';
-  const scope = new CancellationScope({ cancellable: true });
   const request = { ...entity.deployment(record), ...lustre, requestId: uuid4(), ...(access && { access }) };
-  let verdict: ExportVerdict | undefined;
-  let failure: unknown;
-  const run = async () => {
-    try {
-      verdict = await scope.run(async () => activities.exportLustre(request));
-    } catch (error) {
-      failure = error;
-    }
-  };
-  const exporting = run();
-  await condition(() => verdict !== undefined || failure !== undefined || !isExporting());
-  if (!isExporting()) {
-    // Called back: what was exported so far stays in S3.
-    scope.cancel();
-    await exporting;
-    return false;
-  }
+  const outcome = await whileExporting(entity, async () => activities.exportLustre(request));
+  // What was exported until it was called back stays in S3.
+  if (outcome.status === 'called-back') return false;
+  const verdict = outcome.status === 'done' ? outcome.value : undefined;
   if (verdict?.status === 'proven') {
     record.lustreExport = { isAutomaticOff: true, firstTaskId: verdict.proof.taskId };
     return true;
@@ -59,7 +44,7 @@ export async function exportWhileMounted(entity: ClusterEntity, record: Deployme
   if (verdict) {
     record.lustreExport = { isAutomaticOff: true, problems: verdict.problems };
     entity.snapshot.failure = failureOf('LustreNotExported', describeProblems(verdict.problems));
-  } else entity.snapshot.failure = failureFrom(failure);
+  } else if (outcome.status === 'failed') entity.snapshot.failure = failureFrom(outcome.error);
   entity.enter(
     'blocked',
     'Lustre holds data that is not in S3; the cluster stays until an operator decides.',

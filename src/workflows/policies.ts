@@ -219,6 +219,14 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     heartbeat: '20 s',
     retry: { initialSeconds: 5, maximumSeconds: 300 },
   },
+  settleS3Writes: {
+    summary: 'Wait until everything written is in S3',
+    why: 'Jobs are cancelled by then; what still writes has ten minutes. A head node that does not answer has as long again.',
+    startToClose: '15 min',
+    scheduleToClose: '25 min',
+    heartbeat: '20 s',
+    retry: { initialSeconds: 2, maximumSeconds: 30 },
+  },
   checkQueues: {
     summary: 'Wait until Slurm shows the queues',
     why: 'The head node has its new configuration when the stack says so; Slurm’s controller restarts with it.',

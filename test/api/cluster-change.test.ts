@@ -13,7 +13,7 @@ const spec = (input: ClusterSpecInput) => resolveClusterSpec(clusterSpecInputSch
 /** An API whose tenant has a cluster that is ready. */
 function withCluster(input: ClusterSpecInput) {
   const api = harness();
-  api.installation.hasLustre = true;
+  api.installation.hasBuckets = true;
   api.clusters.views.set(clusterWorkflowId(tenant), clusterView({ state: 'ready', spec: spec(input) }));
   return api;
 }

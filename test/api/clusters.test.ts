@@ -148,6 +148,22 @@ describe('PUT cluster', () => {
     ]);
   });
 
+  it('mounts buckets only where the installation has some', async () => {
+    const api = harness();
+    const refused = await api.request('PUT', clusterUrl(), { body: { ...body, s3Mounts: true } });
+    api.installation.hasBuckets = true;
+    const accepted = await api.request('PUT', clusterUrl(), { body: { ...body, s3Mounts: true } });
+
+    expect(expectProblem(refused, 400, 'InvalidRequest').errors).toEqual([
+      {
+        in: 'body',
+        path: 's3Mounts',
+        reason: 'this installation has no SCRATCH_BUCKET: leave `s3Mounts` out',
+      },
+    ]);
+    expect(accepted.json()).toMatchObject({ spec: { s3Mounts: true } });
+  });
+
   it('refuses a head node that is too small for the nodes that needs are planned on', async () => {
     const needs = { tasks: 1000, memoryMebibytesPerTask: 4000, expectedSecondsPerJob: 3600, budgetUsd: 1000 };
     const response = await harness().request('PUT', clusterUrl(), {

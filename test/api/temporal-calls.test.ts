@@ -101,7 +101,7 @@ describe('a Temporal that takes connections and says nothing', () => {
       store: new FakeStore(),
       logs: new FakeLogs(),
       usage: new MemoryUsageStore(),
-      installation: { hasKeycloak: false, hasLustre: false },
+      installation: { hasKeycloak: false, hasBuckets: false },
       planning: planningGround({ region: 'us-east-1', hasLustre: false }),
       jobListings: new MemoryJobListingStore(),
       readiness: createReadinessProbe(client, 'q'),

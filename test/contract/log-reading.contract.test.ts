@@ -124,7 +124,7 @@ beforeEach(async () => {
     store,
     logs: createLogReader(countingCalls()),
     usage: new MemoryUsageStore(),
-    installation: { hasKeycloak: false, hasLustre: false },
+    installation: { hasKeycloak: false, hasBuckets: false },
     planning: planningGround({ region: 'us-east-1', hasLustre: false }),
     jobListings: new MemoryJobListingStore(),
     readiness: { check: async () => undefined },

@@ -234,6 +234,9 @@ const chosen = {
   'logs for a month and no dashboard': toYaml(
     configurationOf({ tier: 'debug', cloudWatch: { retentionDays: 30, dashboard: false } }),
   ),
+  'buckets mounted on all nodes, without Lustre': toYaml(
+    configurationOf({ tier: 'prod-batch', s3Mounts: true, customActions: scripts }),
+  ),
   'scripts of operators': toYaml(configurationOf({ tier: 'prod-batch', customActions: scripts })),
 };
 

@@ -1,3 +1,4 @@
+import type { OpenWriter } from '../../src/domain/open-writers.ts';
 import type {
   CallOptions,
   FileContent,
@@ -222,6 +223,11 @@ export class FakeSlurmGateway
   }
 
   async sampleFiles(head: HeadNode, _request: unknown, options?: CallOptions): Promise<SampledFile[]> {
+    this.#reach(head, options);
+    return [];
+  }
+
+  async listWriters(head: HeadNode, _folder: string, options?: CallOptions): Promise<OpenWriter[]> {
     this.#reach(head, options);
     return [];
   }

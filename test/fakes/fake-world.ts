@@ -395,6 +395,10 @@ export class FakeWorld {
           },
         };
       },
+      settleS3Writes: async ({ clusterName, discard }: Parameters<Activities['settleS3Writes']>[0]) => {
+        if (!this.stacks.has(clusterName)) throw new Error('the nodes that write are gone');
+        this.effects.push(`settleS3Writes${discard ? ` discarded by ${discard.by}` : ''}`);
+      },
       deleteLustre: async ({ epoch, clusterName, consent }: Parameters<Activities['deleteLustre']>[0]) => {
         const fileSystemId = `fs-${epoch}`;
         const fileSystem = this.lustre.get(fileSystemId);

@@ -13,6 +13,12 @@ const tenant = { virtualLabId: 'lab1', projectId: 'cortex' };
 /** One deployment of the tenant that these tests are about. */
 export const deployment = { ...tenant, epoch: '1k2m9x0aab12cd', clusterName: clusterName(tenant) };
 
+const s3Mounts = {
+  scriptUri: 's3://provisioner-control/assets/s3-mounts.sh',
+  projectPublic: 'project-public',
+  projectPrivate: 'project-private',
+};
+
 /** The configuration of that deployment for a specification as a caller would send it. */
 export function configurationOf(
   input: ClusterSpecInput,
@@ -23,8 +29,10 @@ export function configurationOf(
     settings?: Partial<ClusterConfigurationInput['settings']>;
   } = {},
 ): ClusterConfiguration {
+  const spec = resolveClusterSpec(clusterSpecInputSchema.parse(input));
   return renderClusterConfiguration({
-    spec: resolveClusterSpec(clusterSpecInputSchema.parse(input)),
+    spec,
+    ...(spec.s3Mounts && { s3Mounts }),
     deployment,
     subnetId: 'subnet-0123456789abcdef0',
     nodePolicy: 'arn:aws:iam::123456789012:policy/parallelcluster/nodes',

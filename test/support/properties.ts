@@ -98,6 +98,7 @@ const options = (types: readonly string[]) => ({
   lustre: lustreSpecs,
   os: fc.constantFrom(...operatingSystems),
   customAmi: ids('ami'),
+  s3Mounts: fc.boolean(),
   headNode: some({
     instanceType: fc.constantFrom(...types),
     rootVolumeGibibytes: fc.integer({ min: 50, max: 16_384 }),
