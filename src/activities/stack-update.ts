@@ -6,6 +6,8 @@ import type { ExistingStack, Stacks } from '../clients/stacks.ts';
 import { outerStackName } from '../domain/cluster-name.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { OuterStackTemplate } from '../domain/outer-stack.ts';
+import type { DeploymentSettings } from '../domain/cluster-configuration-input.ts';
+import type { AttachableFileSystems } from '../domain/file-systems.ts';
 import { withQueuesOf } from '../domain/pcluster-update.ts';
 import { costNotesOf } from './cost-notes.ts';
 import { withHeartbeat } from './heartbeat.ts';
@@ -15,7 +17,7 @@ import type { Activities, StackUpdateRequest } from './port.ts';
 export interface StackUpdateDeps {
   readonly cloudFormation: CloudFormationClient;
   readonly stackPollSeconds: number;
-  readonly settings: { readonly region: string };
+  readonly settings: Pick<DeploymentSettings, 'region' | 'attachableFileSystems'>;
 }
 
 /** After an update that succeeded, and where there was none yet. CloudFormation still deletes what is replaced in one of them. */
@@ -49,7 +51,7 @@ export function createStackUpdateActivities({
           );
         const notes = costNotesOf(request.spec, settings.region);
         const before = await settled();
-        if (!(await begin(stacks, before, request))) return notes;
+        if (!(await begin(stacks, before, request, settings.attachableFileSystems))) return notes;
         const { stackId, status } = await settled();
         if (DONE.has(status)) return notes;
         const reason = (await stacks.firstFailure(stackId, 'UPDATE')) ?? `the stack is ${status}`;
@@ -71,15 +73,30 @@ async function begin(
   stacks: Stacks,
   { stackId }: ExistingStack,
   { updateId, spec }: StackUpdateRequest,
+  attachable: AttachableFileSystems | undefined,
 ): Promise<boolean> {
   const deployed = await stacks.template(stackId);
-  const template = JSON.stringify(withQueuesOf(parsed(deployed), spec));
+  const template = JSON.stringify(changed(parsed(deployed), spec, attachable));
   if (template === JSON.stringify(JSON.parse(deployed))) return false;
   try {
     return await stacks.update({ stackId, template, requestToken: `update-${updateId}` });
   } catch (error) {
     if (!(error instanceof Error) || !isInvalidStackRequest(error)) throw error;
     throw updateFailed(`CloudFormation refused it: ${error.message}`, { stackId });
+  }
+}
+
+/** The API refuses a file system that is not allowed; an operator may have asked in the Temporal UI. */
+function changed(
+  deployed: OuterStackTemplate,
+  spec: StackUpdateRequest['spec'],
+  attachable: AttachableFileSystems | undefined,
+): OuterStackTemplate {
+  try {
+    return withQueuesOf(deployed, spec, attachable);
+  } catch (error) {
+    if (error instanceof RangeError) throw updateFailed(`fileSystems: ${error.message}`);
+    throw error;
   }
 }
 

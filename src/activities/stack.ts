@@ -8,6 +8,7 @@ import { outerStackName } from '../domain/cluster-name.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import { foreignAction } from '../domain/custom-actions.ts';
 import { creationCause } from '../domain/creation-causes.ts';
+import { foreignFileSystem } from '../domain/file-systems.ts';
 import type { CreatedStack, Deployment } from '../domain/deployment.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { StorageBuckets } from '../domain/lustre.ts';
@@ -95,10 +96,16 @@ async function findOwn(stacks: Stacks, deployment: Deployment): Promise<string |
 }
 
 /** The API refuses it; an operator may have asked in the Temporal UI. */
-function refuseForeignScripts(
-  { customActions }: ClusterSpec,
-  { customActionsBucket }: StackDeps['settings'],
+function refuseWhatIsForeign(
+  { customActions, fileSystems = [] }: ClusterSpec,
+  { customActionsBucket, attachableFileSystems }: StackDeps['settings'],
 ) {
+  const unknown = foreignFileSystem(fileSystems, attachableFileSystems);
+  if (unknown !== undefined)
+    throw new KnownFailure(
+      'StackCreateFailed',
+      `fileSystems.${unknown}.id: ${fileSystems[unknown]?.id} is not among ATTACHABLE_FILE_SYSTEMS`,
+    );
   const foreign = foreignAction(customActions, customActionsBucket);
   if (foreign === undefined) return;
   throw new KnownFailure(
@@ -108,7 +115,7 @@ function refuseForeignScripts(
 }
 
 async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): Promise<string> {
-  refuseForeignScripts(request.spec, deps.settings);
+  refuseWhatIsForeign(request.spec, deps.settings);
   const s3Mounts = await s3MountsOf(deps, request.spec);
   const [jobUserScriptUri, jobEnvironmentScriptUri] = await Promise.all([
     uploadScript(deps.s3, deps.controlBucket, 'create-job-user'),

@@ -1,6 +1,7 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
 import { KnownFailure } from '../domain/failures.ts';
+import { type AttachableFileSystems, foreignFileSystem } from '../domain/file-systems.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import { foreignAction } from '../domain/custom-actions.ts';
 import type { FieldError } from './problem.ts';
@@ -55,6 +56,7 @@ export interface Installation {
   /** SCRATCH_BUCKET and its two companions. */
   readonly hasBuckets: boolean;
   readonly customActionsBucket?: string;
+  readonly attachableFileSystems?: AttachableFileSystems;
 }
 
 /**
@@ -62,8 +64,8 @@ export interface Installation {
  * ends with a dot if it is not empty.
  */
 export function refuseWhatIsMissing(
-  { hasKeycloak, hasBuckets, customActionsBucket }: Installation,
-  spec: Pick<ClusterSpec, 'slurmApi' | 'lustre' | 'customActions' | 's3Mounts'> | undefined,
+  { hasKeycloak, hasBuckets, customActionsBucket, attachableFileSystems }: Installation,
+  spec: Pick<ClusterSpec, 'slurmApi' | 'lustre' | 'customActions' | 's3Mounts' | 'fileSystems'> | undefined,
   path: '' | `${string}.`,
 ): void {
   if (!hasKeycloak && spec?.slurmApi?.trust === 'epoch-key-and-keycloak')
@@ -72,6 +74,14 @@ export function refuseWhatIsMissing(
     throw unknownIn(`${path}lustre`, 'this installation has no SCRATCH_BUCKET: leave `lustre` out');
   if (!hasBuckets && spec?.s3Mounts)
     throw unknownIn(`${path}s3Mounts`, 'this installation has no SCRATCH_BUCKET: leave `s3Mounts` out');
+  const unknown = foreignFileSystem(spec?.fileSystems, attachableFileSystems);
+  if (unknown !== undefined)
+    throw unknownIn(
+      `${path}fileSystems.${unknown}.id`,
+      attachableFileSystems
+        ? 'is none of the file systems that this installation lets clusters mount'
+        : 'this installation has no ATTACHABLE_FILE_SYSTEMS: leave `fileSystems` out',
+    );
   const foreign = foreignAction(spec?.customActions, customActionsBucket);
   if (foreign !== undefined)
     throw unknownIn(

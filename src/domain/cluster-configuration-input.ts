@@ -1,5 +1,6 @@
 import type { ClusterSpec } from './cluster-spec.ts';
 import type { Deployment } from './deployment.ts';
+import type { AttachableFileSystems } from './file-systems.ts';
 import type { EfsHome } from './home.ts';
 import type { LogRetentionDays } from './log-retention.ts';
 import type { LustreFileSystem, StorageBuckets } from './lustre.ts';
@@ -25,6 +26,8 @@ export interface DeploymentSettings {
   readonly customAmi?: string;
   /** Where scripts of operators must lie; without it specifications may name none. */
   readonly customActionsBucket?: string;
+  /** Existing file systems that specifications may name; none without it. */
+  readonly attachableFileSystems?: AttachableFileSystems;
   /** The shared MariaDB of Slurm's accounting. Without it nobody learns how a job ended that has left the queue. */
   readonly slurmDatabase?: SlurmDatabase;
   /** How long CloudWatch keeps the logs of ParallelCluster and Slurm; they outlive the cluster. 90 if not given. */

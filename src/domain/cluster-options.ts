@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { customActionsSchema } from './custom-actions.ts';
+import { fileSystemsSchema } from './file-systems.ts';
 import { logRetentionDays } from './log-retention.ts';
 import { operatingSystems } from './operating-systems.ts';
 import { instanceTypeNameSchema } from './queue.ts';
@@ -60,6 +61,7 @@ export const clusterOptionsSchema = z.strictObject({
         'Tiers whose nodes the queue gets instead, in this order, if AWS has no capacity for those that it is to have in any ' +
         'availability zone of the pool, or the account no quota. The queue keeps its name and its limits.',
     }),
+  fileSystems: fileSystemsSchema.optional(),
   s3Mounts: z
     .boolean()
     .optional()

@@ -102,7 +102,15 @@ export function resolveClusterSpec(input: z.output<typeof clusterSpecInputSchema
  * would not be equal to it.
  */
 function chosenOptions(input: z.output<typeof clusterOptionsSchema>): ClusterOptions {
-  const { os = DEFAULT_OPERATING_SYSTEM, customAmi, headNode, customActions, fallbackTiers, s3Mounts } = input;
+  const {
+    os = DEFAULT_OPERATING_SYSTEM,
+    customAmi,
+    headNode,
+    customActions,
+    fallbackTiers,
+    s3Mounts,
+    fileSystems,
+  } = input;
   const { memoryBasedScheduling = true, ...settings } = input.slurmSettings ?? {};
   const { dashboard = true, ...logs } = input.cloudWatch ?? {};
   const slurmSettings = { ...settings, ...(!memoryBasedScheduling && { memoryBasedScheduling }) };
@@ -116,6 +124,8 @@ function chosenOptions(input: z.output<typeof clusterOptionsSchema>): ClusterOpt
     ...(customActions && { customActions }),
     ...(fallbackTiers && { fallbackTiers }),
     ...(s3Mounts && { s3Mounts }),
+    // In one order, because the order of mounts says nothing.
+    ...(fileSystems && { fileSystems: fileSystems.toSorted((a, b) => (a.id < b.id ? -1 : 1)) }),
   };
 }
 

@@ -17,6 +17,7 @@ function issuesOf(input: unknown): string[] {
 }
 
 const nodes = 'queues.0.computeResources.0';
+const mount = (mountDirectory: string) => ({ id: 'fs-0aaaaaaaaaaaaaaaa', mountDirectory });
 const action = { nodes: 'all-nodes', script: 's3://scripts/a.sh' };
 
 describe('what ParallelCluster would refuse is refused first, at the field', () => {
@@ -98,6 +99,19 @@ describe('what ParallelCluster would refuse is refused first, at the field', () 
       'S3 mounted by a program that nodes can get nowhere',
       { tier: 'debug', os: 'ubuntu2404', s3Mounts: true },
       's3Mounts: ubuntu2404 has no package of Mountpoint: give a customAmi that has it, or use alinux2023',
+    ],
+    [
+      'a file system mounted twice',
+      { tier: 'debug', fileSystems: [mount('/a'), mount('/b')] },
+      `fileSystems.1.id: ${mount('/b').id} is mounted twice`,
+    ],
+    [
+      'a directory within another',
+      {
+        tier: 'debug',
+        fileSystems: [mount('/shared'), { ...mount('/shared/models'), id: 'fs-0bbbbbbbbbbbbbbbb' }],
+      },
+      'fileSystems.1.mountDirectory: overlaps /shared: give directories of which none contains another',
     ],
     [
       'reserved capacity in a spot queue',

@@ -19,12 +19,15 @@ export interface ClusterSpec extends Readonly<ClusterOptions> {
 }
 
 /** A specification without what can be long. */
-export interface ClusterSpecSummary extends Omit<ClusterSpec, 'queues' | 'slurmSettings' | 'customActions'> {
+export interface ClusterSpecSummary extends Omit<
+  ClusterSpec,
+  'queues' | 'slurmSettings' | 'customActions' | 'fileSystems'
+> {
   readonly queueNames: readonly string[];
 }
 
 export function summarizeSpec(spec: ClusterSpec): ClusterSpecSummary {
-  const { queues, slurmSettings: _settings, customActions: _actions, ...rest } = spec;
+  const { queues, slurmSettings: _settings, customActions: _actions, fileSystems: _mounts, ...rest } = spec;
   return { ...rest, queueNames: queues.map(({ name }) => name) };
 }
 
@@ -81,6 +84,7 @@ function coversOptions(existing: ClusterOptions, asked: ClusterOptions): boolean
     isSame({ ...existing.slurmSettings, ...settings }, existing.slurmSettings ?? {}) &&
     (instanceType === undefined || instanceType === existing.headNode?.instanceType) &&
     (existing.headNode?.rootVolumeGibibytes ?? 0) >= rootVolumeGibibytes &&
+    (asked.fileSystems ?? []).every((mount) => existing.fileSystems?.some((each) => isSame(each, mount))) &&
     (asked.customActions === undefined || isSame(existing.customActions, asked.customActions))
   );
 }

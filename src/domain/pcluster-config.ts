@@ -3,14 +3,13 @@ import { architectureOf } from './architecture.ts';
 import type { ClusterConfigurationInput, DeploymentSettings } from './cluster-configuration-input.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
 import { headNodeInstanceType } from './head-node.ts';
-import type { EfsHome } from './home.ts';
 import type { LogRetentionDays } from './log-retention.ts';
-import { type LustreFileSystem, STORAGE_MOUNT_PATH } from './lustre.ts';
 import { DEFAULT_OPERATING_SYSTEM } from './operating-systems.ts';
 import type { ClusterConfiguration, HeadNode } from './pcluster-document.ts';
 import { computeNodeSetUp, headNodeSetUp } from './pcluster-node-setup.ts';
 import { renderQueue } from './pcluster-queue.ts';
 import { renderSlurmSettings } from './pcluster-slurm-settings.ts';
+import { renderStorage } from './pcluster-storage.ts';
 import { deploymentTags, toTagList } from './resource-tags.ts';
 
 /** The release of ParallelCluster whose provider the installation has (infra/provider.yaml); images must be of it. */
@@ -21,6 +20,8 @@ const DEFAULT_LOG_RETENTION_DAYS: LogRetentionDays = 90;
 /**
  * The ParallelCluster configuration of one deployment. There are no login nodes: jobs come through this service, and whoever
  * may log in does so on the head node. Metadata is always IMDSv2's.
+ *
+ * @throws RangeError for a file system that the installation does not allow.
  */
 export function renderClusterConfiguration(input: ClusterConfigurationInput): ClusterConfiguration {
   const { spec, deployment, settings, subnetId } = input;
@@ -45,7 +46,7 @@ export function renderClusterConfiguration(input: ClusterConfigurationInput): Cl
       SlurmSettings: renderSlurmSettings(input),
       SlurmQueues: spec.queues.map((queue) => renderQueue(queue, networking, setUp)),
     },
-    ...sharedStorage(input),
+    ...renderStorage(input),
     Monitoring: renderMonitoring(spec, settings),
     Tags: toTagList(deploymentTags(deployment)),
   };
@@ -103,34 +104,6 @@ export function renderMonitoring(
       Dashboards: { CloudWatch: { Enabled: cloudWatch.dashboard } },
     }),
   };
-}
-
-function sharedStorage({
-  home,
-  lustre,
-}: ClusterConfigurationInput): Pick<ClusterConfiguration, 'SharedStorage'> {
-  const SharedStorage = [...(home ? [renderHome(home)] : []), ...(lustre ? [renderLustre(lustre)] : [])];
-  return SharedStorage.length > 0 ? { SharedStorage } : {};
-}
-
-/** An existing file system: ParallelCluster mounts it, and neither makes nor deletes it. */
-function renderLustre({ fileSystemId }: LustreFileSystem) {
-  return {
-    Name: 'lustre',
-    StorageType: 'FsxLustre',
-    MountDir: STORAGE_MOUNT_PATH,
-    FsxLustreSettings: { FileSystemId: fileSystemId },
-  } as const;
-}
-
-function renderHome({ fileSystemId, accessPointId }: EfsHome) {
-  return {
-    Name: 'home',
-    StorageType: 'Efs',
-    MountDir: '/home',
-    // ParallelCluster accepts an access point only together with encryption.
-    EfsSettings: { FileSystemId: fileSystemId, AccessPointId: accessPointId, EncryptionInTransit: true },
-  } as const;
 }
 
 /** The text that `pcluster create-cluster --cluster-configuration` takes. */

@@ -17,7 +17,7 @@ export interface ClusterConfiguration {
     readonly SlurmSettings: SlurmSettings;
     readonly SlurmQueues: readonly SlurmQueue[];
   };
-  readonly SharedStorage?: readonly (EfsStorage | LustreStorage)[];
+  readonly SharedStorage?: readonly SharedStorage[];
   readonly Monitoring: {
     readonly Logs: {
       readonly CloudWatch: { readonly RetentionInDays: LogRetentionDays; readonly DeletionPolicy: 'Retain' };
@@ -102,20 +102,18 @@ export interface NodeIam {
 /** Known, or of a resource of the same template. */
 export type PolicyArn = string | { readonly Ref: string };
 
-export interface LustreStorage {
-  readonly Name: string;
-  readonly StorageType: 'FsxLustre';
-  readonly MountDir: string;
-  readonly FsxLustreSettings: { readonly FileSystemId: string };
-}
+/** What exists and is mounted, in the words of its type. */
+export type StorageSettings =
+  | {
+      readonly StorageType: 'Efs';
+      readonly EfsSettings: {
+        readonly FileSystemId: string;
+        readonly AccessPointId?: string;
+        readonly EncryptionInTransit: true;
+      };
+    }
+  | { readonly StorageType: 'FsxLustre'; readonly FsxLustreSettings: { readonly FileSystemId: string } }
+  | { readonly StorageType: 'FsxOpenZfs'; readonly FsxOpenZfsSettings: { readonly VolumeId: string } }
+  | { readonly StorageType: 'FsxOntap'; readonly FsxOntapSettings: { readonly VolumeId: string } };
 
-export interface EfsStorage {
-  readonly Name: string;
-  readonly StorageType: 'Efs';
-  readonly MountDir: string;
-  readonly EfsSettings: {
-    readonly FileSystemId: string;
-    readonly AccessPointId: string;
-    readonly EncryptionInTransit: true;
-  };
-}
+export type SharedStorage = { readonly Name: string; readonly MountDir: string } & StorageSettings;

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { configurationOf, deployment } from '../../test/support/cluster-configuration.ts';
+import {
+  attachableFileSystems,
+  configurationOf,
+  deployment,
+} from '../../test/support/cluster-configuration.ts';
 import { clusterSpecInputSchema, resolveClusterSpec } from './cluster-spec-input.ts';
 import { nodePolicyReference, renderOuterStack } from './outer-stack.ts';
 import { withQueuesOf } from './pcluster-update.ts';
@@ -38,6 +42,32 @@ describe('the template of an updated stack', () => {
     const changed = withQueuesOf(deployed([queue('a')]), spec);
     expect(changed).toEqual(deployed([queue('a'), queue('b')]));
     expect(JSON.stringify(changed).match(/"Ref"/g)).toHaveLength(3);
+  });
+
+  it('mounts further file systems beside what is mounted, and leaves that as it is', () => {
+    const mount = { id: 'fs-0aaaaaaaaaaaaaaaa', mountDirectory: '/shared' };
+    const volume = { id: 'fsvol-0cccccccccccccccc', mountDirectory: '/opt/models' };
+    const home = { fileSystemId: 'fs-1', accessPointId: 'fsap-1' };
+    const deployed = (fileSystems?: object[]) =>
+      renderOuterStack(
+        deployment,
+        'arn:provider:1',
+        configurationOf(
+          clusterSpecInputSchema.parse({ queues: [queue('a')], ...(fileSystems && { fileSystems }) }),
+          { home },
+        ),
+      );
+    const specWith = (fileSystems?: object[]) =>
+      resolveClusterSpec(
+        clusterSpecInputSchema.parse({ queues: [queue('a')], ...(fileSystems && { fileSystems }) }),
+      );
+    const changed = withQueuesOf(deployed([mount]), specWith([volume, mount]), attachableFileSystems);
+    expect(changed).toEqual(deployed([mount, volume]));
+    // The deployed text says whether there is anything to do, so its order counts.
+    expect(JSON.stringify(withQueuesOf(deployed([mount]), specWith([mount]), {}))).toBe(
+      JSON.stringify(deployed([mount])),
+    );
+    expect(() => withQueuesOf(deployed(), specWith([volume]), {})).toThrow(RangeError);
   });
 
   it('keeps what was deployed, whatever the settings are by now: only queues are others', () => {

@@ -1,5 +1,6 @@
 import { architectureOf } from './architecture.ts';
 import { type ClusterSpec, coversSpec, diffSpecs, type SpecDifference } from './cluster-spec.ts';
+import type { FileSystemMount } from './file-systems.ts';
 import { headNodeInstanceType } from './head-node.ts';
 import type { ComputeResource, Queue } from './queue.ts';
 
@@ -58,7 +59,7 @@ const clusterRules = {
     'refused',
     'the file system would be replaced: delete the cluster, and make one with other storage',
   ],
-} as const satisfies Record<Exclude<keyof ClusterSpec, 'queues'>, Rule>;
+} as const satisfies Record<Exclude<keyof ClusterSpec, 'queues' | 'fileSystems'>, Rule>;
 
 const queueRules = {
   capacityType: NEW_NODES,
@@ -77,10 +78,11 @@ const resourceRules = {
 
 /** What it takes to make of one specification the other. */
 export function planUpdate(existing: ClusterSpec, asked: ClusterSpec): UpdatePlan {
-  const { queues: existingQueues, ...existingRest } = existing;
-  const { queues: askedQueues, ...askedRest } = asked;
+  const { queues: existingQueues, fileSystems, ...existingRest } = existing;
+  const { queues: askedQueues, fileSystems: askedFileSystems, ...askedRest } = asked;
   const changes = [
     ...changesOf(existingRest, askedRest, clusterRules, ''),
+    ...fileSystemChanges(fileSystems, askedFileSystems),
     ...changesOfList(existingQueues, askedQueues, 'queues', queueChanges),
   ];
   const [existingHeadNode, headNode] = [existing, asked].map(headNodeInstanceType);
@@ -98,6 +100,30 @@ export function planUpdate(existing: ClusterSpec, asked: ClusterSpec): UpdatePla
   if (changes.length === 0 && String(isOrder) !== String(wasOrder))
     changes.push({ path: 'queues', existing: wasOrder, requested: isOrder, mode: 'in-place' });
   return { mode: mostOf(changes), changes };
+}
+
+/** ParallelCluster would also unmount from under a job, and fails at another directory for the same file system (3.16.1). */
+function fileSystemChanges(
+  existing: readonly FileSystemMount[] = [],
+  asked: readonly FileSystemMount[] = [],
+): SpecChange[] {
+  const directoryOf = (list: readonly FileSystemMount[], wanted: string) =>
+    list.find(({ id }) => id === wanted)?.mountDirectory;
+  const ids = new Set([...existing, ...asked].map(({ id }) => id));
+  return [...ids].flatMap((id): SpecChange[] => {
+    const [before, after] = [existing, asked].map((list) => directoryOf(list, id));
+    if (before === after) return [];
+    return [
+      {
+        path: `fileSystems.${id}`,
+        existing: before,
+        requested: after,
+        ...(before === undefined
+          ? { mode: 'in-place' }
+          : { mode: 'after-drain', because: 'jobs may use it' }),
+      },
+    ];
+  });
 }
 
 function mostOf(changes: readonly SpecChange[]): UpdatePlan['mode'] {

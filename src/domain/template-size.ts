@@ -1,5 +1,6 @@
 import type { ClusterConfigurationInput } from './cluster-configuration-input.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
+import type { FileSystemType } from './file-systems.ts';
 import { nodePolicyReference, renderOuterStack } from './outer-stack.ts';
 import { renderClusterConfiguration } from './pcluster-config.ts';
 
@@ -38,6 +39,11 @@ const installation: Omit<ClusterConfigurationInput, 'spec'> = {
 const bucket = longText('bucket', 63);
 const buckets = { scratch: bucket, projectPublic: bucket, projectPrivate: bucket };
 
+/** Which type a file system has, only the installation knows: here, the one that takes most room. */
+function ofLongestWords({ fileSystems = [] }: ClusterSpec): Record<string, FileSystemType> {
+  return Object.fromEntries(fileSystems.map(({ id }) => [id, 'Efs']));
+}
+
 /**
  * How large the CloudFormation template of a cluster of this specification gets, in bytes, in an installation that has
  * everything once. Queues repeat what their nodes run: many of them with scripts can exceed what CloudFormation takes.
@@ -46,6 +52,7 @@ export function templateBytes(spec: ClusterSpec): number {
   const configuration = renderClusterConfiguration({
     ...installation,
     spec,
+    settings: { ...installation.settings, attachableFileSystems: ofLongestWords(spec) },
     ...(spec.lustre && { lustre: { fileSystemId: longText('fs-', 20), scriptUri } }),
     ...(spec.s3Mounts && { s3Mounts: { scriptUri, projectPublic: bucket, projectPrivate: bucket } }),
     // Three public keys of RSA, as while one takes another's place.

@@ -187,11 +187,31 @@ describe('readWorkerConfig', () => {
     ['HEAD_NODE_SECURITY_GROUP_IDS', 'default'],
     ['PERMISSIONS_BOUNDARY_ARN', 'arn:aws:iam::123456789012:role/boundary'],
     ['CUSTOM_AMI', 'latest'],
+    ['ATTACHABLE_FILE_SYSTEMS', 'fs-0aaaaaaaaaaaaaaaa'],
+    ['ATTACHABLE_FILE_SYSTEMS', 'Efs:fsvol-0cccccccccccccccc'],
+    ['ATTACHABLE_FILE_SYSTEMS', 'FsxOpenZfs:fs-0aaaaaaaaaaaaaaaa'],
+    ['ATTACHABLE_FILE_SYSTEMS', 'Efs:fs-0aaaaaaaaaaaaaaaa,'],
     ['LOG_RETENTION_DAYS', '42'],
     ['LOG_RETENTION_DAYS', '0'],
   ])('refuses %s=%s', (name, value) => {
     expect(problemsOf(() => readWorkerConfig({ ...workerEnvironment, [name]: value }))).toEqual([
       expect.stringContaining(name),
     ]);
+  });
+
+  it('reads which file systems clusters may mount, never that of all homes', () => {
+    const ATTACHABLE_FILE_SYSTEMS = 'Efs:fs-0aaaaaaaaaaaaaaaa, FsxOntap:fsvol-0dddddddddddddddd';
+    const attachable = { 'fs-0aaaaaaaaaaaaaaaa': 'Efs', 'fsvol-0dddddddddddddddd': 'FsxOntap' };
+    const read = readWorkerConfig({ ...workerEnvironment, ATTACHABLE_FILE_SYSTEMS });
+    expect([read.attachableFileSystems, read.settings.attachableFileSystems]).toEqual([
+      attachable,
+      attachable,
+    ]);
+    const EFS_FILE_SYSTEM_ID = 'fs-0aaaaaaaaaaaaaaaa';
+    expect(
+      problemsOf(() =>
+        readWorkerConfig({ ...workerEnvironment, ATTACHABLE_FILE_SYSTEMS, EFS_FILE_SYSTEM_ID }),
+      ),
+    ).toEqual([expect.stringContaining('holds all homes')]);
   });
 });

@@ -3,6 +3,7 @@ import type { AwsClientsConfig } from '../clients/aws.ts';
 import type { ClusterPolicy } from '../domain/cluster-snapshot.ts';
 import type { KeyReaders } from '../domain/key-policy.ts';
 import type { LustreSettings } from '../activities/lustre-deps.ts';
+import type { AttachableFileSystems } from '../domain/file-systems.ts';
 import type { LogLimits } from '../domain/log-limits.ts';
 import type { StorageBuckets } from '../domain/lustre.ts';
 import { DATABASE_PLACEHOLDER } from '../domain/pcluster-slurm-settings.ts';
@@ -35,6 +36,8 @@ interface CommonConfig {
   readonly keycloakJwksUrl?: URL;
   /** Without it no specification may name scripts. */
   readonly customActionsBucket?: string;
+  /** Without it no specification may name existing file systems. */
+  readonly attachableFileSystems?: AttachableFileSystems;
   readonly logLevel: string;
 }
 
@@ -126,6 +129,7 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
       ...(read.PERMISSIONS_BOUNDARY_ARN && { permissionsBoundaryArn: read.PERMISSIONS_BOUNDARY_ARN }),
       ...(read.CUSTOM_AMI && { customAmi: read.CUSTOM_AMI }),
       ...(read.CUSTOM_ACTIONS_BUCKET && { customActionsBucket: read.CUSTOM_ACTIONS_BUCKET }),
+      ...withoutHomes(read.ATTACHABLE_FILE_SYSTEMS, read.EFS_FILE_SYSTEM_ID),
       ...slurmDatabase(
         read.SLURM_DATABASE_URI,
         read.SLURM_DATABASE_USER,
@@ -168,6 +172,18 @@ function lustreSettings(
   if (buckets && securityGroupIds) return { buckets, securityGroupIds, ...(kmsKeyId && { kmsKeyId }) };
   throw new ConfigError([
     'SCRATCH_BUCKET and LUSTRE_SECURITY_GROUP_IDS belong together. Set both, or neither.',
+  ]);
+}
+
+/** Its root holds what all tenants have, and no tenant may mount that. */
+function withoutHomes(
+  attachable: AttachableFileSystems | undefined,
+  homes: string | undefined,
+): Pick<DeploymentSettings, 'attachableFileSystems'> {
+  if (!attachable) return {};
+  if (homes === undefined || !Object.hasOwn(attachable, homes)) return { attachableFileSystems: attachable };
+  throw new ConfigError([
+    'ATTACHABLE_FILE_SYSTEMS has EFS_FILE_SYSTEM_ID. Leave it out: it holds all homes.',
   ]);
 }
 
@@ -218,6 +234,7 @@ function commonConfig(read: z.output<z.ZodObject<typeof commonShape>>): CommonCo
     },
     storageBuckets: storageBuckets(read),
     ...(read.CUSTOM_ACTIONS_BUCKET && { customActionsBucket: read.CUSTOM_ACTIONS_BUCKET }),
+    ...(read.ATTACHABLE_FILE_SYSTEMS && { attachableFileSystems: read.ATTACHABLE_FILE_SYSTEMS }),
     ...(read.KEYCLOAK_JWKS_URL && { keycloakJwksUrl: read.KEYCLOAK_JWKS_URL }),
     logLevel: read.LOG_LEVEL,
   };

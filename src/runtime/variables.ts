@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type AttachableFileSystems, fileSystemTypes, isIdOf } from '../domain/file-systems.ts';
 import { type LogRetentionDays, logRetentionDays } from '../domain/log-retention.ts';
 import { Secret } from './secret.ts';
 
@@ -67,6 +68,20 @@ const list = (item: RegExp, what: string): Text<readonly string[]> =>
     .string()
     .transform((text) => text.split(',').map((each) => each.trim()))
     .refine((items) => items.every((each) => item.test(each)), `is not a comma-separated list of ${what}`);
+
+const fileSystems: Text<AttachableFileSystems> = z
+  .string()
+  .transform((text) => text.split(',').map((each) => each.trim().split(':')))
+  .refine(
+    (pairs) =>
+      pairs.every(([type, id, ...rest]) => {
+        const known = fileSystemTypes.find((each) => each === type);
+        return known !== undefined && id !== undefined && rest.length === 0 && isIdOf(known, id);
+      }),
+    'is not a comma-separated list of `<type>:<id>`',
+  )
+  .transform((pairs) => Object.fromEntries(pairs.map(([type, id]) => [id, type])))
+  .pipe(z.record(z.string(), z.enum(fileSystemTypes)));
 
 const retention = z
   .string()
@@ -143,6 +158,10 @@ export const commonVariables = {
   CUSTOM_ACTIONS_BUCKET: optional(
     bucketName,
     'Name of the S3 bucket of operators’ scripts, which specifications may have nodes run as root; none without it. The same for both processes.',
+  ),
+  ATTACHABLE_FILE_SYSTEMS: optional(
+    fileSystems,
+    'Existing file systems that clusters may mount, `<type>:<id>` separated by commas: `Efs:fs-…`, `FsxLustre:fs-…`, `FsxOpenZfs:fsvol-…`, `FsxOntap:fsvol-…`. The same for both processes.',
   ),
   KEYCLOAK_JWKS_URL: optional(
     jwksUrl,

@@ -148,6 +148,26 @@ describe('PUT cluster', () => {
     ]);
   });
 
+  it('mounts existing file systems that the installation allows, and no others', async () => {
+    const api = harness();
+    const mount = { id: 'fs-0aaaaaaaaaaaaaaaa', mountDirectory: '/shared' };
+    const foreign = { id: 'fsvol-0cccccccccccccccc', mountDirectory: '/opt/models' };
+    const put = async (fileSystems: object[]) =>
+      api.request('PUT', clusterUrl(), { body: { ...body, fileSystems } });
+    const without = await put([mount]);
+    api.installation.attachableFileSystems = { [mount.id]: 'Efs' };
+    const refused = await put([mount, foreign]);
+    const accepted = await put([mount]);
+
+    expect(expectProblem(without, 400, 'InvalidRequest').errors).toMatchObject([
+      { path: 'fileSystems.0.id', reason: expect.stringContaining('no ATTACHABLE_FILE_SYSTEMS') },
+    ]);
+    expect(expectProblem(refused, 400, 'InvalidRequest').errors).toMatchObject([
+      { path: 'fileSystems.1.id', reason: expect.stringContaining('none of the file systems') },
+    ]);
+    expect(accepted.json()).toMatchObject({ spec: { fileSystems: [mount] } });
+  });
+
   it('mounts buckets only where the installation has some', async () => {
     const api = harness();
     const refused = await api.request('PUT', clusterUrl(), { body: { ...body, s3Mounts: true } });

@@ -17,7 +17,7 @@ import { toYaml } from '../../src/domain/pcluster-config.ts';
 import { ofFallbackTier } from '../../src/domain/fallback-tiers.ts';
 import { tierNames } from '../../src/domain/tiers.ts';
 import { instanceTypes } from '../../src/domain/instance-types.ts';
-import { configurationOf } from '../support/cluster-configuration.ts';
+import { attachableFileSystems, configurationOf } from '../support/cluster-configuration.ts';
 import { specInputsOf } from '../support/properties.ts';
 import { atScale } from '../support/scale.ts';
 
@@ -156,6 +156,7 @@ const planned = {
 };
 
 const oneQueue = { name: 'q', computeResources: [node('m5', 'm5.large')] };
+const efs = 'fs-0aaaaaaaaaaaaaaaa';
 const cr = { id: 'cr-0123456789abcdef0' };
 const reservationGroup = 'arn:aws:resource-groups:us-east-2:123456789012:group/reserved';
 const scripts: ClusterOptions['customActions'] = [
@@ -237,6 +238,19 @@ const chosen = {
   'buckets mounted on all nodes, without Lustre': toYaml(
     configurationOf({ tier: 'prod-batch', s3Mounts: true, customActions: scripts }),
   ),
+  'existing file systems of all types, beside its own': toYaml(
+    configurationOf(
+      {
+        tier: 'prod-batch',
+        lustre: {},
+        fileSystems: Object.keys(attachableFileSystems).map((id, index) => ({
+          id,
+          mountDirectory: `/opt/shared-${index}`,
+        })),
+      },
+      { lustre, home: { fileSystemId: 'fs-0123456789abcdef0', accessPointId: 'fsap-0123456789abcdef0' } },
+    ),
+  ),
   'scripts of operators': toYaml(configurationOf({ tier: 'prod-batch', customActions: scripts })),
 };
 
@@ -283,6 +297,25 @@ const wrong: Record<string, [queues: unknown[], options?: ClusterOptions]> = {
   ],
   ComputeResourceSizeValidator: [
     [{ name: 'q', computeResources: [{ ...node('m5', 'm5.large'), minCount: 5 }] }],
+  ],
+  SharedStorageMountDirValidator: [[oneQueue], { fileSystems: [{ id: efs, mountDirectory: '/usr' }] }],
+  OverlappingMountDirValidator: [
+    [oneQueue],
+    {
+      fileSystems: [
+        { id: efs, mountDirectory: '/shared' },
+        { id: 'fsvol-0cccccccccccccccc', mountDirectory: '/shared/models' },
+      ],
+    },
+  ],
+  DuplicateMountDirValidator: [
+    [oneQueue],
+    {
+      fileSystems: [
+        { id: efs, mountDirectory: '/shared' },
+        { id: 'fsvol-0cccccccccccccccc', mountDirectory: '/shared' },
+      ],
+    },
   ],
   DuplicateNameValidator: [
     [{ name: 'q', computeResources: [node('m5', 'm5.large'), node('m5', 'm5.large')] }],

@@ -9,7 +9,7 @@ import {
   resolveClusterSpec,
 } from '../../src/domain/cluster-spec-input.ts';
 import { planUpdate, type UpdatePlan } from '../../src/domain/spec-update.ts';
-import { configurationOf } from '../support/cluster-configuration.ts';
+import { attachableFileSystems, configurationOf } from '../support/cluster-configuration.ts';
 
 const resource = fc.record({
   name: fc.constantFrom('a', 'b', 'c'),
@@ -32,12 +32,17 @@ const queue = fc.record(
   },
   { requiredKeys: ['name', 'computeResources'] },
 );
+const mounts = Object.keys(attachableFileSystems).map((id, index) => ({
+  id,
+  mountDirectory: `/opt/shared-${index}`,
+}));
 const specification = fc.record(
   {
     queues: fc.uniqueArray(queue, { selector: ({ name }) => name, minLength: 1, maxLength: 2 }),
     scaledownIdleTimeSeconds: fc.constantFrom(60, 120),
     os: fc.constantFrom('alinux2023' as const, 'ubuntu2404' as const),
     s3Mounts: fc.boolean(),
+    fileSystems: fc.uniqueArray(fc.constantFrom(...mounts), { minLength: 1 }),
     headNode: fc.record({ instanceType: fc.constantFrom('m5.xlarge', 'm5.2xlarge') }),
     cloudWatch: fc.record({
       retentionDays: fc.constantFrom(30 as const, 60 as const),
@@ -51,9 +56,14 @@ const pair = fc.oneof(
   fc.tuple(specification, specification),
   specification.chain((before) => fc.tuple(fc.constant(before), withOneChange(before))),
 );
-/** Drawn without a thought of each other, fields need not go together. */
-const acceptedPair = pair.filter((specs) =>
-  specs.every((each) => clusterSpecInputSchema.safeParse(each).success),
+/**
+ * Drawn without a thought of each other, fields need not go together. And where something is unmounted, our rules are stricter
+ * on purpose: ParallelCluster would take it from under a job.
+ */
+const acceptedPair = pair.filter(
+  ([before, after]) =>
+    [before, after].every((each) => clusterSpecInputSchema.safeParse(each).success) &&
+    (before.fileSystems ?? []).every(({ id }) => after.fileSystems?.some((each) => each.id === id)),
 );
 
 function withOneChange(before: ClusterSpecInput): fc.Arbitrary<ClusterSpecInput> {

@@ -13,6 +13,14 @@ const tenant = { virtualLabId: 'lab1', projectId: 'cortex' };
 /** One deployment of the tenant that these tests are about. */
 export const deployment = { ...tenant, epoch: '1k2m9x0aab12cd', clusterName: clusterName(tenant) };
 
+/** What the installation of these tests lets clusters mount. */
+export const attachableFileSystems = {
+  'fs-0aaaaaaaaaaaaaaaa': 'Efs',
+  'fs-0bbbbbbbbbbbbbbbb': 'FsxLustre',
+  'fsvol-0cccccccccccccccc': 'FsxOpenZfs',
+  'fsvol-0dddddddddddddddd': 'FsxOntap',
+} as const;
+
 const s3Mounts = {
   scriptUri: 's3://provisioner-control/assets/s3-mounts.sh',
   projectPublic: 'project-public',
@@ -45,6 +53,7 @@ export function configurationOf(
       jobUserScriptUri: 's3://provisioner-control/assets/create-job-user.sh',
       jobEnvironmentScriptUri: 's3://provisioner-control/assets/job-environment.sh',
       sshAllowedCidr: '10.0.0.0/16',
+      attachableFileSystems,
       ...settings,
     },
     ...overrides,

@@ -8,6 +8,7 @@ import { type ClusterSpec } from '../../src/domain/cluster-spec.ts';
 import type { QueueInput } from '../../src/domain/queue.ts';
 import { tierNames } from '../../src/domain/tiers.ts';
 import { customActionNodes } from '../../src/domain/custom-actions.ts';
+import { attachableFileSystems } from './cluster-configuration.ts';
 import { instanceTypes } from '../../src/domain/instance-types.ts';
 import { logRetentionDays } from '../../src/domain/log-retention.ts';
 import { operatingSystems } from '../../src/domain/operating-systems.ts';
@@ -99,6 +100,15 @@ const options = (types: readonly string[]) => ({
   os: fc.constantFrom(...operatingSystems),
   customAmi: ids('ami'),
   s3Mounts: fc.boolean(),
+  fileSystems: fc.uniqueArray(
+    fc.record({
+      id: fc.constantFrom(...Object.keys(attachableFileSystems)),
+      mountDirectory: fc.stringMatching(
+        /^\/(opt\/|mnt\/)?[A-Za-z0-9][\w.-]{0,9}(\/[A-Za-z0-9][\w.-]{0,9})?$/,
+      ),
+    }),
+    { selector: ({ id }) => id, minLength: 1, maxLength: 4 },
+  ),
   headNode: some({
     instanceType: fc.constantFrom(...types),
     rootVolumeGibibytes: fc.integer({ min: 50, max: 16_384 }),

@@ -36,7 +36,9 @@ const configurationSchema = z.object({
         MountDir: z.string(),
         StorageType: z.string(),
         FsxLustreSettings: z.object({ FileSystemId: z.string() }).optional(),
-        EfsSettings: z.object({ FileSystemId: z.string(), AccessPointId: z.string() }).optional(),
+        EfsSettings: z.object({ FileSystemId: z.string(), AccessPointId: z.string().optional() }).optional(),
+        FsxOpenZfsSettings: z.object({ VolumeId: z.string() }).optional(),
+        FsxOntapSettings: z.object({ VolumeId: z.string() }).optional(),
       }),
     )
     .default([]),
@@ -97,8 +99,20 @@ export function lustreMounts({ SharedStorage }: ClusterConfiguration) {
 /** Access points of EFS and where they are to be mounted. */
 export function efsMounts({ SharedStorage }: ClusterConfiguration) {
   return SharedStorage.flatMap(({ MountDir, EfsSettings }) =>
-    EfsSettings ? [{ accessPointId: EfsSettings.AccessPointId, target: MountDir }] : [],
+    EfsSettings?.AccessPointId === undefined
+      ? []
+      : [{ accessPointId: EfsSettings.AccessPointId, target: MountDir }],
   );
+}
+
+/** Volumes, and file systems of EFS as a whole, that existed before, and where they are to be mounted. */
+export function attachedMounts({ SharedStorage }: ClusterConfiguration) {
+  return SharedStorage.flatMap(({ MountDir, EfsSettings, FsxOpenZfsSettings, FsxOntapSettings }) => {
+    const volume = FsxOpenZfsSettings ?? FsxOntapSettings;
+    const id =
+      volume?.VolumeId ?? (EfsSettings?.AccessPointId === undefined ? EfsSettings?.FileSystemId : undefined);
+    return id === undefined ? [] : [{ id, target: MountDir }];
+  });
 }
 
 /** Queues in the words of Slurm. */

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DescribeKeyPairsCommand } from '@aws-sdk/client-ec2';
 import { DescribeAccessPointsCommand } from '@aws-sdk/client-efs';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
@@ -10,6 +10,7 @@ import type { BindMount, HeadNodeSpec } from '../head-node/head-node-spec.ts';
 import {
   clusterSlurmSettings,
   customActions,
+  attachedMounts,
   efsMounts,
   headNodeQueues,
   lustreMounts,
@@ -49,7 +50,10 @@ export async function planHeadNode(
     target,
     readOnly: false,
   }));
-  const binds = [...homes, ...lustre];
+  const attached = await Promise.all(
+    attachedMounts(configuration).map(async ({ id, target }) => attachedBind(id, target, storage)),
+  );
+  const binds = [...homes, ...lustre, ...attached];
   const scaledownIdleTime = scaledownIdleTimeMinutes(configuration);
   return {
     clusterName,
@@ -76,6 +80,17 @@ async function efsBind(
   const path = AccessPoints[0]?.RootDirectory?.Path;
   if (path === undefined) throw new Error(`the access point ${accessPointId} has no root directory`);
   const source = join(efsDirectory, path);
+  await mkdir(source, { recursive: true, mode: 0o755 });
+  return { source, target, readOnly: false };
+}
+
+/** What was there before is a folder of its own, which outlives clusters as long as the stack lives. */
+async function attachedBind(
+  id: string,
+  target: string,
+  { efsDirectory }: StorageFolders,
+): Promise<BindMount> {
+  const source = join(dirname(efsDirectory), 'attached', id);
   await mkdir(source, { recursive: true, mode: 0o755 });
   return { source, target, readOnly: false };
 }

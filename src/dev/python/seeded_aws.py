@@ -23,6 +23,7 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES  # noqa: E402
 from moto.ec2.responses import instances  # noqa: E402
 from moto.core import DEFAULT_ACCOUNT_ID  # noqa: E402
 from moto.fsx.models import FileSystem, fsx_backends  # noqa: E402
+from moto.fsx.responses import FSxResponse  # noqa: E402
 from pcluster.aws.ec2 import Ec2Client  # noqa: E402
 from pcluster.constants import OS_TO_IMAGE_NAME_PART_MAP, PRIVATE_OSES  # noqa: E402
 from pcluster.utils import get_installed_version  # noqa: E402
@@ -87,6 +88,8 @@ class SeededAws:
             key = path[-1] if path else ""
             if path[-2:] == ("FsxLustreSettings", "FileSystemId") and value not in self.ids:
                 self.ids[value] = self._lustre()
+            elif key == "VolumeId" and value not in VOLUMES:
+                self._volume(value, path[-2])
             elif key in makers and value not in self.ids:
                 self.ids[value] = makers[key]()
             elif key == "KeyName":
@@ -123,15 +126,25 @@ class SeededAws:
         )
         return file_system
 
+    def _volume(self, volume: str, settings: str) -> None:
+        """A volume of OpenZFS or ONTAP, which moto has not, on a file system."""
+        kind = "OPENZFS" if settings == "FsxOpenZfsSettings" else "ONTAP"
+        file_system = self._fsx(kind, self._security_group())
+        VOLUMES[volume] = {"VolumeId": volume, "VolumeType": kind, "FileSystemId": file_system}
+
     def _lustre(self) -> str:
-        subnet, group = self._subnet(), self._lustre_security_group()
+        lustre = {"DeploymentType": "PERSISTENT_2", "PerUnitStorageThroughput": 250}
+        return self._fsx("LUSTRE", self._lustre_security_group(), LustreConfiguration=lustre)
+
+    def _fsx(self, kind: str, group: str, **configuration: Any) -> str:
+        subnet = self._subnet()
         interface = self._client("ec2").create_network_interface(SubnetId=subnet, Groups=[group])
         file_system = self._client("fsx").create_file_system(
-            FileSystemType="LUSTRE",
+            FileSystemType=kind,
             StorageCapacity=1200,
             SubnetIds=[subnet],
             SecurityGroupIds=[group],
-            LustreConfiguration={"DeploymentType": "PERSISTENT_2", "PerUnitStorageThroughput": 250},
+            **configuration,
         )["FileSystem"]["FileSystemId"]
         # AWS's ids have 17 digits, which ParallelCluster insists on; moto's have 8.
         known = fsx_backends[DEFAULT_ACCOUNT_ID][self.region].file_systems
@@ -186,6 +199,17 @@ LUSTRE_PORTS = [(988, 988), (1018, 1023)]
 
 #: What FSx says of a file system's network and moto does not, by id.
 NETWORK_OF_FILE_SYSTEMS: dict[str, dict[str, Any]] = {}
+
+#: What FSx says of volumes, by id.
+VOLUMES: dict[str, dict[str, Any]] = {}
+
+
+def _describe_volumes(response: FSxResponse) -> str:
+    """The one call that ParallelCluster's validators make of FSx and that moto has not."""
+    return json.dumps({"Volumes": [VOLUMES[each] for each in json.loads(response.body)["VolumeIds"]]})
+
+
+FSxResponse.describe_volumes = _describe_volumes
 
 _describe_lustre = FileSystem.to_dict
 
@@ -251,6 +275,7 @@ def seeded_aws(document: Any, region: str) -> Iterator[SeededAws]:
     FileSystem.to_dict = _describe_with_network  # moto 5.2 leaves out where a file system is reached
     Ec2Client.describe_placement_group = lambda _self, _name: {}  # moto has no DescribePlacementGroups
     with moto.mock_aws(), seeded_capacity(document, region + ZONE):
+        VOLUMES.clear()
         aws = SeededAws(region)
         aws.add_what_is_named_in(document)
         yield aws
