@@ -71,6 +71,11 @@ const fileSystemSchema = z.strictObject({
     .meta({ description: 'Where all nodes mount it, e.g. `/shared`.' }),
 });
 
+/** ParallelCluster's `OverlappingMountDirValidator` compares names in place of directories (3.16.1), so nobody else refuses it. */
+function overlap(one: string, other: string): boolean {
+  return isWithin(one, other) || isWithin(other, one);
+}
+
 /** Existing file systems for a cluster to mount. ParallelCluster takes 20; the service has two of its own. */
 export const fileSystemsSchema = z
   .array(fileSystemSchema)
@@ -102,10 +107,6 @@ function isReserved(path: string): boolean {
 
 function isWithin(path: string, parent: string): boolean {
   return path === parent || path.startsWith(`${parent}/`);
-}
-
-function overlap(one: string, other: string): boolean {
-  return isWithin(one, other) || isWithin(other, one);
 }
 
 /** Which of the file systems the installation does not allow; undefined if it allows all. */

@@ -299,15 +299,6 @@ const wrong: Record<string, [queues: unknown[], options?: ClusterOptions]> = {
     [{ name: 'q', computeResources: [{ ...node('m5', 'm5.large'), minCount: 5 }] }],
   ],
   SharedStorageMountDirValidator: [[oneQueue], { fileSystems: [{ id: efs, mountDirectory: '/usr' }] }],
-  OverlappingMountDirValidator: [
-    [oneQueue],
-    {
-      fileSystems: [
-        { id: efs, mountDirectory: '/shared' },
-        { id: 'fsvol-0cccccccccccccccc', mountDirectory: '/shared/models' },
-      ],
-    },
-  ],
   DuplicateMountDirValidator: [
     [oneQueue],
     {
