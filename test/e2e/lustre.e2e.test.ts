@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Tenant } from '../../src/domain/ids.ts';
 import { type AwsFaults, halfOfAllCalls, ofFirstCalls } from '../support/aws-faults.ts';
@@ -217,5 +218,47 @@ describe('a cluster with Lustre', () => {
     await retry(tenant);
     await platform.until(tenant, ['deleted']);
     await expectAllInS3(tenant, before);
+  });
+});
+
+/** FUSE is what some machines keep from their containers. */
+describe.runIf(existsSync('/dev/fuse'))('a cluster that mounts buckets in place of Lustre', () => {
+  it('has in S3 what its jobs have closed, and goes when the last file is closed', async () => {
+    const tenant = freshTenant();
+    const prefix = `lustre/${tenant.projectId}/`;
+    const { s3 } = platform.stack.aws;
+    await s3.send(
+      new PutObjectCommand({ Bucket: buckets().projectPublic, Key: 'models/atlas.txt', Body: 'of all' }),
+    );
+    const textOf = async (name: string) => {
+      const Key = prefix + name;
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: buckets().projectPrivate, Key }));
+      return Body?.transformToString();
+    };
+    await platform.ensure(tenant, { tier: 'debug', idleTimeoutSeconds: 3600, s3Mounts: true });
+    await platform.until(tenant, ['ready']);
+    const writes = [
+      'mkdir -p /data/project/private/out',
+      'cat /data/project/public/models/atlas.txt >/data/scratch/copy.txt',
+      'cp /data/scratch/copy.txt /data/project/private/out/copy.txt',
+      'touch /data/project/public/mine && exit 9',
+      'head -c 3000000 /dev/urandom >/data/scratch/large && cp /data/scratch/large /data/project/private/',
+      'sha256sum </data/scratch/large >/data/project/private/large.sha256',
+    ].join('\n');
+    const id = await platform.submit(tenant, 'writes', {
+      jobs: [{ key: 'writes', script: `#!/bin/bash\nset -e\n${writes}\n` }],
+    });
+    expect((await platform.untilCampaign(tenant, id)).jobsByState).toEqual({ succeeded: 1 });
+    // While the cluster lives, and nobody has unmounted anything.
+    expect(await textOf('out/copy.txt')).toBe('of all');
+    const sums = await objectChecksums(s3, buckets().projectPrivate, tenant);
+    expect(await textOf('large.sha256')).toContain(sums.get('large'));
+
+    const writer = 'exec >/data/project/private/late.txt; touch /tmp/writing; echo first; sleep 4; echo last';
+    await platform.onHeadNode(tenant, ['runuser', '-u', 'sim', '--', 'bash', '-c', `(${writer}) &`]);
+    await teardown(tenant);
+    await platform.until(tenant, ['deleted']);
+    expect(await textOf('late.txt')).toBe('first\nlast\n');
+    expect(await platform.leftovers()).toEqual([]);
   });
 });

@@ -27,7 +27,14 @@ export interface ClusterSeed {
 
 /** Length of the keys that `mungekey` makes, in bytes. */
 const MUNGE_KEY_BYTES = 128;
-const SCRIPTS = ['compute-node.sh', 'cloud-nodes.sh', 'slurm-power.sh', 'nodes-up-prolog.sh', 'systemctl.sh'];
+const SCRIPTS = [
+  'compute-node.sh',
+  'cloud-nodes.sh',
+  'mount-s3.sh',
+  'nodes-up-prolog.sh',
+  'slurm-power.sh',
+  'systemctl.sh',
+];
 
 /**
  * Writes everything that the init script installs into the node. Values reach the node only as files, never as
@@ -44,6 +51,7 @@ export async function writeClusterSeed(seedDirectory: string, seed: ClusterSeed)
     cfnconfig: renderCfnConfig(spec),
     'ec2-settings': renderEc2Settings(cloud),
     'static-nodes': renderStaticNodes(nodes),
+    's3-endpoint': `${spec.s3EndpointUrl ?? ''}\n`,
     'admin.pub': `${spec.adminPublicKey.trim()}\n`,
     binds: nulTerminated((spec.binds ?? []).flatMap(bindFields)),
   };

@@ -27,6 +27,8 @@ install_configuration() {
   printf '#!/bin/bash\nexit 0\n' | tee /etc/slurm/scripts/{prolog.d,epilog.d}/90_pcluster_noop >/dev/null
   chmod 755 /etc/slurm/scripts/{prolog.d,epilog.d}/90_pcluster_noop
   install -m 755 "$seed/systemctl.sh" /usr/local/bin/systemctl
+  install -m 755 "$seed/mount-s3.sh" /usr/local/bin/mount-s3
+  install -D -m 644 "$seed/s3-endpoint" /etc/stand-in-s3/endpoint
   install_power_saving
   # What a custom action has added stays: ParallelCluster writes the file once. The password of the database is new.
   local added

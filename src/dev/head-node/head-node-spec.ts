@@ -50,6 +50,8 @@ export interface HeadNodeSpec {
   /** After all daemons are up. */
   onNodeConfigured: readonly CustomAction[];
   binds?: readonly BindMount[];
+  /** Where S3 answers, for nodes that mount buckets. */
+  s3EndpointUrl?: string;
   /** `ScaledownIdletime`: after how many minutes without a job dynamic nodes are powered down; 10 if not given. */
   scaledownIdleTimeMinutes?: number;
   /** ParallelCluster's `CustomSlurmSettings`: added to slurm.conf, replacing what the stand-in sets itself. */
@@ -79,6 +81,7 @@ const SETTING_NAME = /^[a-zA-Z]+$/;
 export function assertValidSpec(spec: HeadNodeSpec): void {
   match('clusterName', spec.clusterName, CLUSTER_NAME);
   match('adminUser', spec.adminUser, USER_NAME);
+  match('s3EndpointUrl', spec.s3EndpointUrl ?? '', /^\S*$/);
   match('adminPublicKey', spec.adminPublicKey.trim(), /^[^\r\n]+$/);
   if (spec.queues.length === 0) throw new HeadNodeSpecError('queues: at least one is needed');
   for (const queue of spec.queues) {

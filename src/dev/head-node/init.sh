@@ -56,6 +56,7 @@ mount_devices() {
     mknod -m 666 "$dev/${device%:*}" c 1 "${device#*:}"
   done
   mknod -m 666 "$dev/tty" c 5 0
+  if [[ -c /dev/fuse ]]; then mknod -m 666 "$dev/fuse" c 10 229; fi
   ln -s /proc/self/fd "$dev/fd"
   ln -s fd/0 "$dev/stdin"
   ln -s fd/1 "$dev/stdout"

@@ -39,6 +39,8 @@ const PACKAGES = [
   'python3',
   'python3-pip',
   'python3-venv',
+  // Plays Mountpoint for Amazon S3, which is no package of Debian's.
+  's3fs',
 ];
 
 export const rootImageRecipes = {

@@ -53,6 +53,7 @@ export async function planHeadNode(
   const attached = await Promise.all(
     attachedMounts(configuration).map(async ({ id, target }) => attachedBind(id, target, storage)),
   );
+  const s3EndpointUrl = await s3Endpoint(clients.s3);
   const binds = [...homes, ...lustre, ...attached];
   const scaledownIdleTime = scaledownIdleTimeMinutes(configuration);
   return {
@@ -64,6 +65,7 @@ export async function planHeadNode(
     onNodeStart,
     onNodeConfigured,
     ...(binds.length > 0 && { binds }),
+    ...(s3EndpointUrl !== undefined && { s3EndpointUrl }),
     customSlurmSettings: clusterSlurmSettings(configuration),
   };
 }
@@ -82,6 +84,13 @@ async function efsBind(
   const source = join(efsDirectory, path);
   await mkdir(source, { recursive: true, mode: 0o755 });
   return { source, target, readOnly: false };
+}
+
+async function s3Endpoint(s3: DevAwsClients['s3']): Promise<string | undefined> {
+  const endpoint = await s3.config.endpoint?.();
+  if (!endpoint) return undefined;
+  const { protocol, hostname, port } = endpoint;
+  return `${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`;
 }
 
 /** What was there before is a folder of its own, which outlives clusters as long as the stack lives. */
