@@ -45,6 +45,7 @@ describe('creating a cluster', () => {
         { name: setup.Script, content: new Uint8Array(Buffer.from('#!/bin/sh\n')), args: ['sim'] },
       ],
       customSlurmSettings: { SelectTypeParameters: 'CR_CPU' },
+      s3EndpointUrl: expect.stringMatching(/^http:/),
     });
     expect(await outputs('outer')).toEqual({
       Address: '127.0.1.1',

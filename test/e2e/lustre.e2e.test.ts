@@ -254,9 +254,14 @@ describe.runIf(existsSync('/dev/fuse'))('a cluster that mounts buckets in place 
     const sums = await objectChecksums(s3, buckets().projectPrivate, tenant);
     expect(await textOf('large.sha256')).toContain(sums.get('large'));
 
-    const writer = 'exec >/data/project/private/late.txt; touch /tmp/writing; echo first; sleep 4; echo last';
+    const writer =
+      'exec >/data/project/private/late.txt 2>&1; echo first; until [[ -e /tmp/go ]]; do sleep 0.2; done; echo last';
     await platform.onHeadNode(tenant, ['runuser', '-u', 'sim', '--', 'bash', '-c', `(${writer}) &`]);
     await teardown(tenant);
+    await expect
+      .poll(async () => (await platform.cluster(tenant)).message, { timeout: 30_000 })
+      .toBe('Everything that was written is being completed in S3.');
+    await platform.onHeadNode(tenant, ['touch', '/tmp/go']);
     await platform.until(tenant, ['deleted']);
     expect(await textOf('late.txt')).toBe('first\nlast\n');
     expect(await platform.leftovers()).toEqual([]);
