@@ -198,6 +198,8 @@ export interface UsageRequest extends Deployment {
   readonly access: ClusterAccess;
   /** Nothing runs any more and the cluster goes: no later record will bring what this one misses. */
   readonly isLast: boolean;
+  /** What its nodes cost. Absent where nobody said that, and in histories before 0.3.0. */
+  readonly rates?: CostRates;
 }
 
 /** The cluster whose buckets are to be as its jobs left them. */

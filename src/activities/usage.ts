@@ -3,6 +3,7 @@ import type { UsageStore } from '../clients/usage-store.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { isAnyRunning, mergeUsage } from '../domain/usage.ts';
 import { snapshotOf, type UsageFile, usageFileOf } from '../domain/usage-file.ts';
+import { mergePrices, usagePricesOf } from '../domain/usage-prices.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import type { Activities } from './port.ts';
 
@@ -23,24 +24,25 @@ export function createUsageActivities({
   usageStore,
 }: UsageActivityDeps): Pick<Activities, 'recordUsage'> {
   return {
-    async recordUsage({ virtualLabId, projectId, epoch, access, isLast }) {
+    async recordUsage({ virtualLabId, projectId, epoch, access, isLast, rates }) {
       const tenant = { virtualLabId, projectId };
       const known = await usageStore.get(tenant, epoch);
       const usage = await withHeartbeat(async ({ signal }) =>
         gateway.readUsage({ epoch, access }, newSince(known), { signal }),
       );
-      const { asOfSeconds, isWhole } = usage;
+      const { asOfSeconds, isWhole, nodeCpus } = usage;
       const before = await usageStore.get(tenant, epoch);
       // Another attempt, of which nobody knew that it still runs, has asked later and written already.
       if (before && before.asOfSeconds > asOfSeconds) return;
       const records = mergeUsage(before ? snapshotOf(before).records : [], usage.records);
+      const prices = rates ? mergePrices(before?.prices, usagePricesOf(rates, nodeCpus)) : before?.prices;
       const wholeAsOfSeconds = isWhole ? asOfSeconds : before?.wholeAsOfSeconds;
       // Jobs of others may still run: they go with the cluster, and nobody will know when.
       const final = isLast && isWhole && !isAnyRunning(records);
       await usageStore.put(
         tenant,
         usageFileOf(
-          { epoch, asOfSeconds, records },
+          { epoch, asOfSeconds, records, ...(prices && { prices }) },
           { final, ...(wholeAsOfSeconds !== undefined && { wholeAsOfSeconds }) },
         ),
       );

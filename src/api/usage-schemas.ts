@@ -12,6 +12,18 @@ const usageFields = {
   allocations: count.meta({
     description: 'Runs of jobs that have a part in it: each task of an array and each run of a requeued job.',
   }),
+  costUsd: z
+    .number()
+    .min(0)
+    .optional()
+    .meta({
+      description:
+        'List price of the nodes × time, shared out by allocated processors: whole for a job with whole nodes. Only of what ' +
+        'has a price; absent where nothing of it has.',
+    }),
+  unpricedAllocations: count.optional().meta({
+    description: 'How many of `allocations` have no price and are not in `costUsd`, if some.',
+  }),
 };
 
 /** What was used of something. */
@@ -23,6 +35,14 @@ const epochUsageSchema = z.object({
   asOf: time.meta({
     description: 'When Slurm’s accounting was asked. What came later is not in the report.',
   }),
+  pricesAsOf: z.string().optional().meta({
+    format: 'date',
+    description: 'Day of the prices behind `costUsd`: those at which the deployment was asked for.',
+  }),
+  isUpperBound: z
+    .literal(true)
+    .optional()
+    .meta({ description: 'Spot nodes are priced like on-demand ones: `costUsd` is more than they cost.' }),
   final: z.boolean().meta({ description: 'Everything in the epoch has ended and is counted.' }),
 });
 

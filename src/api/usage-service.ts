@@ -35,18 +35,13 @@ export class UsageService {
       ...tenant,
       from: isoOf(range.fromSeconds),
       to: isoOf(range.toSeconds),
-      total: inHours(total),
-      perQueue: perQueue.map(inHours),
-      perCampaign: perCampaign.slice(0, MAX_CAMPAIGNS).map(inHours),
+      total: inView(total),
+      perQueue: perQueue.map(inView),
+      perCampaign: perCampaign.slice(0, MAX_CAMPAIGNS).map(inView),
       ...(further.length > 0 && {
-        furtherCampaigns: { campaigns: further.length, ...inHours(sumUsage(further)) },
+        furtherCampaigns: { campaigns: further.length, ...inView(sumUsage(further)) },
       }),
-      epochs: files.map(({ epoch, asOfSeconds, final }) => ({
-        epoch,
-        startedAt: isoOf(epochStartSeconds(epoch)),
-        asOf: isoOf(asOfSeconds),
-        final,
-      })),
+      epochs: files.map(epochInView),
     };
   }
 
@@ -107,12 +102,31 @@ function tooMuch(epochs: number): KnownFailure {
   });
 }
 
-function inHours<T extends Usage>(usage: T): T & { readonly cpuHours: number; readonly nodeHours: number } {
-  return { ...usage, cpuHours: hours(usage.cpuSeconds), nodeHours: hours(usage.nodeSeconds) };
+function epochInView({ epoch, asOfSeconds, final, prices }: UsageFile): UsageReportView['epochs'][number] {
+  const { pricesAsOf, isUpperBound } = prices ?? {};
+  return {
+    epoch,
+    startedAt: isoOf(epochStartSeconds(epoch)),
+    asOf: isoOf(asOfSeconds),
+    ...(pricesAsOf && { pricesAsOf }),
+    ...(isUpperBound && { isUpperBound }),
+    final,
+  };
 }
 
-function hours(seconds: number): number {
-  return Math.round((seconds / 3600) * 10_000) / 10_000;
+function inView<T extends Usage>(usage: T): T & { readonly cpuHours: number; readonly nodeHours: number } {
+  const { cpuSeconds, nodeSeconds, costUsd } = usage;
+  return {
+    ...usage,
+    cpuHours: rounded(cpuSeconds / 3600),
+    nodeHours: rounded(nodeSeconds / 3600),
+    ...(costUsd !== undefined && { costUsd: rounded(costUsd) }),
+  };
+}
+
+/** To four decimals: seconds of small nodes cost less than a cent. */
+function rounded(figure: number): number {
+  return Math.round(figure * 10_000) / 10_000;
 }
 
 function isoOf(seconds: number): string {

@@ -23,8 +23,8 @@ export function registerUsageRoutes(app: Server, usage: UsageService): void {
         operationId: 'getUsage',
         summary: 'Report what a project used',
         description:
-          'Hours of allocated processors and nodes within a range, in all, by queue and by campaign, over all ' +
-          'deployments of the project’s cluster. From what was last recorded of Slurm’s accounting (`asOf`), also ' +
+          'Hours of allocated processors and nodes within a range, and what these nodes cost, in all, by queue and by campaign, ' +
+          'over all deployments of the project’s cluster. From what was last recorded of Slurm’s accounting (`asOf`), also ' +
           'without a worker and when the cluster is gone. Runs count with the part that lies in the range.',
         tags,
         params: tenantParams,

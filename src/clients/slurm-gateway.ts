@@ -157,6 +157,8 @@ export interface SlurmUsage {
   /** slurmctld held nothing back from accounting: what had ended then, has ended in the records. */
   readonly isWhole: boolean;
   readonly records: readonly UsageRecord[];
+  /** Processors of one node of each group, as Slurm counts them, of the nodes that it shows. */
+  readonly nodeCpus: NodeCounts;
 }
 
 /**

@@ -14,6 +14,7 @@ const comment = `pcp/${epoch}/${campaignId}/a`;
 beforeEach(async () => {
   home = await RemoteHome.make();
   await home.program('squeue', 'cat "$HOME/queue" 2>/dev/null || true');
+  await home.program('sinfo', 'cat "$HOME/nodes" 2>/dev/null || true');
   await home.program('sacct', 'echo "$@" >>"$HOME/asked"; cat "$HOME/accounting"');
   await home.program('sdiag', 'echo "DBD Agent queue size: $(cat "$HOME/held-back" 2>/dev/null || echo 0)"');
   await home.write('accounting', '');
@@ -23,12 +24,14 @@ afterEach(async () => home.remove());
 const usage = async () => decodeUsage(epoch, await home.run('usage', encodeUsageRequest(epoch)));
 
 const allocation = (jobId: string, end: number | 'Unknown', text: string) =>
-  `${[jobId, secondsAgo(600), secondsAgo(500), end, 100, 4, 1, 'debug', text].join(US)}\n`;
+  `${[jobId, secondsAgo(600), secondsAgo(500), end, 100, 4, 1, 'debug', 'debug-dy-t3-1', text].join(US)}\n`;
 
 it('what jobs allocated comes from accounting, with the campaigns of running jobs from the queue', async () => {
   await home.write('accounting', allocation('1', secondsAgo(400), comment) + allocation('2', 'Unknown', ''));
   await home.write('queue', `2${US}${comment}${US}\n`);
-  const { records, isWhole, asOfSeconds } = await usage();
+  await home.write('nodes', `debug-dy-t3-1${US}4${US}\n`);
+  const { records, isWhole, asOfSeconds, nodeCpus } = await usage();
+  expect(nodeCpus).toEqual({ 'debug-dy-t3': 4 });
   expect(records.map(({ jobId, campaignId }) => [jobId, campaignId])).toEqual([
     ['1', campaignId],
     ['2', campaignId],
@@ -51,7 +54,7 @@ it('usage is not whole while slurmctld holds something back from accounting', as
 
 it('usage is not whole while accounting does not know the queue of a job', async () => {
   const known = allocation('1', secondsAgo(400), comment);
-  await home.write('accounting', known + allocation('2', 'Unknown', '').replace('debug', ''));
+  await home.write('accounting', known + allocation('2', 'Unknown', '').replace(`${US}debug${US}`, US + US));
   expect((await usage()).isWhole).toBe(false);
 });
 

@@ -1,5 +1,5 @@
 import { epochStartSeconds } from '../domain/ids.ts';
-import { parseQueueComments, parseUsage } from '../domain/usage-output.ts';
+import { parseNodeCpus, parseQueueComments, parseUsage } from '../domain/usage-output.ts';
 import type { SlurmUsage } from './slurm-gateway.ts';
 import { decodeSections, parsed, unavailable } from './slurm-protocol.ts';
 
@@ -14,13 +14,14 @@ export function encodeUsageRequest(epoch: string, sinceSeconds = 0): string {
   return `${Math.max(epochStartSeconds(epoch), Math.floor(sinceSeconds))}\n`;
 }
 
-/** @throws KnownFailure SlurmUnavailable unless both parts are whole. */
+/** @throws KnownFailure SlurmUnavailable unless all parts are whole. */
 export function decodeUsage(epoch: string, answer: string): SlurmUsage {
   const sections = decodeSections(answer);
   const [, asked, completeness] = /^asked (\d+) (whole|partial)$/m.exec(sections.get('') ?? '') ?? [];
   const queue = sections.get('queue');
+  const nodes = sections.get('nodes');
   const accounting = sections.get('accounting');
-  if (asked === undefined || queue === undefined || accounting === undefined)
+  if (asked === undefined || queue === undefined || nodes === undefined || accounting === undefined)
     unavailable('the answer is cut off');
   const asOfSeconds = Number(asked);
   const records = parsed('sacct', () =>
@@ -33,5 +34,5 @@ export function decodeUsage(epoch: string, answer: string): SlurmUsage {
   );
   // Slurm 22.05 tells accounting the queue of a job some seconds after everything else of it.
   const isWhole = completeness === 'whole' && records.every(({ queue }) => queue !== '');
-  return { asOfSeconds, isWhole, records };
+  return { asOfSeconds, isWhole, records, nodeCpus: parseNodeCpus(nodes) };
 }

@@ -21,6 +21,29 @@ export function countByGroup(nodeNames: Iterable<string>): NodeCounts {
   return Object.fromEntries(counts);
 }
 
+const HOST = String.raw`[\w.-]+(?:\[\d[\d,-]*\])?`;
+const HOST_LIST = new RegExp(`^${HOST}(?:,${HOST})*$`);
+
+/** How many nodes of each group Slurm means by a list of hosts: `mpi-dy-c7a-[1-3,7],mpi-st-c7a-1`. Undefined if it is none. */
+export function countHosts(hostList: string): NodeCounts | undefined {
+  if (!HOST_LIST.test(hostList)) return undefined;
+  const counts = new Map<string, number>();
+  for (const [, name = '', numbers] of hostList.matchAll(/([\w.-]+)(?:\[([\d,-]+)\])?/g)) {
+    const count = numbers === undefined ? 1 : countNumbers(numbers);
+    const group = numbers === undefined ? nodeGroupOf(name) : name.replace(/-$/, '');
+    counts.set(group, (counts.get(group) ?? 0) + count);
+  }
+  return Object.fromEntries(counts);
+}
+
+/** How many numbers are in `1-3,7`. */
+function countNumbers(ranges: string): number {
+  return ranges.split(',').reduce((count, range) => {
+    const [first, last = first] = range.split('-').map(Number);
+    return count + (last ?? 0) - (first ?? 0) + 1;
+  }, 0);
+}
+
 /** The groups of a compute resource: of its static nodes, and of its dynamic ones. */
 export function groupsOf(
   queue: Pick<Queue, 'name'>,

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { COLUMN_SEPARATOR as US } from './slurm-output.ts';
-import { parseQueueComments, parseUsage } from './usage-output.ts';
+import { parseNodeCpus, parseQueueComments, parseUsage } from './usage-output.ts';
 
 const campaignId = 'mfrggzdfmztwq2lknnwg23tpou';
 const comment = `pcp/e1/${campaignId}/a`;
 
-/** JobIDRaw Submit Start End ElapsedRaw AllocCPUS AllocNodes Partition Comment */
-const line = (...columns: (string | number)[]) => `${columns.join(US)}\n`;
+/** JobIDRaw Submit Start End ElapsedRaw AllocCPUS AllocNodes Partition NodeList Comment; the nodes are the same everywhere. */
+const line = (...columns: (string | number)[]) => `${columns.toSpliced(8, 0, HOSTS).join(US)}\n`;
+const HOSTS = 'debug-dy-t3-[1-2]';
 
 function parse(output: string, comments: ReadonlyMap<string, string> = new Map()) {
   return parseUsage(output, { epoch: 'e1', sinceSeconds: 1000, asOfSeconds: 2000, comments });
@@ -21,11 +22,17 @@ describe('the allocations in what sacct prints', () => {
         campaignId,
         cpus: 16,
         nodes: 2,
+        nodeGroups: { 'debug-dy-t3': 2 },
         startSeconds: 1200,
         endSeconds: 1300,
         suspendedSeconds: 0,
       },
     ]);
+  });
+
+  it('have no nodes by name where Slurm names none', () => {
+    const output = line(7, 1100, 1200, 1300, 100, 16, 2, 'debug', comment).replace(HOSTS, 'None assigned');
+    expect(parse(output)[0]).not.toHaveProperty('nodeGroups');
   });
 
   it('were suspended as long as their elapsed time is shorter than their time', () => {
@@ -88,4 +95,9 @@ it('comments of the queue are told by job, leaving out what is cut off by a line
     ['7', comment],
     ['9', '(null)'],
   ]);
+});
+
+it('nodes have as many processors as sinfo says, whatever queues they are in', () => {
+  const output = ['a-dy-x-1', 'a-dy-x-1', 'a-dy-x-2', 'b-st-y-1'].map((name) => `${name}${US}8${US}\n`);
+  expect(parseNodeCpus(`${output.join('')}cut-dy-off-1${US}4`)).toEqual({ 'a-dy-x': 8, 'b-st-y': 8 });
 });

@@ -1,4 +1,5 @@
 import { campaignIdSchema, parseJobComment } from './ids.ts';
+import { countHosts, type NodeCounts, nodeGroupOf } from './node-groups.ts';
 import { COLUMN_SEPARATOR, parseTime, SlurmOutputError } from './slurm-output.ts';
 import { distinctRecords, type UsageRecord } from './usage.ts';
 
@@ -7,7 +8,7 @@ import { distinctRecords, type UsageRecord } from './usage.ts';
  * and comes last.
  */
 export const usageColumns =
-  'JobIDRaw Submit Start End ElapsedRaw AllocCPUS AllocNodes Partition Comment'.split(' ');
+  'JobIDRaw Submit Start End ElapsedRaw AllocCPUS AllocNodes Partition NodeList Comment'.split(' ');
 
 export interface UsageContext {
   readonly epoch: string;
@@ -45,13 +46,25 @@ function isAllocation(columns: readonly string[]): boolean {
 function parseLine(line: string, context: UsageContext): UsageRecord[] {
   const columns = line.split(COLUMN_SEPARATOR);
   if (!isAllocation(columns)) return [];
-  const [jobId = '', submit, start = '', end = '', elapsed, cpus, nodes, queue = '', comment = ''] = columns;
+  const [
+    jobId = '',
+    submit,
+    start = '',
+    end = '',
+    elapsed,
+    cpus,
+    nodes,
+    queue = '',
+    hosts = '',
+    comment = '',
+  ] = columns;
   const startSeconds = parseTime(start);
   const endSeconds = parseTime(end);
   const isOfEpoch = Number(submit) >= context.sinceSeconds;
   if (startSeconds === undefined || !isOfEpoch || Number(nodes) === 0) return [];
   const ownComment = comment || (endSeconds === undefined ? context.comments.get(jobId) : undefined);
   const campaignId = campaignOf(ownComment ?? '', context);
+  const nodeGroups = countHosts(hosts);
   const lengthSeconds = (endSeconds ?? context.asOfSeconds) - startSeconds;
   return [
     {
@@ -60,6 +73,7 @@ function parseLine(line: string, context: UsageContext): UsageRecord[] {
       ...(campaignId !== undefined && { campaignId }),
       cpus: Number(cpus),
       nodes: Number(nodes),
+      ...(nodeGroups && { nodeGroups }),
       startSeconds,
       ...(endSeconds !== undefined && { endSeconds }),
       // Slurm's elapsed time leaves it out. That of a running job is a moment newer than `asOfSeconds`, never older.
@@ -73,6 +87,21 @@ function campaignOf(comment: string, { epoch }: UsageContext): string | undefine
   const reference = parseJobComment(comment);
   if (reference?.epoch !== epoch) return undefined;
   return campaignIdSchema.safeParse(reference.campaignId).success ? reference.campaignId : undefined;
+}
+
+/**
+ * How many processors a node of each group has, in lines of sinfo, `--Node --Format=NodeList,CPUs` with the separator behind
+ * each. Of a group whose nodes differ, which ParallelCluster does not make, the most: no job pays for more than its nodes.
+ */
+export function parseNodeCpus(output: string): NodeCounts {
+  const cpusByGroup = new Map<string, number>();
+  for (const line of output.split('\n')) {
+    const [name, cpus, end] = line.split(COLUMN_SEPARATOR);
+    if (!name || !/^[1-9]\d*$/.test(cpus ?? '') || end !== '') continue;
+    const group = nodeGroupOf(name);
+    cpusByGroup.set(group, Math.max(cpusByGroup.get(group) ?? 0, Number(cpus)));
+  }
+  return Object.fromEntries(cpusByGroup);
 }
 
 /** Comments by job id in lines of squeue, `--Format=JobID,Comment` with the separator behind each. */

@@ -30,7 +30,7 @@ const totalOf = (...records: UsageRecord[]) => reportUsage([snapshot(...records)
 
 describe('usage', () => {
   it('is allocated processors and nodes by time', () => {
-    expect(totalOf(record())).toEqual({ cpuSeconds: 400, nodeSeconds: 200, allocations: 1 });
+    expect(totalOf(record())).toMatchObject({ cpuSeconds: 400, nodeSeconds: 200, allocations: 1 });
   });
 
   it('counts the part of an allocation that lies in the range', () => {
@@ -51,7 +51,7 @@ describe('usage', () => {
 
   it('counts a job that took less than a second, which used nothing that Slurm counts', () => {
     const moment = { startSeconds: 4000, endSeconds: 4000 };
-    expect(totalOf(record(moment))).toEqual({ cpuSeconds: 0, nodeSeconds: 0, allocations: 1 });
+    expect(totalOf(record(moment))).toMatchObject({ cpuSeconds: 0, nodeSeconds: 0, allocations: 1 });
     expect(totalOf(record({ startSeconds: 7200, endSeconds: 7200 })).allocations).toBe(0);
   });
 

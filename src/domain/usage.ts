@@ -1,3 +1,6 @@
+import type { NodeCounts } from './node-groups.ts';
+import { type UsagePrices, usdPerCpuHour } from './usage-prices.ts';
+
 /**
  * One allocation of a job: each run of a requeued job and each task of an array is one of its own, as `sacct
  * --duplicates` lists them. Times are seconds since 1970, as Slurm keeps them.
@@ -11,6 +14,8 @@ export interface UsageRecord {
   /** Allocated, not asked for: with whole nodes more than the job wanted. */
   readonly cpus: number;
   readonly nodes: number;
+  /** The same nodes by their groups. Absent in records of releases before 0.3.0, and where Slurm names none. */
+  readonly nodeGroups?: NodeCounts;
   readonly startSeconds: number;
   /** Absent while it runs. */
   readonly endSeconds?: number;
@@ -24,6 +29,8 @@ export interface UsageSnapshot {
   /** When accounting was asked, by the clock of the head node, in seconds since 1970. */
   readonly asOfSeconds: number;
   readonly records: readonly UsageRecord[];
+  /** Absent where nobody said what the deployment costs. */
+  readonly prices?: UsagePrices;
 }
 
 /** From the first moment on, up to and without the second; seconds since 1970. */
@@ -38,6 +45,13 @@ export interface Usage {
   readonly nodeSeconds: number;
   /** Allocations that have a part in it. */
   readonly allocations: number;
+  /**
+   * US dollars of the nodes, by the processors that were allocated (see `usdPerCpuHour`). Only of what has a price; absent
+   * where nothing of it has.
+   */
+  readonly costUsd?: number;
+  /** How many of the allocations have no price. Absent where all have one. */
+  readonly unpricedAllocations?: number;
 }
 
 export interface QueueUsage extends Usage {
@@ -70,9 +84,9 @@ export function reportUsage(snapshots: readonly UsageSnapshot[], range: UsageRan
   const total = new Sum();
   const perQueue = new Map<string, Sum>();
   const perCampaign = new Map<string | undefined, Sum>();
-  for (const { asOfSeconds, records } of snapshots) {
-    for (const record of distinctRecords(records)) {
-      const part = partWithin(record, asOfSeconds, range);
+  for (const snapshot of snapshots) {
+    for (const record of distinctRecords(snapshot.records)) {
+      const part = partWithin(record, snapshot, range);
       if (part === undefined) continue;
       total.add(part);
       sumOf(perQueue, record.queue).add(part);
@@ -134,23 +148,37 @@ function identityOf({ jobId, startSeconds }: UsageRecord): string {
 
 /** What an allocation used within the range; undefined if nothing. */
 function partWithin(
-  { cpus, nodes, startSeconds, endSeconds, suspendedSeconds }: UsageRecord,
-  asOfSeconds: number,
+  record: UsageRecord,
+  { asOfSeconds, prices }: UsageSnapshot,
   { fromSeconds, toSeconds }: UsageRange,
 ): Usage | undefined {
+  const { cpus, nodes, startSeconds, endSeconds, suspendedSeconds } = record;
   const end = endSeconds ?? asOfSeconds;
   const lengthSeconds = end - startSeconds;
   const overlapSeconds = Math.min(end, toSeconds) - Math.max(startSeconds, fromSeconds);
   // Slurm counts whole seconds: a job that took less than one was there all the same.
   const isMoment = endSeconds === startSeconds && startSeconds >= fromSeconds && startSeconds < toSeconds;
-  if (isMoment) return { cpuSeconds: 0, nodeSeconds: 0, allocations: 1 };
+  if (isMoment) return { cpuSeconds: 0, nodeSeconds: 0, allocations: 1, ...costOf(record, 0, prices) };
   if (lengthSeconds <= 0 || overlapSeconds <= 0) return undefined;
   const ranSeconds = Math.max(0, lengthSeconds - suspendedSeconds);
+  const cpuSeconds = (cpus * overlapSeconds * ranSeconds) / lengthSeconds;
   return {
-    cpuSeconds: (cpus * overlapSeconds * ranSeconds) / lengthSeconds,
+    cpuSeconds,
     nodeSeconds: nodes * overlapSeconds,
     allocations: 1,
+    ...costOf(record, cpuSeconds, prices),
   };
+}
+
+function costOf(
+  { nodeGroups }: UsageRecord,
+  cpuSeconds: number,
+  prices: UsagePrices | undefined,
+): Pick<Usage, 'costUsd' | 'unpricedAllocations'> {
+  const perCpuHour = nodeGroups && prices && usdPerCpuHour(nodeGroups, prices);
+  return perCpuHour === undefined
+    ? { unpricedAllocations: 1 }
+    : { costUsd: (cpuSeconds * perCpuHour) / 3600 };
 }
 
 /** Fractions come from shared suspended time only, and are rounded once, at the end. */
@@ -158,16 +186,27 @@ class Sum {
   private cpuSeconds = 0;
   private nodeSeconds = 0;
   private allocations = 0;
+  private costUsd = 0;
+  private unpricedAllocations = 0;
 
-  add({ cpuSeconds, nodeSeconds, allocations }: Usage): void {
+  add({ cpuSeconds, nodeSeconds, allocations, costUsd = 0, unpricedAllocations = 0 }: Usage): void {
     this.cpuSeconds += cpuSeconds;
     this.nodeSeconds += nodeSeconds;
     this.allocations += allocations;
+    this.costUsd += costUsd;
+    this.unpricedAllocations += unpricedAllocations;
   }
 
   usage(): Usage {
-    const { cpuSeconds, nodeSeconds, allocations } = this;
-    return { cpuSeconds: Math.round(cpuSeconds), nodeSeconds, allocations };
+    const { cpuSeconds, nodeSeconds, allocations, costUsd, unpricedAllocations } = this;
+    const isAnyUnpriced = unpricedAllocations > 0;
+    return {
+      cpuSeconds: Math.round(cpuSeconds),
+      nodeSeconds,
+      allocations,
+      ...(!(isAnyUnpriced && unpricedAllocations === allocations) && { costUsd }),
+      ...(isAnyUnpriced && { unpricedAllocations }),
+    };
   }
 }
 

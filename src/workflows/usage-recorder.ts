@@ -1,5 +1,6 @@
 import { CancellationScope, log, patched } from '@temporalio/workflow';
 import { type DeploymentRecord, USAGE_RECORD_SECONDS } from '../domain/cluster-snapshot.ts';
+import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { Observation } from '../activities/port.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
@@ -31,8 +32,8 @@ export class UsageRecorder {
     if (!access) return;
     this.scope = new CancellationScope({ cancellable: true });
     try {
-      const request = { ...entity.deployment(record), access, isLast: false };
-      await this.scope.run(async () => activities.recordUsage(request));
+      const request = requestOf(entity, record, access);
+      await this.scope.run(async () => activities.recordUsage({ ...request, isLast: false }));
     } catch (error) {
       record.usageDue = true;
       log.warn('Usage could not be recorded', { epoch: record.epoch, problem: failureFrom(error).message });
@@ -46,6 +47,11 @@ export class UsageRecorder {
     this.scope?.cancel();
     await this.running;
   }
+}
+
+function requestOf(entity: ClusterEntity, record: DeploymentRecord, access: ClusterAccess) {
+  const rates = record.notes?.rates;
+  return { ...entity.deployment(record), access, ...(rates && { rates }) };
 }
 
 function isLongAgo({ policy }: ClusterEntity, { usageAskedAt }: DeploymentRecord): boolean {
@@ -65,7 +71,7 @@ export async function recordLastUsage(
   const { access } = record;
   if (!access || !patched(RECORD_USAGE)) return undefined;
   try {
-    await activities.recordUsage({ ...entity.deployment(record), access, isLast: true });
+    await activities.recordUsage({ ...requestOf(entity, record, access), isLast: true });
     return undefined;
   } catch (error) {
     const { message } = failureFrom(error);

@@ -75,6 +75,7 @@ describe('the usage of a project', () => {
       cpuSeconds: 61_200,
       nodeSeconds: 10_800,
       allocations: 3,
+      unpricedAllocations: 3,
     });
     expect(perQueue).toMatchObject([
       { queue: 'debug', cpuHours: 1, nodeHours: 1, allocations: 1 },
@@ -92,6 +93,35 @@ describe('the usage of a project', () => {
       },
     ]);
     expect(rest).toEqual({ ...tenant, from: '2026-01-01T00:00:00.000Z', to: '2026-02-01T00:00:00.000Z' });
+  });
+
+  it('tells what it cost, and how much of it has no price', async () => {
+    const epoch = epochAt('2026-01-15T00:00:00Z');
+    const asOf = '2026-01-15T06:00:00Z';
+    const allocation = (jobId: string, cpus: number) => hourOf(jobId, cpus, '2026-01-15T01:00:00Z');
+    const prices = {
+      pricesAsOf: '2026-01-01',
+      isUpperBound: true,
+      nodeGroups: { 'mpi-dy-c7a': { usdPerHour: 2, cpus: 16 }, 'mpi-dy-hpc7a': { cpus: 16 } },
+    } as const;
+    await api.usage.put(tenant, {
+      version: 1,
+      epoch,
+      asOfSeconds: seconds(asOf),
+      final: true,
+      groups: [
+        { queue: 'mpi', campaignId, nodeGroup: 'mpi-dy-c7a', allocations: [allocation('1', 8)] },
+        { queue: 'mpi', nodeGroup: 'mpi-dy-hpc7a', allocations: [allocation('2', 4)] },
+      ],
+      prices,
+    });
+    const { total, perQueue, perCampaign, epochs } = await report('?from=2026-01-15&to=2026-01-16');
+    expect(total).toMatchObject({ costUsd: 1, unpricedAllocations: 1 });
+    expect(perQueue).toMatchObject([{ queue: 'mpi', costUsd: 1, unpricedAllocations: 1 }]);
+    expect(perCampaign[0]).toMatchObject({ campaignId, costUsd: 1 });
+    expect(perCampaign[1]).toMatchObject({ unpricedAllocations: 1 });
+    expect(perCampaign[1]).not.toHaveProperty('costUsd');
+    expect(epochs).toMatchObject([{ epoch, pricesAsOf: '2026-01-01', isUpperBound: true }]);
   });
 
   it('is that within the range, to the second', async () => {

@@ -3,8 +3,10 @@ import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { SlurmSsh } from '../../src/clients/slurm-ssh.ts';
 import type { HeadNode, SlurmUsage } from '../../src/clients/slurm-gateway.ts';
+import type { CostRates } from '../../src/domain/cost-rates.ts';
 import { jobComment, newEpochId } from '../../src/domain/ids.ts';
 import { reportUsage, type UsageReport, type UsageSnapshot } from '../../src/domain/usage.ts';
+import { usagePricesOf } from '../../src/domain/usage-prices.ts';
 import { asJobUser, smallCluster, startHeadNodeRig } from '../support/head-nodes.ts';
 import type { HeadNodeRig } from '../support/head-nodes.ts';
 
@@ -18,6 +20,15 @@ import type { HeadNodeRig } from '../support/head-nodes.ts';
 const NAME = 'pcluster-usage';
 const campaigns = ['a'.repeat(26), 'b'.repeat(26)] as const;
 const keys = ssh2.utils.generateKeyPairSync('ed25519');
+
+/** A node of {@link smallCluster} for 8 USD an hour. Of the two processors of a t3.micro Slurm is told here that they are 8. */
+const rates: CostRates = {
+  version: 1,
+  region: 'us-east-1',
+  rootVolumeUsdPerHour: 0,
+  computeResources: [{ queue: 'debug', name: 't3', instanceType: 't3.micro', usdPerHour: 8, cpus: 2 }],
+  endpointsUsdPerHour: 0,
+};
 
 let rig: HeadNodeRig;
 let gateway: SlurmSsh;
@@ -36,8 +47,9 @@ beforeAll(async () => {
     lastHead = head;
     await runJobs(head, campaignId);
     await until(async () => (await gateway.readUsage(head, {})).isWhole, true);
-    const { asOfSeconds, records } = await gateway.readUsage(head, {});
-    epochs.push({ epoch: head.epoch, asOfSeconds, records });
+    const { asOfSeconds, records, nodeCpus } = await gateway.readUsage(head, {});
+    const prices = usagePricesOf(rates, nodeCpus);
+    epochs.push({ epoch: head.epoch, asOfSeconds, records, prices });
     // The last one is needed for Slurm's report.
     if (epochs.length < campaigns.length) await rig.headNodes.stop(NAME);
   }
@@ -152,6 +164,20 @@ describe('usage against Slurm’s own report, over two epochs of a cluster', () 
       expect(times.filter(({ cpus }) => cpus === 1)).toHaveLength(4);
     }
     expect(ours().total.allocations).toBe(14);
+  });
+
+  it('costs whole nodes what they cost, shared ones by processors as Slurm counts them, and nothing more', () => {
+    const { total, perCampaign } = ours();
+    expect(total).not.toHaveProperty('unpricedAllocations');
+    // A node of 8 processors for 8 USD an hour.
+    expect(total.costUsd).toBeCloseTo(total.cpuSeconds / 3600, 3);
+    expect(perCampaign.reduce((sum, { costUsd = 0 }) => sum + costUsd, 0)).toBeCloseTo(total.costUsd ?? 0, 9);
+    for (const { records, ...epoch } of epochs) {
+      const whole = records.filter(({ nodes }) => nodes === 2);
+      const { costUsd, nodeSeconds } = reportUsage([{ ...epoch, records: whole }], hoursAround()).total;
+      expect(nodeSeconds).toBeGreaterThan(0);
+      expect(costUsd).toBeCloseTo((nodeSeconds * 8) / 3600, 9);
+    }
   });
 
   it('is told for each campaign, and for jobs that are of none', () => {

@@ -245,7 +245,12 @@ export class FakeSlurmGateway
     const records = [...this.#jobs.values()]
       .flatMap(({ fact }) => usageOf(head, fact))
       .filter(({ endSeconds = Infinity }) => endSeconds >= sinceSeconds);
-    return { asOfSeconds: this.#now, isWhole: this.accountingIsWhole, records };
+    return {
+      asOfSeconds: this.#now,
+      isWhole: this.accountingIsWhole,
+      records,
+      nodeCpus: { 'debug-dy-t3': 2 },
+    };
   }
 
   disconnect(epoch: string): void {
@@ -378,7 +383,7 @@ function changesBy(
   return { state: 'PENDING', reason: 'BeginTime', restarts: restarts + 1, nodes: '' };
 }
 
-/** A job of this fake has one processor of one node, from its start on. */
+/** A job of this fake has one of the two processors of a node, from its start on. */
 function usageOf(
   { epoch }: HeadNode,
   { jobId, partition, comment, startTime, endTime }: SlurmJobFact,
@@ -392,6 +397,7 @@ function usageOf(
       ...(reference?.epoch === epoch && { campaignId: reference.campaignId }),
       cpus: 1,
       nodes: 1,
+      nodeGroups: { 'debug-dy-t3': 1 },
       startSeconds: startTime,
       ...(endTime !== undefined && { endSeconds: endTime }),
       suspendedSeconds: 0,

@@ -93,8 +93,13 @@ export class FakeWorld {
   /** Records of usage, in order: when, whether it was the last, and whether the stack was still there. */
   readonly costAccounts = new Map<string, CostAccount>();
   readonly keptCosts: DeploymentCosts[] = [];
-  readonly usageRecords: { readonly atMs: number; readonly isLast: boolean; readonly hasStack: boolean }[] =
-    [];
+  readonly usageRecords: {
+    readonly atMs: number;
+    readonly isLast: boolean;
+    readonly hasStack: boolean;
+    /** Whether it was told what nodes cost. */
+    readonly isPriced: boolean;
+  }[] = [];
   /** What a sweep finds. */
   findings: Findings = { orphans: [], lookAlikes: [], attended: 0 };
   /** What a preflight finds; all is well if empty. */
@@ -478,9 +483,9 @@ export class FakeWorld {
         this.costAccounts.set(tenant.projectId, account);
         if (costs) this.keptCosts.push(costs);
       },
-      recordUsage: async ({ clusterName, isLast }: Parameters<Activities['recordUsage']>[0]) => {
+      recordUsage: async ({ clusterName, isLast, rates }: Parameters<Activities['recordUsage']>[0]) => {
         const hasStack = this.stacks.has(clusterName);
-        this.usageRecords.push({ atMs: await this.now(), isLast, hasStack });
+        this.usageRecords.push({ atMs: await this.now(), isLast, hasStack, isPriced: rates !== undefined });
       },
     } satisfies Partial<Activities>;
   }

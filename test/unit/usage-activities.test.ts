@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createUsageActivities } from '../../src/activities/usage.ts';
+import type { CostRates } from '../../src/domain/cost-rates.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { jobSpecSchema } from '../../src/domain/job.ts';
 import { FakeSlurmGateway } from '../fakes/fake-slurm-gateway.ts';
@@ -25,13 +26,22 @@ beforeEach(async () => {
   await gateway.observe(head, {});
 });
 
-const record = async (isLast = false) =>
+const rates: CostRates = {
+  version: 1,
+  region: 'us-east-1',
+  rootVolumeUsdPerHour: 0,
+  computeResources: [{ queue: 'debug', name: 't3', instanceType: 't3.micro', usdPerHour: 0.01 }],
+  endpointsUsdPerHour: 0,
+};
+
+const record = async (isLast = false, own: { readonly rates?: CostRates } = {}) =>
   activityContext().run(async () =>
     createUsageActivities({ gateway, usageStore }).recordUsage({
       ...tenant,
       clusterName: 'cluster',
       ...head,
       isLast,
+      ...own,
     }),
   );
 const stored = async () => usageStore.get(tenant, epoch);
@@ -76,6 +86,19 @@ describe('recordUsage', () => {
     gateway = new FakeSlurmGateway();
     await record();
     expect((await stored())?.groups).toHaveLength(1);
+  });
+
+  it('keeps what nodes cost beside it, from the first time on at which somebody says so', async () => {
+    await record();
+    expect(await stored()).not.toHaveProperty('prices');
+    await record(false, { rates });
+    const priced = { 'debug-dy-t3': { usdPerHour: 0.01, cpus: 2 } };
+    expect(await stored()).toMatchObject({
+      groups: [{ nodeGroup: 'debug-dy-t3' }],
+      prices: { nodeGroups: priced },
+    });
+    await record();
+    expect(await stored()).toMatchObject({ prices: { nodeGroups: priced } });
   });
 
   it('asks only for what can be new once accounting was whole, and for everything until then', async () => {

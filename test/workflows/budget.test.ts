@@ -69,6 +69,7 @@ describe('the meter', () => {
       await rig.teardown(tenant);
       await rig.until(tenant, 'deleted');
       const gone = await rig.view(tenant);
+      expect(rig.world.usageRecords).toMatchObject([{ isPriced: true, isLast: true }]);
       const spent = gone.cost?.thisMonthUsd ?? 0;
       expect(gone.cost).toMatchObject({ ratePerHourUsd: 0, parts: [] });
       expect(spent).toBeGreaterThanOrEqual(after.cost?.thisMonthUsd ?? 0);

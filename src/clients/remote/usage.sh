@@ -4,7 +4,7 @@
 # Standard input: `<seconds since 1970>`: jobs that ended before are left out.
 # Standard output: `pcp-answer`, `asked <seconds since 1970> <whole|partial>`, then sections as in observe.sh:
 #   `queue`: squeue's `<id> <comment>` of jobs that hold nodes, because accounting keeps a comment only from a job's end
-#   on; `accounting`: sacct's lines, one for each run of a requeued job. `partial`: slurmctld held something back from
+#   on; `nodes`: sinfo's `<name> <processors>` of each node; `accounting`: sacct's lines, one for each run of a requeued job. `partial`: slurmctld held something back from
 #   accounting.
 # shellcheck shell=bash
 
@@ -16,7 +16,8 @@ if accounting_is_whole; then completeness=whole; fi
 printf 'asked %s %s\n' "$asked" "$completeness"
 
 section queue squeue --noheader --all --states=RUNNING,SUSPENDED,COMPLETING,STOPPED --Format="JobID:$US,Comment:$US"
+section nodes sinfo --noheader --Node --Format="NodeList:$US,CPUs:$US"
 # shellcheck disable=SC2034 # accounting.sh reads it
-columns=JobIDRaw,Submit,Start,End,ElapsedRaw,AllocCPUS,AllocNodes,Partition,Comment
+columns=JobIDRaw,Submit,Start,End,ElapsedRaw,AllocCPUS,AllocNodes,Partition,NodeList,Comment
 section accounting accounting_since "$since" --allusers --duplicates
 printf '%sdone\n' "$RS"
