@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { budgetLevels } from '../domain/budget.ts';
 import type { BudgetView, CostView } from '../domain/cluster-view.ts';
-import { costParts } from '../domain/cost-rates.ts';
+import { costParts, notMetered } from '../domain/cost-rates.ts';
 
 type Fields<T> = Record<keyof T, z.ZodType>;
 
@@ -30,6 +30,10 @@ const costFields = {
   isLowerBound: z.literal(true).optional().meta({
     description: 'What `estimate.unpriced` names has no price and is in none of the sums.',
   }),
+  notMetered: z
+    .array(z.enum(notMetered))
+    .optional()
+    .meta({ description: 'What the project may cost beside this, by what is stored or sent.' }),
 } satisfies Fields<CostView>;
 
 /** What a cluster has cost: list price × time. No bill: taxes, discounts, EFS, S3, logs and data transfer are not in it. */

@@ -18,7 +18,7 @@ import {
   startMeter,
   withRate,
 } from './cost-meter.ts';
-import { costParts, type CostRates, fixedNodes, hourlyUsd, sumOfParts } from './cost-rates.ts';
+import { costParts, type CostRates, fixedNodes, hourlyUsd, notMetered, sumOfParts } from './cost-rates.ts';
 
 /*
  * What the cluster of a snapshot has cost. Prices are said when it is asked for (SpecNotes); here they are multiplied by time.
@@ -127,6 +127,7 @@ function remarks(meter: CostMeter | undefined, rates: CostRates | undefined): Pa
   const assumedSeconds = Math.round(meter?.assumedSeconds ?? 0);
   const { pricesAsOf, isUpperBound, unpriced } = rates ?? {};
   return {
+    notMetered,
     ...(pricesAsOf && { pricesAsOf }),
     ...(assumedSeconds > 0 && { assumedSeconds }),
     ...(isUpperBound && { isUpperBound }),

@@ -1,7 +1,7 @@
 import type { Budget, BudgetStanding } from './budget.ts';
 import type { ClusterSpec, ClusterSpecSummary } from './cluster-spec.ts';
 import type { Month } from './cost-meter.ts';
-import type { CostPart } from './cost-rates.ts';
+import type { CostPart, NotMetered } from './cost-rates.ts';
 import type { ExportProblem } from './export-proof.ts';
 import type { Failure } from './failures.ts';
 import type { Discard } from './lustre-export.ts';
@@ -103,6 +103,8 @@ export interface CostView {
   readonly isUpperBound?: true;
   /** What the estimate names under `unpriced` has no price and is in none of the sums. */
   readonly isLowerBound?: true;
+  /** What may cost something beside it. Absent in views that were written before this was said. */
+  readonly notMetered?: readonly NotMetered[];
 }
 
 /** What the project may spend in a calendar month, and how much of it is spent. */

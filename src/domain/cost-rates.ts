@@ -44,6 +44,13 @@ export const costRatesSchema = z.strictObject({
 export type CostRates = z.output<typeof costRatesSchema>;
 export type ComputeResourceRate = z.output<typeof computeResourceRateSchema>;
 
+/**
+ * What a deployment costs by what is stored or sent, and no meter here counts: the homes of all tenants lie on one file system of
+ * EFS, which AWS measures as a whole, and nobody asks S3, CloudWatch Logs and the network for shares every minute either.
+ */
+export const notMetered = ['efs', 's3', 'cloudwatch-logs', 'data-transfer'] as const;
+export type NotMetered = (typeof notMetered)[number];
+
 export const costParts = ['headNode', 'nodes', 'rootVolumes', 'lustre', 'endpoints'] as const;
 export type CostPart = (typeof costParts)[number];
 /** US dollars, or US dollars an hour. */
