@@ -21,6 +21,7 @@ export const variableOutputs = {
   SLURM_DATABASE_URI: 'SlurmDatabaseUri',
   SLURM_DATABASE_USER: 'SlurmDatabaseUser',
   SLURM_DATABASE_PASSWORD_SECRET_ARN: 'SlurmDatabasePasswordSecretArn',
+  BUDGET_ALARM_TOPIC_ARN: 'BudgetAlarmsTopicArn',
   PROVISIONER_ROLE_ARN: 'WorkerRoleArn',
   WORKFLOW_SERVICE_ROLE_ARN: 'WorkflowServiceRoleArn',
 } as const;

@@ -12,8 +12,8 @@ export const templateNames = [
   'storage',
   'database',
   'provider',
-  'service',
   'budget',
+  'service',
 ] as const;
 export type TemplateName = (typeof templateNames)[number];
 

@@ -4,13 +4,12 @@ import type { CampaignStore } from '../clients/campaign-store.ts';
 import type { KeycloakJwksReader } from '../clients/keycloak-jwks.ts';
 import type { HeadNodeFiles, SlurmAccounting, SlurmControl, SlurmGateway } from '../clients/slurm-gateway.ts';
 import type { JobListingStore } from '../clients/job-listing-store.ts';
-import type { CostStore } from '../clients/cost-store.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
 import { JOB_USER } from '../domain/pcluster-node-setup.ts';
 import { createCampaignEndActivities, isRunningIn } from './campaign-end.ts';
 import { createCampaignPlanActivities } from './campaign-plan.ts';
 import { translateFailures } from './failure.ts';
-import { createCostActivities } from './costs.ts';
+import { type CostDeps, createCostActivities } from './costs.ts';
 import { createFallbackActivities } from './fallback.ts';
 import { createHomeActivities, type HomeDeps } from './home.ts';
 import { createJobListingActivities } from './job-listing.ts';
@@ -44,6 +43,7 @@ export interface ActivityDeps
     Pick<StackDeps, 'controlBucket' | 'providerArn' | 'settings' | 'storageBuckets' | 'stackPollSeconds'>,
     Pick<LogDeps, 'logRetentionDays' | 'logLimits' | 'logFollowSeconds'>,
     Pick<KeyDeps, 'halfMadeGraceSeconds' | 'keyReaders'>,
+    CostDeps,
     Pick<HomeDeps, 'efsFileSystemId'>,
     Pick<LustreDeps, 'deploymentStore' | 'lustre' | 'lustrePollSeconds' | 'exportStallSeconds'>,
     Pick<ReadinessDeps, 'sshPort'> {
@@ -55,7 +55,6 @@ export interface ActivityDeps
   readonly readKeycloakJwks: KeycloakJwksReader;
   readonly campaignStore: CampaignStore;
   readonly usageStore: UsageStore;
-  readonly costStore: CostStore;
   readonly jobListingStore: JobListingStore;
   readonly temporal: Client;
   /** Where the subnet pool's workflow runs. */
@@ -91,7 +90,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createCampaignEndActivities({ isRunning: isRunningIn(deps.temporal), campaignStore }),
     ...createManifestActivities({ ...deps, logs }),
     ...createSweepActivities({ ...deps, ...deps.aws, describeWorkflow: describeIn(deps.temporal) }),
-    ...createCostActivities(deps.costStore),
+    ...createCostActivities(deps),
     ...createUsageActivities({ gateway: ssh, usageStore }),
     ...createJobListingActivities(deps),
   });

@@ -22,6 +22,7 @@ import type {
 import type { Discard } from '../domain/lustre-export.ts';
 import type { LustreFileSystem, LustreSpec } from '../domain/lustre.ts';
 import type { Findings } from '../domain/orphans.ts';
+import type { BudgetNotice } from '../domain/budget-notice.ts';
 import type { CostRates } from '../domain/cost-rates.ts';
 import type { DeploymentCosts } from '../domain/deployment-costs.ts';
 import type { ClusterEstimate, SpecNotes } from '../domain/spec-notes.ts';
@@ -377,6 +378,8 @@ export interface Activities {
   readCostAccount(tenant: Tenant): Promise<CostAccount>;
   /** Keeps it in the control bucket, and what a deployment has cost beside what else is kept of it. The last one counts. */
   keepCosts(request: KeepCostsRequest): Promise<void>;
+  /** Tells the topic of alarms, if the worker knows one, that a budget has reached a level: once for each. */
+  notifyBudget(notice: BudgetNotice): Promise<void>;
 
   // campaign-plan.ts
   /** The keys and dependencies of a campaign's jobs. CampaignContentMissing. */

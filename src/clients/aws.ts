@@ -7,6 +7,7 @@ import { FSxClient } from '@aws-sdk/client-fsx';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
+import { SNSClient } from '@aws-sdk/client-sns';
 import { accessDeniedFailure, isAccessDenied } from './aws-errors.ts';
 import { retriesOfEachCall } from './aws-retries.ts';
 
@@ -27,6 +28,7 @@ export interface AwsClients {
   readonly logs: CloudWatchLogsClient;
   readonly s3: S3Client;
   readonly serviceQuotas: ServiceQuotasClient;
+  readonly sns: SNSClient;
   /** Closes idle connections. */
   destroy(): void;
 }
@@ -61,6 +63,7 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
   const logs = new CloudWatchLogsClient(common);
   const s3 = new S3Client({ ...common, forcePathStyle });
   const serviceQuotas = new ServiceQuotasClient(common);
+  const sns = new SNSClient(common);
   nameDeniedCalls(ec2.middlewareStack, 'ec2');
   nameDeniedCalls(secretsManager.middlewareStack, 'secretsmanager');
   nameDeniedCalls(cloudFormation.middlewareStack, 'cloudformation');
@@ -70,6 +73,7 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
   nameDeniedCalls(logs.middlewareStack, 'logs');
   nameDeniedCalls(s3.middlewareStack, 's3');
   nameDeniedCalls(serviceQuotas.middlewareStack, 'servicequotas');
+  nameDeniedCalls(sns.middlewareStack, 'sns');
   return {
     ec2,
     secretsManager,
@@ -80,8 +84,9 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
     logs,
     s3,
     serviceQuotas,
+    sns,
     destroy() {
-      const all = [ec2, secretsManager, cloudFormation, cloudWatch, efs, fsx, logs, s3, serviceQuotas];
+      const all = [ec2, secretsManager, cloudFormation, cloudWatch, efs, fsx, logs, s3, serviceQuotas, sns];
       for (const client of all) client.destroy();
     },
   };

@@ -42,6 +42,8 @@ export const costAccountSchema = z.object({
   budget: budgetSchema.optional(),
   /** The last word about the budget that somebody was told. */
   told: z.object({ month: z.string(), level: z.string() }).optional(),
+  /** The last of these words that went to the topic of alarms, if there is one. */
+  notified: z.object({ month: z.string(), level: z.string() }).optional(),
 });
 
 export type CostAccount = z.output<typeof costAccountSchema>;

@@ -17,6 +17,7 @@ export const requiredEndpoints = {
   fsx: 'FSx for Lustre: file systems and exports, looked at from nodes',
   kms: 'data keys of what nodes write encrypted by themselves',
   servicequotas: 'this service: what the account may start, asked before a cluster is made',
+  sns: 'this service: how budgets of projects stand',
   sts: 'credentials of nodes: GetCallerIdentity of every AWS tool',
   ssm: 'Systems Manager: administration of nodes without SSH, parameters of the CloudWatch agent',
   ssmmessages: 'Systems Manager: sessions',

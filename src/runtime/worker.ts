@@ -4,6 +4,7 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { type Logger, pino } from 'pino';
 import { createActivities } from '../activities/index.ts';
 import { createAwsClients } from '../clients/aws.ts';
+import { createSnsBudgetAlarms } from '../clients/budget-alarms.ts';
 import { createS3CampaignStore } from '../clients/campaign-store.ts';
 import { createS3DeploymentStore } from '../clients/deployment-store.ts';
 import { createKeycloakJwksReader } from '../clients/keycloak-jwks.ts';
@@ -65,6 +66,15 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
       campaignStore: createS3CampaignStore({ s3: aws.s3, ...config.controlBucket }),
       usageStore: createS3UsageStore({ s3: aws.s3, ...config.controlBucket }),
       costStore: createS3CostStore({ s3: aws.s3, ...config.controlBucket }),
+      budgetAlarms:
+        config.budgetAlarmTopicArn === undefined
+          ? undefined
+          : createSnsBudgetAlarms({
+              sns: aws.sns,
+              s3: aws.s3,
+              ...config.controlBucket,
+              topicArn: config.budgetAlarmTopicArn,
+            }),
       jobListingStore: createS3JobListingStore({ s3: aws.s3, ...config.controlBucket }),
       deploymentStore: createS3DeploymentStore({ s3: aws.s3, ...config.controlBucket }),
       temporal: client,

@@ -47,6 +47,7 @@ export const activities: Proxies = {
   recordUsage: bounded('recordUsage'),
   readCostAccount: bounded('readCostAccount'),
   keepCosts: bounded('keepCosts'),
+  notifyBudget: bounded('notifyBudget'),
   listSlurmJobs: bounded('listSlurmJobs'),
   loadCampaign: bounded('loadCampaign'),
   readCampaignEnd: bounded('readCampaignEnd'),

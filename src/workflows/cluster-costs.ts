@@ -1,13 +1,15 @@
-import { log } from '@temporalio/workflow';
+import { CancellationScope, log, patched } from '@temporalio/workflow';
 import { isExhausted, isWorse, standingInWords } from '../domain/budget.ts';
 import { budgetAt, hardLimitInMs } from '../domain/cluster-cost.ts';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
+import { clusterName } from '../domain/cluster-name.ts';
 import { type Failure, failureOf } from '../domain/failures.ts';
 import type { SpecNotes } from '../domain/spec-notes.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { failureFrom, rejection } from './failure.ts';
+import { NOTIFY_BUDGET } from './patches.ts';
 
 /** How often what a deployment has cost is copied into the control bucket, for the case that its workflow is lost. */
 const KEPT_EVERY_MS = 3_600_000;
@@ -71,6 +73,41 @@ export function watchBudget(entity: ClusterEntity, record: DeploymentRecord): vo
       kind: 'budget',
       reason: `The hard limit of the budget is reached. ${standingInWords(budget, standing)}`,
     });
+}
+
+/** How long after a message that did not go out it is tried again. */
+const NOTIFIED_AGAIN_AFTER_MS = 600_000;
+
+/**
+ * Tells the topic of alarms the level that was reached last, if it was not told yet. No failure concerns the cluster, which waits
+ * for half a minute at most.
+ */
+export async function notifyBudget(entity: ClusterEntity): Promise<void> {
+  const found = budgetAt(entity.snapshot, nowIso());
+  const { told, notified, budget: asked } = entity.snapshot.account ?? {};
+  if (!found || !told || told.month !== found.standing.month) return;
+  if (notified?.month === told.month && notified.level === told.level) return;
+  if (Date.now() - entity.notifiedBudgetAtMs < NOTIFIED_AGAIN_AFTER_MS || !patched(NOTIFY_BUDGET)) return;
+  entity.notifiedBudgetAtMs = Date.now();
+  const { limitUsd, hardLimitUsd, setAt } = found.budget;
+  const notice = {
+    tenant: entity.tenant,
+    clusterName: clusterName(entity.tenant),
+    budget: { limitUsd, ...(hardLimitUsd !== undefined && { hardLimitUsd }), setAt },
+    standing: found.standing,
+  };
+  try {
+    // What the hard limit ends must not end the message about it.
+    await CancellationScope.nonCancellable(async () => activities.notifyBudget(notice));
+  } catch (error) {
+    const problem = failureFrom(error).message;
+    log.warn('Nobody could be told how the budget stands', { ...entity.tenant, problem });
+    return;
+  }
+  // The next level is told at once.
+  entity.notifiedBudgetAtMs = 0;
+  const { account } = entity.snapshot;
+  if (account && account.budget === asked) entity.snapshot.account = { ...account, notified: told };
 }
 
 /** Milliseconds until the hard limit, if everything stays as it is. */

@@ -41,6 +41,8 @@ export class ClusterEntity {
   readonly jobLister = new JobLister();
   /** Set by messages that make the main loop look at once. */
   private awake = false;
+  /** When it was last tried to tell somebody how the budget stands, since 1970; 0 if that succeeded. */
+  notifiedBudgetAtMs = 0;
   private stopProvisioning: () => void = () => {};
   private opening: Promise<CostAccount> | undefined;
   private published: ClusterView | undefined;

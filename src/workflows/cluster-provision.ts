@@ -7,6 +7,7 @@ import { nowIso } from './clock.ts';
 import { activityOptions } from './policies.ts';
 import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
+import { BudgetWatch } from './budget-watch.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
 import { giveUpPlace } from './cluster-placement.ts';
 import { failureFrom, rejection } from './failure.ts';
@@ -28,6 +29,7 @@ export async function provision(entity: ClusterEntity): Promise<void> {
   const record = entity.snapshot.deployment ?? entity.beginDeployment();
   const scope = new CancellationScope({ cancellable: true });
   entity.onStopProvisioning(() => scope.cancel());
+  const watch = new BudgetWatch(entity, record);
   try {
     await scope.run(() => provisionSteps(entity, record));
   } catch (error) {
@@ -38,6 +40,7 @@ export async function provision(entity: ClusterEntity): Promise<void> {
     }
   } finally {
     entity.onStopProvisioning(() => {});
+    await watch.stop();
   }
   const { teardown } = entity.snapshot;
   if (teardown)

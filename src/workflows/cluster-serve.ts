@@ -7,7 +7,7 @@ import { sentence } from '../domain/wording.ts';
 import { nowIso } from './clock.ts';
 import { activities } from './activities.ts';
 import { announceReady, passFacts } from './cluster-campaigns.ts';
-import { hardLimitDueInMs, keepCostsIfDue, watchBudget } from './cluster-costs.ts';
+import { hardLimitDueInMs, keepCostsIfDue, notifyBudget, watchBudget } from './cluster-costs.ts';
 import { AutomaticExportKeeper } from './automatic-export.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
 import { LogFollower } from './log-follower.ts';
@@ -40,6 +40,7 @@ export async function serve(entity: ClusterEntity): Promise<void> {
     const verdict = judge(entity, record, seen?.activity);
     watchBudget(entity, record);
     replaceIfDrained(entity, record, seen?.activity);
+    await notifyBudget(entity);
     if (entity.snapshot.teardown) await stopAll();
     // A teardown that was asked for while we looked wins over what we saw.
     const { teardown } = entity.snapshot;

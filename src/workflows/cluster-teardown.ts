@@ -5,7 +5,7 @@ import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import { announceGone } from './cluster-campaigns.ts';
 import { keepEvidence } from './cluster-placement.ts';
-import { budgetFailure, keepCosts } from './cluster-costs.ts';
+import { budgetFailure, keepCosts, notifyBudget } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { look } from './cluster-serve.ts';
 import { failureFrom } from './failure.ts';
@@ -115,6 +115,7 @@ async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Pr
 }
 
 async function finish(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  await notifyBudget(entity);
   await keepCosts(entity, record);
   dropWhatTheBudgetForbids(entity);
   const { teardown } = entity.snapshot;

@@ -33,3 +33,15 @@ export const SUPPORT_BUNDLE = '2026-11-26-support-bundle';
  * open whose present run was begun by release 0.2.0 or older.
  */
 export const TELL_TOGETHER = '2026-11-25-tell-together';
+
+/**
+ * A deployment's budget is watched also before the cluster is ready. Can go when no cluster entity is open whose present run was
+ * begun by release 0.2.0 or older.
+ */
+export const WATCH_BUDGET_ALWAYS = '2026-11-26-watch-budget-always';
+
+/**
+ * Levels of budgets are told to a topic. Can go when no cluster entity is open whose present run was begun by release 0.2.0 or
+ * older.
+ */
+export const NOTIFY_BUDGET = '2026-11-26-notify-budget';

@@ -312,6 +312,13 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     scheduleToClose: '90 s',
     retry: { initialSeconds: 1, maximumSeconds: 10, attempts: 3 },
   },
+  notifyBudget: {
+    summary: 'Tell that the budget has reached a level',
+    why: 'One message and two S3 calls. The cluster waits for it, and tries again in ten minutes.',
+    startToClose: '20 s',
+    scheduleToClose: '30 s',
+    retry: { initialSeconds: 1, maximumSeconds: 5, attempts: 3 },
+  },
   listSlurmJobs: {
     summary: 'List all jobs in Slurm',
     why: 'Somebody waits for it and can ask again. One squeue, one sacct over the whole epoch (10 s for 100,000 jobs), one S3 call.',

@@ -1,4 +1,5 @@
 import { type CostAccount, NEW_ACCOUNT } from '../../src/domain/budget.ts';
+import type { BudgetNotice } from '../../src/domain/budget-notice.ts';
 import type { DeploymentCosts } from '../../src/domain/deployment-costs.ts';
 import { ApplicationFailure } from '@temporalio/common';
 import type {
@@ -93,6 +94,7 @@ export class FakeWorld {
   /** Records of usage, in order: when, whether it was the last, and whether the stack was still there. */
   readonly costAccounts = new Map<string, CostAccount>();
   readonly keptCosts: DeploymentCosts[] = [];
+  readonly budgetNotices: BudgetNotice[] = [];
   readonly usageRecords: {
     readonly atMs: number;
     readonly isLast: boolean;
@@ -482,6 +484,9 @@ export class FakeWorld {
       keepCosts: async ({ tenant, account, costs }: Parameters<Activities['keepCosts']>[0]) => {
         this.costAccounts.set(tenant.projectId, account);
         if (costs) this.keptCosts.push(costs);
+      },
+      notifyBudget: async (notice: BudgetNotice) => {
+        this.budgetNotices.push(notice);
       },
       recordUsage: async ({ clusterName, isLast, rates }: Parameters<Activities['recordUsage']>[0]) => {
         const hasStack = this.stacks.has(clusterName);

@@ -11,6 +11,7 @@ export const endpointOfClient: Readonly<Record<string, EndpointService>> = {
   s3: 's3',
   'secrets-manager': 'secretsmanager',
   'service-quotas': 'servicequotas',
+  sns: 'sns',
 };
 
 /** IAM prefixes in ParallelCluster's own policies for nodes and functions that are reached by no endpoint, and why. */

@@ -134,6 +134,83 @@ describe('a budget', () => {
     });
   });
 
+  it.each([
+    ['its stack is tried again and again', 'createStack', 'AwsUnavailable', 'provisioning'],
+    ['it is waited for its Slurm', 'checkReadiness', 'ClusterNotReady', 'waiting-ready'],
+  ] as const)('ends a cluster at its hard limit while %s', async (_, step, failure, state) => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant(`early-${state}`);
+      rig.world.failOn(step, failure);
+      await rig.ensure(tenant, rig.spec(), { rates });
+      await rig.until(tenant, state);
+      // At a cent a second.
+      await budget(rig, tenant, 3, 6);
+      const view = await rig.until(tenant, 'deleted', 1200);
+      expect(view.message).toContain('hard limit');
+      expect(view.budget?.spentUsd).toBeGreaterThanOrEqual(6);
+      expect(view.budget?.spentUsd).toBeLessThan(7);
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+
+  it('without a hard limit only warns while a cluster is made', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('early-soft');
+      rig.world.failOn('checkReadiness', 'ClusterNotReady', { times: 100 });
+      await rig.ensure(tenant, rig.spec(), { rates });
+      await budget(rig, tenant, 1);
+      const view = await rig.until(tenant, 'ready');
+      expect(view.budget).toMatchObject({ level: 'exhausted' });
+      expect(rig.world.budgetNotices.at(-1)?.standing.level).toBe('exhausted');
+    });
+  });
+
+  it('ends a cluster at its hard limit while it is updated', async () => {
+    await run({}, async (rig) => {
+      const tenant = await ready(rig, 'updating');
+      rig.world.failOn('updateStack', 'AwsUnavailable');
+      expect(await change(rig, tenant, larger)).toMatchObject({ outcome: 'accepted' });
+      await budget(rig, tenant, 3, 6);
+      const view = await rig.until(tenant, 'deleted', 1200);
+      expect(view.budget?.spentUsd).toBeLessThan(7);
+      expect(rig.world.updatedStacks).toEqual([]);
+    });
+  });
+
+  it('tells each level once, and the last one also where it ends the cluster', async () => {
+    await run({ policy: { historyEventLimit: 100 } }, async (rig) => {
+      const tenant = await ready(rig, 'told');
+      rig.world.failOn('notifyBudget', 'AwsUnavailable', { times: 1, afterEffect: true });
+      await budget(rig, tenant, 100, 110);
+      await rig.until(tenant, 'deleted', 36_000);
+      const told = rig.world.budgetNotices;
+      expect([...new Set(told.map(({ standing }) => standing.level))]).toEqual([
+        'half-spent',
+        'nearly-spent',
+        'exhausted',
+        'hard-limit',
+      ]);
+      // The answer of the first was lost.
+      expect(told).toHaveLength(5);
+      expect(told[0]).toMatchObject({ tenant, budget: { limitUsd: 100, hardLimitUsd: 110 } });
+      expect(told[0]?.budget).not.toHaveProperty('reason');
+    });
+  });
+
+  it('goes on without anybody being told where the topic does not answer, and tells the present level later', async () => {
+    await run({}, async (rig) => {
+      const tenant = await ready(rig, 'untold');
+      rig.world.failOn('notifyBudget', 'AwsUnavailable');
+      await budget(rig, tenant, 100);
+      await rig.untilView(tenant, ({ budget: found }) => found?.level === 'exhausted', 36_000);
+      expect(rig.world.budgetNotices).toEqual([]);
+      rig.world.heal('notifyBudget');
+      await rig.pass(1200);
+      expect(rig.world.budgetNotices.map(({ standing }) => standing.level)).toEqual(['exhausted']);
+      expect((await rig.view(tenant)).state).toBe('ready');
+    });
+  });
+
   it('lets a cluster grow only by what has a price', async () => {
     await run({}, async (rig) => {
       const tenant = await ready(rig, 'grows');
