@@ -47,8 +47,11 @@ async function messages(): Promise<
 > {
   const response = await fetch(`${aws().emulators.env.AWS_ENDPOINT_URL}/moto-api/data.json`);
   const { sns } = topicsSchema.parse(await response.json());
-  const sent = sns.Topic.find(({ arn }) => arn === topicArn)?.sent_notifications ?? [];
-  return sent.map(([, message, subject, attributes]) => ({ message, subject, attributes }));
+  // moto also remembers a topic that was deleted.
+  const topics = sns.Topic.filter(({ arn }) => arn === topicArn);
+  return topics
+    .flatMap(({ sent_notifications: sent }) => sent)
+    .map(([, message, subject, attributes]) => ({ message, subject, attributes }));
 }
 
 test('a level is told on the topic in words and as JSON, and can be filtered by level and project', async () => {

@@ -56,8 +56,9 @@ beforeAll(async () => {
   templates = await readTemplates();
 });
 
-const policyOf = (process: 'Worker' | 'Api'): Statement[] =>
-  statementsOf(templates, 'service', `${process}Policy`);
+const policiesOf = { Worker: ['WorkerPolicy', 'WorkerKeysPolicy'], Api: ['ApiPolicy'] } as const;
+const policyOf = (process: keyof typeof policiesOf): Statement[] =>
+  policiesOf[process].flatMap((policy) => statementsOf(templates, 'service', policy));
 const actionsOf = (statements: readonly Statement[]): string[] =>
   [...new Set(statements.flatMap(({ Action }) => Action))].toSorted();
 
