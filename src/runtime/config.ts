@@ -66,6 +66,8 @@ export interface WorkerConfig extends CommonConfig {
   readonly lustre: LustreSettings | undefined;
   readonly lustrePollSeconds: number;
   readonly exportStallSeconds: number;
+  /** `host:port` of the metrics for Prometheus. */
+  readonly metricsAddress: string | undefined;
   /** Where levels of budgets are told; nowhere but in the log without it. */
   readonly budgetAlarmTopicArn: string | undefined;
 }
@@ -149,6 +151,7 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
     lustre: lustreSettings(storageBuckets(read), read.LUSTRE_SECURITY_GROUP_IDS, read.LUSTRE_KMS_KEY_ID),
     lustrePollSeconds: read.LUSTRE_POLL_SECONDS,
     exportStallSeconds: read.EXPORT_STALL_SECONDS,
+    metricsAddress: read.METRICS_ADDRESS,
     budgetAlarmTopicArn: read.BUDGET_ALARM_TOPIC_ARN,
   };
 }

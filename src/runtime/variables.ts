@@ -283,6 +283,10 @@ export const workerVariables = {
   LOG_TAIL_BYTES: bytes('67108864', 'How much of the end of each output of a job is kept'),
   LOG_FOLLOW_SECONDS: seconds('10', 1, 'Between two copies of what running jobs have written'),
   SWEEP_SECONDS: seconds('1800', 60, 'Between two looks for what no workflow looks after'),
+  METRICS_ADDRESS: optional(
+    hostPort,
+    'Host and port at which the worker serves metrics for Prometheus (`/metrics`), `host:port`; nowhere without it.',
+  ),
   BUDGET_ALARM_TOPIC_ARN: optional(
     z.string().regex(/^arn:[a-z-]+:sns:\S+$/, 'is not the ARN of an SNS topic'),
     'ARN of the SNS topic that is told when a project’s budget has reached a level; the log alone says so without it.',

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { NativeConnection, Runtime, type TelemetryOptions, Worker } from '@temporalio/worker';
 import { type Logger, pino } from 'pino';
 import { createActivities } from '../activities/index.ts';
 import { createAwsClients } from '../clients/aws.ts';
@@ -35,10 +35,15 @@ export interface RunningWorker {
   close(): Promise<void>;
 }
 
+/** Temporal's SDK listens itself, without TLS and without asking who reads. */
+function metricsAt(bindAddress: string | undefined): TelemetryOptions {
+  return bindAddress === undefined ? {} : { metrics: { prometheus: { bindAddress } } };
+}
+
 /** Starts the worker: registers the search attributes, bundles the workflows, connects, polls. */
 export async function startWorker(config: WorkerConfig, logger?: Logger): Promise<RunningWorker> {
   const log = logger ?? pino({ level: config.logLevel });
-  Runtime.install({ logger: temporalLogger(log) });
+  Runtime.install({ logger: temporalLogger(log), telemetryOptions: metricsAt(config.metricsAddress) });
   const { address, namespace, taskQueue, tls, apiKey } = config.temporal;
   const credentials = { address, tls, ...(apiKey && { apiKey: apiKey.reveal() }) };
   const connection = await Connection.connect(credentials);

@@ -8,6 +8,7 @@ import type { SpecNotes } from '../domain/spec-notes.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
+import { countBudgetLevel } from './cost-metrics.ts';
 import { failureFrom, rejection } from './failure.ts';
 import { NOTIFY_BUDGET } from './patches.ts';
 
@@ -60,6 +61,7 @@ export function watchBudget(entity: ClusterEntity, record: DeploymentRecord): vo
   const { told } = snapshot.account;
   const lastLevel = told?.month === month ? told.level : 'ok';
   if (isWorse(level, lastLevel)) {
+    countBudgetLevel(entity.tenant, level);
     const { limitUsd, hardLimitUsd } = budget;
     log.warn(`Budget: ${level}. ${standingInWords(budget, standing)}`, {
       ...entity.tenant,

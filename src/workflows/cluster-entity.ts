@@ -24,6 +24,7 @@ import type { Resolution } from '../domain/lifetime.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import { continueIfHistoryIsLong, isHistoryLong, requireKnownVersion } from './continue-as-new.ts';
+import { measureCosts } from './cost-metrics.ts';
 import { JobLister } from './job-lister.ts';
 import type { ClusterInput } from './messages.ts';
 import { publishClusterAttributes } from './search-attributes.ts';
@@ -93,6 +94,7 @@ export class ClusterEntity {
     const view = this.view();
     if (this.published && sameView(this.published, view)) return;
     publishClusterAttributes(view, this.published);
+    measureCosts(view, this.published);
     this.published = view;
     upsertMemo({ [CLUSTER_VIEW_MEMO]: view });
     setCurrentDetails(renderClusterDetails(view));

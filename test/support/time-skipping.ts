@@ -2,21 +2,36 @@ import { readdir, readFile } from 'node:fs/promises';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { inject } from 'vitest';
+import { freePorts } from '../../src/dev/free-port.ts';
 import { addSearchAttributes } from '../../src/runtime/search-attributes.ts';
 
-let runtimeInstalled = false;
+let metricsPort: number | undefined;
 
 /** A time-skipping Temporal, shared by the tests of one file. */
 export async function startTimeSkipping(
   testServerPath = inject('temporalTestServerPath'),
 ): Promise<TestWorkflowEnvironment> {
-  if (!runtimeInstalled) Runtime.install({ logger: new DefaultLogger('ERROR') });
-  runtimeInstalled = true;
+  await installRuntime();
   const env = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path: testServerPath } },
   });
   await addSearchAttributes(env.connection, env.namespace ?? 'default');
   return env;
+}
+
+/** Once for a process: it can have one only. */
+async function installRuntime(): Promise<void> {
+  if (metricsPort !== undefined) return;
+  const [port = 0] = await freePorts(1);
+  metricsPort = port;
+  const metrics = { prometheus: { bindAddress: `127.0.0.1:${port}` } };
+  Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { metrics } });
+}
+
+/** What workers of this process say to Prometheus. */
+export async function scrape(): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
+  return response.text();
 }
 
 /**

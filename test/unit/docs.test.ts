@@ -11,6 +11,7 @@ import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';
 import { slurmBaseStates } from '../../src/domain/slurm-states.ts';
 import { failures } from '../../src/domain/failures.ts';
 import { tagKeys } from '../../src/domain/resource-tags.ts';
+import { costMetrics } from '../../src/workflows/cost-metrics.ts';
 import * as messages from '../../src/workflows/messages.ts';
 import { activityBounds } from '../../src/workflows/policies.ts';
 import { searchAttributes } from '../../src/workflows/search-attributes.ts';
@@ -180,6 +181,14 @@ describe('docs/technical-description.md', () => {
 
     expect(rows.map(([name, type = '']) => [name, type.toUpperCase()])).toEqual(
       Object.values(searchAttributes).map(({ name, type }) => [code(name), type]),
+    );
+  });
+
+  it('has every metric with its kind', () => {
+    const rows = cellsAfter(technical, '| metric ⚙ | kind | says |');
+
+    expect(rows.map(([name, kind]) => [name, kind])).toEqual(
+      Object.values(costMetrics).map(({ name, kind }) => [code(name), kind]),
     );
   });
 

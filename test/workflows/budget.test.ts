@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { CostRates } from '../../src/domain/cost-rates.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
+import { costMetrics } from '../../src/workflows/cost-metrics.ts';
 import { changeSpec, removeBudget, setBudget } from '../../src/workflows/messages.ts';
+import { scrape } from '../support/time-skipping.ts';
 import { inVirtualTime } from '../support/virtual-time.ts';
 import type { WorkflowRig } from '../support/workflow-rig.ts';
 
@@ -85,6 +87,55 @@ describe('the meter', () => {
   });
 });
 
+describe('the metrics', () => {
+  it('say rate, sum and share as the view does, count levels, and fall to nothing with the cluster and the budget', async () => {
+    await run({}, async (rig) => {
+      const tenant = await ready(rig, 'measured');
+      await budget(rig, tenant, 10);
+      await rig.untilView(tenant, ({ budget: found }) => found?.level === 'nearly-spent', 36_000);
+      // Until it is published, which is at the next look.
+      await rig.pass(300);
+      const { memo } = await rig.shown(tenant);
+      const found = await metricsOf(tenant);
+      expect(memo).toMatchObject({
+        cost: { ratePerHourUsd: 36, thisMonthUsd: found[costMetrics.month.name] },
+        budget: { share: found[costMetrics.used.name] },
+      });
+      expect(found).toMatchObject({
+        [costMetrics.rate.name]: 36,
+        [`${costMetrics.levels.name} half-spent`]: 1,
+        [`${costMetrics.levels.name} nearly-spent`]: 1,
+      });
+      await rig.cluster(tenant).executeUpdate(removeBudget, { args: [{}] });
+      await rig.teardown(tenant);
+      const { cost, observedAt } = await rig.until(tenant, 'deleted');
+      const after = await metricsOf(tenant);
+      expect(after).toMatchObject({
+        [costMetrics.rate.name]: 0,
+        [costMetrics.month.name]: cost?.thisMonthUsd,
+        [costMetrics.used.name]: 0,
+      });
+      const observed = after[costMetrics.observed.name] ?? 0;
+      expect(Date.parse(observedAt) / 1000 - observed).toBeLessThan(120);
+    });
+  });
+});
+
+/** What the worker says to Prometheus of a tenant: values by name, and by level where there is one. */
+async function metricsOf({ virtualLabId, projectId }: Tenant): Promise<Record<string, number>> {
+  const lines = (await scrape()).matchAll(/^(pcluster_\w+)\{([^}]*)\} (\S+)$/gm);
+  const own = [...lines].filter(
+    ([, , labels = '']) =>
+      labels.includes(`virtual_lab_id="${virtualLabId}"`) && labels.includes(`project_id="${projectId}"`),
+  );
+  return Object.fromEntries(
+    own.map(([, name = '', labels = '', value]) => {
+      const [, level] = /level="([^"]*)"/.exec(labels) ?? [];
+      return [level ? `${name} ${level}` : name, Number(value)];
+    }),
+  );
+}
+
 describe('a budget', () => {
   it('is half spent, nearly spent, then used up: new work is refused until it is raised', async () => {
     await run({}, async (rig) => {
@@ -94,6 +145,7 @@ describe('a budget', () => {
         await rig.untilView(tenant, ({ budget: found }) => found?.level === level, 36_000);
         expect((await rig.shown(tenant)).memo).toMatchObject({ budget: { level } });
       }
+
       await expect(rig.submit(tenant, id('late'), ['a'])).rejects.toMatchObject({
         cause: { type: 'BudgetExhausted' },
       });
