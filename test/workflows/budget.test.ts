@@ -230,7 +230,7 @@ describe('a budget', () => {
   });
 
   it('tells each level once, and the last one also where it ends the cluster', async () => {
-    await run({ policy: { historyEventLimit: 100 } }, async (rig) => {
+    await run({ policy: { historyEventLimit: 200 } }, async (rig) => {
       const tenant = await ready(rig, 'told');
       rig.world.failOn('notifyBudget', 'AwsUnavailable', { times: 1, afterEffect: true });
       await budget(rig, tenant, 100, 110);
