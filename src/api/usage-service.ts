@@ -118,15 +118,15 @@ function inView<T extends Usage>(usage: T): T & { readonly cpuHours: number; rea
   const { cpuSeconds, nodeSeconds, costUsd } = usage;
   return {
     ...usage,
-    cpuHours: rounded(cpuSeconds / 3600),
-    nodeHours: rounded(nodeSeconds / 3600),
-    ...(costUsd !== undefined && { costUsd: rounded(costUsd) }),
+    cpuHours: rounded(cpuSeconds / 3600, 4),
+    nodeHours: rounded(nodeSeconds / 3600, 4),
+    // A second of the smallest node costs some millionths.
+    ...(costUsd !== undefined && { costUsd: rounded(costUsd, 6) }),
   };
 }
 
-/** To four decimals: seconds of small nodes cost less than a cent. */
-function rounded(figure: number): number {
-  return Math.round(figure * 10_000) / 10_000;
+function rounded(figure: number, decimals: number): number {
+  return Math.round(figure * 10 ** decimals) / 10 ** decimals;
 }
 
 function isoOf(seconds: number): string {

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { CreateBucketCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { CreateTopicCommand, DeleteTopicCommand } from '@aws-sdk/client-sns';
 import { beforeEach, expect, test } from 'vitest';
-import { z } from 'zod';
 import { type BudgetAlarms, createSnsBudgetAlarms } from '../../src/clients/budget-alarms.ts';
 import type { BudgetNotice } from '../../src/domain/budget-notice.ts';
 import { useEmulatedAws } from '../support/aws.ts';
+import { toldOn } from '../support/told-topics.ts';
 
 const aws = useEmulatedAws();
 let topicArn: string;
@@ -28,31 +28,7 @@ beforeEach(async () => {
   alarms = createSnsBudgetAlarms({ s3, sns, bucket, topicArn });
 });
 
-/** What moto's own interface shows of a topic: id, message, subject, attributes. */
-const topicsSchema = z.object({
-  sns: z.object({
-    Topic: z.array(
-      z.object({
-        arn: z.string(),
-        sent_notifications: z.array(
-          z.tuple([z.string(), z.string(), z.string(), z.record(z.string(), z.unknown())]).rest(z.unknown()),
-        ),
-      }),
-    ),
-  }),
-});
-
-async function messages(): Promise<
-  { readonly message: string; readonly subject: string; readonly attributes: unknown }[]
-> {
-  const response = await fetch(`${aws().emulators.env.AWS_ENDPOINT_URL}/moto-api/data.json`);
-  const { sns } = topicsSchema.parse(await response.json());
-  // moto also remembers a topic that was deleted.
-  const topics = sns.Topic.filter(({ arn }) => arn === topicArn);
-  return topics
-    .flatMap(({ sent_notifications: sent }) => sent)
-    .map(([, message, subject, attributes]) => ({ message, subject, attributes }));
-}
+const messages = async () => toldOn(topicArn, aws().emulators.env.AWS_ENDPOINT_URL);
 
 test('a level is told on the topic in words and as JSON, and can be filtered by level and project', async () => {
   await alarms.tell(notice);

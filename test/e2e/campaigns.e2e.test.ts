@@ -1,13 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CreateTopicCommand, SNSClient } from '@aws-sdk/client-sns';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JobView } from '../../src/domain/campaign-view.ts';
-import type { ClusterView } from '../../src/domain/cluster-view.ts';
+import type { BudgetView, ClusterView } from '../../src/domain/cluster-view.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
 import type { CampaignSpecInput } from '../../src/domain/job.ts';
+import { freePorts } from '../../src/dev/free-port.ts';
 import type { PreflightReport } from '../../src/domain/preflight.ts';
+import { costMetrics } from '../../src/workflows/cost-metrics.ts';
 import { eventually, Platform } from '../support/platform.ts';
 import { atScale } from '../support/scale.ts';
+import { toldOn } from '../support/told-topics.ts';
 
 /** The pace of the product in these tests, see src/dev/product.ts. */
 const BUSY_TICK_SECONDS = 2;
@@ -19,14 +23,34 @@ const cluster: CampaignSpecInput['cluster'] = { tier: 'debug', idleTimeoutSecond
 const shell = (key: string, line: string) => ({ key, command: ['bash', '-c', line] });
 
 let platform: Platform;
+let metricsUrl: string;
+/** Of the alarms of budgets. */
+let topicArn: string;
 beforeAll(async () => {
-  platform = await Platform.start();
+  const [port = 0] = await freePorts(1);
+  metricsUrl = `http://127.0.0.1:${port}/metrics`;
+  platform = await Platform.start(async ({ env }) => {
+    topicArn = await createTopic(env);
+    return { METRICS_ADDRESS: `127.0.0.1:${port}`, BUDGET_ALARM_TOPIC_ARN: topicArn };
+  });
   await platform.ensure(tenant, { ...cluster });
   await platform.until(tenant, ['ready']);
 });
 afterAll(async () => {
   await platform?.close();
 });
+
+async function createTopic(env: Readonly<Record<string, string>>): Promise<string> {
+  const { AWS_REGION: region = '', AWS_ENDPOINT_URL: endpoint = '' } = env;
+  const credentials = {
+    accessKeyId: env['AWS_ACCESS_KEY_ID'] ?? '',
+    secretAccessKey: env['AWS_SECRET_ACCESS_KEY'] ?? '',
+  };
+  const sns = new SNSClient({ region, endpoint, credentials });
+  const { TopicArn = '' } = await sns.send(new CreateTopicCommand({ Name: 'budget-alarms' }));
+  sns.destroy();
+  return TopicArn;
+}
 
 /** The states of a campaign's jobs by their keys, once it has ended. */
 async function endOf(campaignId: string, withinSeconds?: number): Promise<Record<string, string>> {
@@ -270,6 +294,65 @@ describe('a worker that is killed at random moments while jobs are submitted', (
       expect(await timesRun(campaignId, round)).toEqual({ ran: onceEach, known: onceEach });
     },
   );
+});
+
+describe('what a project spends', () => {
+  const budgetPath = () => platform.path(tenant).replace(/cluster$/, 'budget');
+  const setBudget = async (limitUsd: number) =>
+    platform.persist(async () =>
+      platform.request<BudgetView>('PUT', budgetPath(), { body: { limitUsd, by: 'Ada', reason: 'tested' } }),
+    );
+
+  it('is in the view, the search attribute, the usage and the metrics; at 100 % of its budget new work is refused', async () => {
+    const before = (await platform.cluster(tenant)).cost ?? expect.unreachable();
+    expect(before.ratePerHourUsd).toBeGreaterThan(0.19);
+    expect(await platform.hourlyCostUsd(tenant)).toBeGreaterThan(0.19);
+    const campaignId = await platform.submit(tenant, 'costs', { jobs: [shell('costs', 'sleep 4')] });
+    await endOf(campaignId);
+    const grown = await eventually(
+      async () => platform.cluster(tenant),
+      ({ cost }) => (cost?.thisMonthUsd ?? 0) > before.thisMonthUsd,
+      30,
+    );
+    const spentUsd = grown.cost?.thisMonthUsd ?? expect.unreachable();
+    const { perCampaign } = await eventually(
+      async () => platform.usage(tenant),
+      ({ perCampaign: all }) => all.some((each) => each.campaignId === campaignId && each.nodeSeconds > 0),
+      30,
+    );
+    const used = perCampaign.find((each) => each.campaignId === campaignId);
+    expect(used).not.toHaveProperty('unpricedAllocations');
+    expect(used?.costUsd).toBeGreaterThan(0);
+    expect(used?.costUsd).toBeLessThan(spentUsd);
+
+    const { status, body } = await setBudget(spentUsd);
+    expect({ status, body }).toMatchObject({ status: 200, body: { level: 'exhausted' } });
+    const refused = await platform.request<{ type: string }>('POST', `${platform.path(tenant)}/campaigns`, {
+      body: { jobs: [shell('more', 'true')] },
+      key: 'refused',
+    });
+    expect({ status: refused.status, type: refused.body.type.split('/').at(-1) }).toEqual({
+      status: 409,
+      type: 'BudgetExhausted',
+    });
+    const { subject } =
+      (await eventually(
+        async () => (await toldOn(topicArn, platform.stack.env['AWS_ENDPOINT_URL'] ?? '')).at(-1),
+        (told) => told !== undefined,
+        30,
+      )) ?? expect.unreachable();
+    expect(subject).toBe(`Budget exhausted: ${tenant.virtualLabId}/${tenant.projectId}`);
+    const metrics = await (await fetch(metricsUrl)).text();
+    const ofTenant = metrics.split('\n').filter((line) => line.includes('project_id="campaigns"'));
+    expect(ofTenant.map((line) => line.replace(/\{.*/, ''))).toEqual(
+      expect.arrayContaining(Object.values(costMetrics).map(({ name }) => name)),
+    );
+
+    expect((await setBudget(1000)).body.level).toBe('ok');
+    await endOf(await platform.submit(tenant, 'raised', { jobs: [shell('raised', 'true')] }));
+    const taken = await platform.persist(async () => platform.request('DELETE', budgetPath()));
+    expect(taken.status).toBe(200);
+  });
 });
 
 describe('a cluster that a campaign asks for by its needs', () => {

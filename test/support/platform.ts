@@ -9,7 +9,7 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { UsageReportView } from '../../src/api/usage-schemas.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterState, ClusterView } from '../../src/domain/cluster-view.ts';
-import type { Tenant } from '../../src/domain/ids.ts';
+import { clusterWorkflowId, type Tenant } from '../../src/domain/ids.ts';
 import type { CampaignSpecInput } from '../../src/domain/job.ts';
 import type { CloudOptions } from '../../src/dev/head-node/cloud-options.ts';
 import { listLeases, surveyAccount } from '../../src/dev/leftovers.ts';
@@ -18,6 +18,7 @@ import type { ManagedProcess } from '../../src/dev/managed-process.ts';
 import { type Product, startProduct } from '../../src/dev/product.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
 import type { reconcile, ReconcileReport } from '../../src/workflows/reconcile.workflow.ts';
+import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { replayServer } from './replay-server.ts';
 
 export interface Answer<T> {
@@ -228,6 +229,14 @@ export class Platform {
 
   async terminate(workflowId: string): Promise<void> {
     await this.temporal.workflow.getHandle(workflowId).terminate('a test');
+  }
+
+  /** What the search attribute says that a tenant's cluster costs an hour. */
+  async hourlyCostUsd(tenant: Tenant): Promise<number | undefined> {
+    const { typedSearchAttributes } = await this.temporal.workflow
+      .getHandle(clusterWorkflowId(tenant))
+      .describe();
+    return typedSearchAttributes.get(searchAttributes.hourlyCostUsd);
   }
 
   /** A subnet of the pool. */

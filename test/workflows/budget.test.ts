@@ -187,10 +187,16 @@ describe('a budget', () => {
   });
 
   it.each([
-    ['its stack is tried again and again', 'createStack', 'AwsUnavailable', 'provisioning'],
-    ['it is waited for its Slurm', 'checkReadiness', 'ClusterNotReady', 'waiting-ready'],
-  ] as const)('ends a cluster at its hard limit while %s', async (_, step, failure, state) => {
-    await run({}, async (rig) => {
+    ['its stack is tried again and again', 'createStack', 'AwsUnavailable', 'provisioning', {}],
+    [
+      'it is waited for its Slurm',
+      'checkReadiness',
+      'ClusterNotReady',
+      'waiting-ready',
+      { recordAs: 'budget-hard-limit-early' },
+    ],
+  ] as const)('ends a cluster at its hard limit while %s', async (_, step, failure, state, options) => {
+    await run(options, async (rig) => {
       const tenant = rig.tenant(`early-${state}`);
       rig.world.failOn(step, failure);
       await rig.ensure(tenant, rig.spec(), { rates });
