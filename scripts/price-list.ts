@@ -68,6 +68,7 @@ export async function readRegionPrices(
   const gp3 = await list('AmazonEC2', { productFamily: 'Storage', volumeApiName: 'gp3' });
   const s3 = await list('AmazonS3', { productFamily: 'Storage', volumeType: 'Standard' });
   const endpoints = await list('AmazonVPC', { productFamily: 'VpcEndpoint' });
+  const secrets = await list('AWSSecretsManager', { productFamily: 'Secret' });
   return {
     ec2OnDemandLinux: {
       ...sourceOf(ofTypes, 'AmazonEC2'),
@@ -82,6 +83,7 @@ export async function readRegionPrices(
       'S3 Standard',
     ),
     interfaceEndpoint: known(endpointPrice(endpoints), before?.interfaceEndpoint, 'interface endpoints'),
+    secret: known(secretPrice(secrets), before?.secret, 'secrets'),
   };
 }
 
@@ -171,4 +173,12 @@ function endpointPrice(prices: readonly Price[]): RegionPrices['interfaceEndpoin
   const found = prices.filter(({ attributes }) => attributes['usagetype']?.endsWith('VpcEndpoint-Hours'));
   const [first] = found;
   return first && { ...sourceOf(found, 'AmazonVPC'), usdPerHour: first.usd };
+}
+
+function secretPrice(prices: readonly Price[]): RegionPrices['secret'] | undefined {
+  const found = prices.filter(({ attributes }) =>
+    attributes['usagetype']?.endsWith('AWSSecretsManager-Secrets'),
+  );
+  const [first] = found;
+  return first && { ...sourceOf(found, 'AWSSecretsManager'), usdPerMonth: first.usd };
 }

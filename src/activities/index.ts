@@ -89,7 +89,12 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createCampaignPlanActivities(deps),
     ...createCampaignEndActivities({ isRunning: isRunningIn(deps.temporal), campaignStore }),
     ...createManifestActivities({ ...deps, logs }),
-    ...createSweepActivities({ ...deps, ...deps.aws, describeWorkflow: describeIn(deps.temporal) }),
+    ...createSweepActivities({
+      ...deps,
+      ...deps.aws,
+      region: deps.settings.region,
+      describeWorkflow: describeIn(deps.temporal),
+    }),
     ...createCostActivities(deps),
     ...createUsageActivities({ gateway: ssh, usageStore }),
     ...createJobListingActivities(deps),

@@ -1,53 +1,57 @@
-import { type CloudFormationClient, paginateDescribeStacks } from '@aws-sdk/client-cloudformation';
-import { DescribeKeyPairsCommand, type EC2Client } from '@aws-sdk/client-ec2';
-import { type EFSClient, paginateDescribeAccessPoints } from '@aws-sdk/client-efs';
-import { type FSxClient, paginateDescribeFileSystems } from '@aws-sdk/client-fsx';
-import { paginateListSecrets, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { z } from 'zod';
+import type { CostStore } from '../clients/cost-store.ts';
 import { CLUSTER_VIEW_MEMO } from '../domain/cluster-view.ts';
 import type { Deployment } from '../domain/deployment.ts';
+import { pricesIn } from '../domain/estimate.ts';
 import { clusterWorkflowId, reaperWorkflowId } from '../domain/ids.ts';
-import { deploymentsOf, findOrphans, type TaggedResource } from '../domain/orphans.ts';
+import { pricedOrphan } from '../domain/orphan-prices.ts';
+import { deploymentsOf, findOrphans, type Orphan, type TaggedResource } from '../domain/orphans.ts';
+import { priceTable } from '../domain/prices.ts';
 import { tagKeys } from '../domain/resource-tags.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import type { Activities } from './port.ts';
+import { type SweepListDeps, sweepLists } from './sweep-lists.ts';
 
-export interface SweepDeps {
-  readonly cloudFormation: CloudFormationClient;
-  readonly ec2: EC2Client;
-  readonly efs: EFSClient;
-  readonly fsx: FSxClient;
-  /** Whose access points are looked at. */
-  readonly efsFileSystemId: string | undefined;
-  readonly secretsManager: SecretsManagerClient;
+export interface SweepDeps extends SweepListDeps {
+  readonly region: string;
+  readonly costStore: Pick<CostStore, 'getDeployment'>;
   /** Whether a workflow runs, and the view in its memo. */
   readonly describeWorkflow: (
     workflowId: string,
   ) => Promise<{ readonly isRunning: boolean; readonly view?: unknown } | undefined>;
 }
 
-type TagList =
-  readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[] | undefined;
-
-/** Looks at everything in the account that carries the tag of an epoch, and at the workflows that could look after it. */
+/**
+ * Looks at everything in the account that carries the tag of an epoch, and at the workflows that could look after it; says
+ * what costs how much.
+ */
 export function createSweepActivities(deps: SweepDeps): Pick<Activities, 'surveyOrphans'> {
   return {
     async surveyOrphans() {
       return withHeartbeat(async ({ report }) => {
-        const lists = [stacks, fileSystems, accessPoints, keyPairs, secrets];
         const resources: TaggedResource[] = [];
-        for (const list of lists) {
+        for (const list of sweepLists) {
           for await (const resource of list(deps)) if (resource.tags[tagKeys.epoch]) resources.push(resource);
           report({ resources: resources.length });
         }
         const attended = new Set<string>();
         for (const deployment of deploymentsOf(resources))
           if (await isAttended(deps, deployment)) attended.add(keyOf(deployment));
-        return findOrphans(resources, (deployment) => attended.has(keyOf(deployment)), Date.now() / 1000);
+        const now = Date.now() / 1000;
+        const found = findOrphans(resources, (deployment) => attended.has(keyOf(deployment)), now);
+        const orphans: Orphan[] = [];
+        for (const orphan of found.orphans) orphans.push(await priced(deps, orphan, now));
+        return { ...found, orphans };
       });
     },
   };
+}
+
+async function priced(deps: SweepDeps, orphan: Orphan, nowSeconds: number): Promise<Orphan> {
+  const { region, costStore } = deps;
+  const kept = await costStore.getDeployment(orphan);
+  return pricedOrphan(orphan, { prices: pricesIn(priceTable, region), region, kept, nowSeconds });
 }
 
 const keyOf = ({ virtualLabId, projectId, epoch }: Deployment) => `${virtualLabId}/${projectId}/${epoch}`;
@@ -87,48 +91,4 @@ export function describeIn(client: Client): SweepDeps['describeWorkflow'] {
       throw error;
     }
   };
-}
-
-async function* stacks({ cloudFormation }: SweepDeps): AsyncGenerator<TaggedResource> {
-  for await (const { Stacks = [] } of paginateDescribeStacks({ client: cloudFormation }, {})) {
-    for (const { StackId = '', StackName = '', StackStatus, Tags, ParentId } of Stacks) {
-      if (StackStatus === 'DELETE_COMPLETE' || ParentId !== undefined) continue;
-      yield { kind: 'stack', id: StackId, name: StackName, tags: tagsOf(Tags) };
-    }
-  }
-}
-
-async function* fileSystems({ fsx }: SweepDeps): AsyncGenerator<TaggedResource> {
-  for await (const { FileSystems = [] } of paginateDescribeFileSystems({ client: fsx }, {})) {
-    for (const { FileSystemId = '', FileSystemType, Tags } of FileSystems)
-      if (FileSystemType === 'LUSTRE')
-        yield { kind: 'lustre', id: FileSystemId, name: FileSystemId, tags: tagsOf(Tags) };
-  }
-}
-
-async function* accessPoints({ efs, efsFileSystemId }: SweepDeps): AsyncGenerator<TaggedResource> {
-  if (efsFileSystemId === undefined) return;
-  const pages = paginateDescribeAccessPoints({ client: efs }, { FileSystemId: efsFileSystemId });
-  for await (const { AccessPoints = [] } of pages) {
-    for (const { AccessPointId = '', Tags } of AccessPoints)
-      yield { kind: 'access-point', id: AccessPointId, name: AccessPointId, tags: tagsOf(Tags) };
-  }
-}
-
-async function* keyPairs({ ec2 }: SweepDeps): AsyncGenerator<TaggedResource> {
-  // The one list of EC2 that has no pages.
-  const { KeyPairs = [] } = await ec2.send(new DescribeKeyPairsCommand({}));
-  for (const { KeyPairId = '', KeyName = '', Tags } of KeyPairs)
-    yield { kind: 'key-pair', id: KeyPairId, name: KeyName, tags: tagsOf(Tags) };
-}
-
-async function* secrets({ secretsManager }: SweepDeps): AsyncGenerator<TaggedResource> {
-  const pages = paginateListSecrets({ client: secretsManager }, { IncludePlannedDeletion: false });
-  for await (const { SecretList = [] } of pages)
-    for (const { ARN = '', Name = '', Tags } of SecretList)
-      yield { kind: 'secret', id: ARN, name: Name, tags: tagsOf(Tags) };
-}
-
-function tagsOf(tags: TagList): Record<string, string> {
-  return Object.fromEntries((tags ?? []).map(({ Key = '', Value = '' }) => [Key, Value]));
 }

@@ -1,5 +1,6 @@
+import { z } from 'zod';
 import type { CostMeter } from './cost-meter.ts';
-import type { CostRates } from './cost-rates.ts';
+import { type CostRates, costRatesSchema } from './cost-rates.ts';
 
 /** What is kept of a deployment's cost beside its export proof, when the deployment is long gone. */
 export interface DeploymentCosts {
@@ -9,3 +10,15 @@ export interface DeploymentCosts {
   readonly startedAt: string;
   readonly readyAt?: string;
 }
+
+const usd = z.number().min(0);
+
+/** What is read of it again, whichever release wrote it. */
+export const keptCostsSchema = z.object({
+  meter: z.object({
+    upTo: z.iso.datetime(),
+    usd: z.object({ headNode: usd, nodes: usd, rootVolumes: usd, lustre: usd, endpoints: usd }),
+  }),
+  rates: costRatesSchema.optional().catch(undefined),
+});
+export type KeptCosts = z.output<typeof keptCostsSchema>;

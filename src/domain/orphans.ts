@@ -1,29 +1,57 @@
 import { clusterName, keyPairName, keySecretName, outerStackName } from './cluster-name.ts';
 import type { Deployment, SecretRole } from './deployment.ts';
 import { epochStartSeconds } from './ids.ts';
+import type { Billed, OrphanCost, ResourceCost } from './orphan-costs.ts';
 import { tagKeys } from './resource-tags.ts';
 
-/** What a deployment can leave behind that costs money or opens a door. */
-export const resourceKinds = ['stack', 'lustre', 'access-point', 'key-pair', 'secret'] as const;
+/** What a deployment can leave behind that costs money, opens a door, or keeps a subnet from others. */
+export const resourceKinds = [
+  'stack',
+  'instance',
+  'lustre',
+  'lustre-link',
+  'access-point',
+  'key-pair',
+  'secret',
+  'subnet-lease',
+] as const;
 export type ResourceKind = (typeof resourceKinds)[number];
 
-/** Something in AWS with the tag of an epoch, whoever put the tag there. */
+/** Something that says by its tags, or by our own record, which deployment it belongs to. */
 export interface TaggedResource {
   readonly kind: ResourceKind;
   readonly id: string;
   /** The name by which we would have made it; ids where the service has no names. */
   readonly name: string;
   readonly tags: Readonly<Record<string, string>>;
+  /** ISO 8601; absent where AWS does not say. */
+  readonly madeAt?: string;
+  /** What AWS counts; absent for what costs nothing by itself. */
+  readonly billed?: Billed;
+  /** What it lies on: the EFS file system of an access point. */
+  readonly fileSystemId?: string;
+  /** Why it cannot go although nobody looks after it; it is then reported with the look-alikes. */
+  readonly inUse?: string;
+}
+
+/** One thing of an orphan, and what it costs. */
+export interface OrphanResource extends Pick<
+  TaggedResource,
+  'kind' | 'id' | 'madeAt' | 'billed' | 'fileSystemId'
+> {
+  readonly cost?: ResourceCost;
 }
 
 /** All that is left of one deployment that no workflow looks after. */
 export interface Orphan extends Deployment {
-  readonly resources: readonly { readonly kind: ResourceKind; readonly id: string }[];
+  readonly resources: readonly OrphanResource[];
+  /** Absent in reports of older releases. */
+  readonly cost?: OrphanCost;
 }
 
 /** Something with our tags that we cannot have made as it is: it is reported, and never touched. */
 export interface LookAlike {
-  readonly kind: ResourceKind;
+  readonly kind: ResourceKind | 'log-group';
   readonly id: string;
   readonly because: string;
 }
@@ -54,7 +82,7 @@ export function findOrphans(
   const lookAlikes: LookAlike[] = [];
   let attended = 0;
   for (const resource of resources) {
-    const { kind, id } = resource;
+    const { kind, id, inUse } = resource;
     const deployment = deploymentOf(resource.tags);
     const because = deployment ? problemWith(deployment, resource) : 'It lacks tags that we would have set.';
     if (because !== undefined || !deployment) {
@@ -65,13 +93,27 @@ export function findOrphans(
       attended += 1;
       continue;
     }
+    if (inUse !== undefined) {
+      lookAlikes.push({ kind, id, because: inUse });
+      continue;
+    }
     const known = orphans.get(deployment.epoch) ?? { ...deployment, resources: [] };
-    orphans.set(deployment.epoch, { ...known, resources: [...known.resources, { kind, id }] });
+    orphans.set(deployment.epoch, { ...known, resources: [...known.resources, shown(resource)] });
   }
   return {
     orphans: [...orphans.values()].toSorted((a, b) => (a.epoch < b.epoch ? -1 : 1)),
     lookAlikes,
     attended,
+  };
+}
+
+function shown({ kind, id, madeAt, billed, fileSystemId }: TaggedResource): OrphanResource {
+  return {
+    kind,
+    id,
+    ...(madeAt !== undefined && { madeAt }),
+    ...(billed && { billed }),
+    ...(fileSystemId !== undefined && { fileSystemId }),
   };
 }
 
@@ -109,9 +151,12 @@ function problemWith(deployment: Deployment, { kind, name }: TaggedResource): st
 function namesOf(deployment: Deployment): Readonly<Record<ResourceKind, readonly string[] | undefined>> {
   return {
     stack: [deployment.clusterName, outerStackName(deployment.clusterName)],
+    instance: undefined,
     lustre: undefined,
+    'lustre-link': undefined,
     'access-point': undefined,
     'key-pair': [keyPairName(deployment, 'admin'), keyPairName(deployment, 'job-user')],
     secret: secretRoles.map((role) => keySecretName(deployment, role)),
+    'subnet-lease': undefined,
   };
 }

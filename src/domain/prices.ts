@@ -30,6 +30,8 @@ const regionPricesSchema = z.strictObject({
   s3Standard: storagePriceSchema,
   /** In each availability zone. */
   interfaceEndpoint: z.strictObject({ ...sourced, usdPerHour: usd }),
+  /** Of Secrets Manager, whatever its size; calls are not counted. */
+  secret: z.strictObject({ ...sourced, usdPerMonth: usd }),
 });
 
 export const priceTableSchema = z.strictObject({

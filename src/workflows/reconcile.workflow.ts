@@ -6,16 +6,10 @@ import {
 } from '@temporalio/workflow';
 import { type ClusterSnapshot, defaultClusterPolicy } from '../domain/cluster-snapshot.ts';
 import { reaperWorkflowId } from '../domain/ids.ts';
-import type { Findings, Orphan } from '../domain/orphans.ts';
-import { counted } from '../domain/wording.ts';
+import type { Orphan } from '../domain/orphans.ts';
+import { type ReconcileReport, renderSweep, reportOf } from '../domain/sweep-report.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
-
-export interface ReconcileReport extends Findings {
-  readonly at: string;
-  /** Workflows that were begun, one for each orphan. */
-  readonly reapers: readonly string[];
-}
 
 /**
  * One sweep: finds deployments in AWS that no workflow looks after, and begins a workflow for each that gives it back as a
@@ -44,8 +38,8 @@ export async function reconcile(): Promise<ReconcileReport> {
       if (!(error instanceof Error) || error.name !== 'WorkflowExecutionAlreadyStartedError') throw error;
     }
   }
-  const report = { ...findings, at: nowIso(), reapers };
-  setCurrentDetails(renderReport(report));
+  const report = reportOf(findings, { at: nowIso(), reapers });
+  setCurrentDetails(renderSweep(report));
   return report;
 }
 
@@ -80,17 +74,4 @@ function snapshotOf({ epoch, resources }: Orphan, now: string): ClusterSnapshot 
       ...(lustre && { lustreExport: { isAutomaticOff: false } }),
     },
   };
-}
-
-function renderReport({ at, orphans, lookAlikes, attended, reapers }: ReconcileReport): string {
-  return [
-    `## Sweep of ${at}`,
-    `${counted(attended, 'resource')} of deployments that are looked after, ${counted(orphans.length, 'orphan')}, ` +
-      `${counted(lookAlikes.length, 'look-alike')}; ${counted(reapers.length, 'workflow')} begun.`,
-    ...orphans.map(
-      ({ virtualLabId, projectId, epoch, resources }) =>
-        `- **orphan** ${virtualLabId}/${projectId}, epoch \`${epoch}\`: ${resources.map(({ kind, id }) => `${kind} \`${id}\``).join(', ')}`,
-    ),
-    ...lookAlikes.map(({ kind, id, because }) => `- **left alone** ${kind} \`${id}\`: ${because}`),
-  ].join('\n');
 }

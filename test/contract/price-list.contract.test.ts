@@ -114,6 +114,11 @@ describe('prices read from AWS', () => {
         source: 'AWS Price List Query API, AmazonVPC',
         usdPerHour: 0.01,
       },
+      secret: {
+        asOf: '2026-05-02',
+        source: 'AWS Price List Query API, AWSSecretsManager',
+        usdPerMonth: 0.4,
+      },
     });
     expect(() => priceTableSchema.parse({ currency: 'USD', regions: { here: prices } })).not.toThrow();
     expect(exchanged.length).toBeGreaterThan(6);

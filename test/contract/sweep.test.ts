@@ -1,6 +1,7 @@
 import { CreateKeyPairCommand } from '@aws-sdk/client-ec2';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createSweepActivities, type SweepDeps } from '../../src/activities/sweep.ts';
+import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
 import { clusterName, keyPairName } from '../../src/domain/cluster-name.ts';
 import { clusterWorkflowId, newEpochId, reaperWorkflowId } from '../../src/domain/ids.ts';
 import { keyTags, toTagList } from '../../src/domain/resource-tags.ts';
@@ -30,6 +31,8 @@ const sweep = async (describeWorkflow: SweepDeps['describeWorkflow']) => {
   const { surveyOrphans } = createSweepActivities({
     ...aws().clients,
     efsFileSystemId: undefined,
+    region: EMULATED_REGION,
+    costStore: { getDeployment: async () => undefined },
     describeWorkflow,
   });
   return runActivity(async () => surveyOrphans(), undefined);

@@ -17,7 +17,8 @@ import { type SlurmNodePool, startHeadNodePool } from '../../src/dev/head-node-p
 import type { ManagedProcess } from '../../src/dev/managed-process.ts';
 import { type Product, startProduct } from '../../src/dev/product.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
-import type { reconcile, ReconcileReport } from '../../src/workflows/reconcile.workflow.ts';
+import type { ReconcileReport } from '../../src/domain/sweep-report.ts';
+import type { reconcile } from '../../src/workflows/reconcile.workflow.ts';
 import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { replayServer } from './replay-server.ts';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { clusterName } from '../../src/domain/cluster-name.ts';
 import { newEpochId, reaperWorkflowId } from '../../src/domain/ids.ts';
 import type { Orphan } from '../../src/domain/orphans.ts';
-import type { ReconcileReport } from '../../src/workflows/reconcile.workflow.ts';
+import type { ReconcileReport } from '../../src/domain/sweep-report.ts';
 import { inVirtualTime } from '../support/virtual-time.ts';
 
 const run = inVirtualTime({ serverFor: 'file' });

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import type { OrphanCost } from './orphan-costs.ts';
+import type { Orphan } from './orphans.ts';
+import { renderSweep, reportOf } from './sweep-report.ts';
+
+const costing = (usdPerHour: number, more: Partial<OrphanCost> = {}): OrphanCost => ({
+  usdPerHour,
+  usdPerMonth: usdPerHour * 730,
+  usdSoFar: usdPerHour * 10,
+  unpriced: [],
+  ...more,
+});
+const orphan = (projectId: string, cost?: OrphanCost): Orphan => ({
+  virtualLabId: 'lab',
+  projectId,
+  clusterName: `pcluster-lab-${projectId}`,
+  epoch: `epoch-of-${projectId}`,
+  resources: [
+    { kind: 'stack', id: 'stack-1', cost: { usdPerHour: 1.5 } },
+    { kind: 'instance', id: 'i-1', cost: { unpriced: 'no price of x9.huge' } },
+    { kind: 'key-pair', id: 'key-1', cost: { usdPerHour: 0 } },
+  ],
+  ...(cost && { cost }),
+});
+const at = '2026-11-26T10:00:00.000Z';
+const render = (orphans: readonly Orphan[]) =>
+  renderSweep(reportOf({ orphans, lookAlikes: [], attended: 3 }, { at, reapers: ['orphan/1'] }));
+
+describe('the report of a sweep', () => {
+  it('begins with the sum, and has the dearest orphan first', () => {
+    const lines = render([orphan('cheap', costing(0.5)), orphan('dear', costing(2))]).split('\n');
+    expect(lines[1]).toBe(
+      '**What is left behind costs 2.5000 USD an hour (1825.00 a month), 25.00 USD so far.**',
+    );
+    expect(lines.filter((line) => line.startsWith('- ')).map((line) => /lab\/\w+/.exec(line)?.[0])).toEqual([
+      'lab/dear',
+      'lab/cheap',
+    ]);
+  });
+
+  it('tells of each thing what it costs, and what has no price', () => {
+    const text = render([orphan('one', costing(1.5, { unpriced: ['instance i-1: no price of x9.huge'] }))]);
+    expect(text).toContain('at least 1.5000 USD an hour');
+    expect(text).toContain('1 thing without a price or a date not counted');
+    expect(text).toContain('  - stack `stack-1`: 1.5000 USD an hour\n');
+    expect(text).toContain('  - instance `i-1`: **no price** (no price of x9.huge)\n');
+    expect(text.endsWith('  - key-pair `key-1`')).toBe(true);
+  });
+
+  it('says where the price of spot is a bound', () => {
+    expect(render([orphan('one', costing(1, { isUpperBound: true }))])).toContain(
+      'at most 1.0000 USD an hour',
+    );
+  });
+
+  it('takes findings of a release that knew no prices', () => {
+    expect(render([orphan('old')])).toContain('costs nobody knows what');
+  });
+
+  it('says that nothing is left', () => {
+    expect(render([])).toContain('**Nothing is left behind.**');
+  });
+});

@@ -1,0 +1,65 @@
+import { type OrphanCost, sumOfOrphans } from './orphan-costs.ts';
+import type { Findings, Orphan, OrphanResource } from './orphans.ts';
+import { counted } from './wording.ts';
+
+export interface ReconcileReport extends Findings {
+  /** ISO 8601. */
+  readonly at: string;
+  /** Workflows that were begun, one for each orphan. */
+  readonly reapers: readonly string[];
+  /** Of all orphans together. */
+  readonly cost: OrphanCost;
+}
+
+export function reportOf(
+  findings: Findings,
+  { at, reapers }: Pick<ReconcileReport, 'at' | 'reapers'>,
+): ReconcileReport {
+  return { ...findings, at, reapers, cost: sumOfOrphans(findings.orphans) };
+}
+
+/** What an operator reads at the top of the workflow in the Temporal UI: money first, the dearest orphan first. */
+export function renderSweep(report: ReconcileReport): string {
+  const { at, orphans, lookAlikes, attended, reapers, cost } = report;
+  return [
+    `## Sweep of ${at}`,
+    orphans.length === 0 ? '**Nothing is left behind.**' : `**What is left behind costs ${inWords(cost)}.**`,
+    '',
+    `${counted(attended, 'resource')} of deployments that are looked after, ${counted(orphans.length, 'orphan')}, ` +
+      `${counted(lookAlikes.length, 'look-alike')}; ${counted(reapers.length, 'workflow')} begun.`,
+    '',
+    ...orphans.toSorted(byCost).flatMap(orphanLines),
+    ...lookAlikes.map(({ kind, id, because }) => `- **left alone** ${kind} \`${id}\`: ${because}`),
+  ].join('\n');
+}
+
+function byCost(a: Orphan, b: Orphan): number {
+  return (b.cost?.usdPerHour ?? 0) - (a.cost?.usdPerHour ?? 0) || a.epoch.localeCompare(b.epoch);
+}
+
+function orphanLines({ virtualLabId, projectId, epoch, resources, cost }: Orphan): string[] {
+  return [
+    `- **orphan** ${virtualLabId}/${projectId}, epoch \`${epoch}\`, costs ${cost ? inWords(cost) : 'nobody knows what'}`,
+    ...resources.map((resource) => `  - ${resource.kind} \`${resource.id}\`${ownCost(resource)}`),
+  ];
+}
+
+function ownCost({ cost }: OrphanResource): string {
+  if (!cost) return '';
+  if ('unpriced' in cost) return `: **no price** (${cost.unpriced})`;
+  return cost.usdPerHour === 0 ? '' : `: ${perHour(cost.usdPerHour)}`;
+}
+
+function inWords({ usdPerHour, usdPerMonth, usdSoFar, unpriced, isUpperBound }: OrphanCost): string {
+  const isLowerBound = unpriced.length > 0;
+  const bound = isLowerBound ? (isUpperBound ? 'about ' : 'at least ') : isUpperBound ? 'at most ' : '';
+  const gap = isLowerBound
+    ? `; ${counted(unpriced.length, 'thing')} without a price or a date not counted`
+    : '';
+  return `${bound}${perHour(usdPerHour)} (${usdPerMonth.toFixed(2)} a month), ${usdSoFar.toFixed(2)} USD so far${gap}`;
+}
+
+/** A secret costs a twentieth of a cent an hour. */
+function perHour(usd: number): string {
+  return `${usd.toFixed(4)} USD an hour`;
+}
