@@ -6,6 +6,7 @@ import type { HeadNodeFiles, SlurmAccounting, SlurmControl, SlurmGateway } from 
 import type { JobListingStore } from '../clients/job-listing-store.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
 import { JOB_USER } from '../domain/pcluster-node-setup.ts';
+import { describeIn } from './attendance.ts';
 import { createCampaignEndActivities, isRunningIn } from './campaign-end.ts';
 import { createCampaignPlanActivities } from './campaign-plan.ts';
 import { translateFailures } from './failure.ts';
@@ -31,9 +32,9 @@ import { createSlurmActivities } from './slurm.ts';
 import { createStackActivities } from './stack.ts';
 import type { StackDeps } from './stack.ts';
 import { createStackUpdateActivities } from './stack-update.ts';
-import { createSubnetLeaseActivities } from './subnet-lease.ts';
+import { createSubnetLeaseActivities, leasesIn } from './subnet-lease.ts';
 import { createSupportBundleActivities } from './support-bundle.ts';
-import { createSweepActivities, describeIn } from './sweep.ts';
+import { createSweepActivities } from './sweep.ts';
 import { createTrustedKeysActivities } from './trusted-keys.ts';
 import { createUsageActivities } from './usage.ts';
 
@@ -79,7 +80,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createSigningKeyActivities({ secretsManager, keyReaders: deps.keyReaders, control: ssh }),
     ...createTrustedKeysActivities({ control: ssh, readKeycloakJwks }),
     ...createLogActivities({ ...deps, gateway: ssh, logs }),
-    ...createStackActivities({ ...deps, cloudFormation, s3, secretsManager }),
+    ...createStackActivities({ ...deps, cloudFormation, ec2, s3, secretsManager }),
     ...createStackUpdateActivities({ ...deps, cloudFormation }),
     ...createHomeActivities({ ...deps, efs }),
     ...createLustreActivities({ ...deps, fsx, cloudWatch, s3, files: ssh }),
@@ -94,6 +95,7 @@ export function createActivities(deps: ActivityDeps): Activities {
       ...deps.aws,
       region: deps.settings.region,
       describeWorkflow: describeIn(deps.temporal),
+      listLeases: leasesIn(deps.temporal, deps.vpcId),
     }),
     ...createCostActivities(deps),
     ...createUsageActivities({ gateway: ssh, usageStore }),

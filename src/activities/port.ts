@@ -21,7 +21,7 @@ import type {
 } from '../domain/deployment.ts';
 import type { Discard } from '../domain/lustre-export.ts';
 import type { LustreFileSystem, LustreSpec } from '../domain/lustre.ts';
-import type { Findings } from '../domain/orphans.ts';
+import type { Findings, Remnant } from '../domain/orphans.ts';
 import type { BudgetNotice } from '../domain/budget-notice.ts';
 import type { CostRates } from '../domain/cost-rates.ts';
 import type { DeploymentCosts } from '../domain/deployment-costs.ts';
@@ -390,8 +390,12 @@ export interface Activities {
   readCampaignEnd(request: Tenant & { readonly campaignId: string }): Promise<CampaignOutcome>;
 
   // sweep.ts
-  /** Everything in the account with the tag of an epoch, sorted by whether a workflow looks after it. Changes nothing. Heartbeats. */
+  /** Everything in the account that says which epoch it belongs to, sorted by whether a workflow looks after it, with its price. Changes nothing. Heartbeats. */
   surveyOrphans(): Promise<Findings>;
+  /** Looks at each once more, and takes it away if nothing has come back to it. Heartbeats. */
+  removeRemnants(request: {
+    readonly remnants: readonly Remnant[];
+  }): Promise<(Remnant & { readonly isRemoved: boolean })[]>;
 
   // manifest.ts
   /** Writes some of a campaign's jobs beside its content. `part` counts from 0, in the order of the whole. */

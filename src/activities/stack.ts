@@ -1,7 +1,9 @@
 import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import type { EC2Client } from '@aws-sdk/client-ec2';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { isAlreadyExists, isInvalidStackRequest } from '../clients/aws-errors.ts';
+import { isAlreadyExists, isInvalidStackRequest, isProtectedFromTermination } from '../clients/aws-errors.ts';
+import { instancesOf, terminateInstances } from '../clients/instances.ts';
 import { createStacks } from '../clients/stacks.ts';
 import type { ExistingStack, Stacks } from '../clients/stacks.ts';
 import { outerStackName } from '../domain/cluster-name.ts';
@@ -26,6 +28,7 @@ import type { Activities, StackRequest } from './port.ts';
 
 export interface StackDeps {
   readonly cloudFormation: CloudFormationClient;
+  readonly ec2: EC2Client;
   readonly s3: S3Client;
   readonly secretsManager: SecretsManagerClient;
   /** Where the scripts that nodes run at their start are put. */
@@ -70,6 +73,7 @@ export function createStackActivities(deps: StackDeps): Pick<Activities, 'create
         // Usually gone with the outer stack. What a provider that died left behind still costs money.
         const left = await stacks.find(deployment.clusterName);
         if (left?.epoch === deployment.epoch) await deleteOne(deps, stacks, left, beat);
+        await terminateWhatIsLeft(deps, deployment, beat);
       });
     },
   };
@@ -268,6 +272,40 @@ async function requestDeletion(stacks: Stacks, stackId: string, name: string): P
     throw new KnownFailure('StackDeleteFailed', `The stack ${name} cannot be deleted: ${error.message}`, {
       stackId,
     });
+  }
+}
+
+/**
+ * Head nodes start compute nodes by themselves, outside of any stack. ParallelCluster ends them when it deletes a cluster; one
+ * that it missed would cost money, and live in a subnet that somebody else gets next.
+ */
+async function terminateWhatIsLeft(
+  { ec2, stackPollSeconds }: StackDeps,
+  deployment: Deployment,
+  { signal, report }: Heartbeat,
+): Promise<void> {
+  const look = async (): Promise<true | undefined> => {
+    const instances = await instancesOf(ec2, deployment);
+    if (instances.length === 0) return true;
+    report({ terminating: instances });
+    await terminate(ec2, instances);
+    return undefined;
+  };
+  await pollUntil(look, { intervalSeconds: stackPollSeconds, signal });
+}
+
+async function terminate(ec2: EC2Client, instances: readonly string[]): Promise<void> {
+  try {
+    await terminateInstances(ec2, instances);
+  } catch (error) {
+    if (!isProtectedFromTermination(error)) throw error;
+    throw new KnownFailure(
+      'StackDeleteFailed',
+      `EC2 does not terminate ${instances.join(', ')}: ${error.message}`,
+      {
+        instances: instances.join(', '),
+      },
+    );
   }
 }
 

@@ -6,7 +6,8 @@ import {
 } from '@temporalio/client';
 import type { Deployment } from '../domain/deployment.ts';
 import { clusterWorkflowId, subnetPoolWorkflowId } from '../domain/ids.ts';
-import { acquireLease, releaseLease } from '../workflows/messages.ts';
+import type { Lease } from '../domain/subnets.ts';
+import { acquireLease, poolLeases, releaseLease } from '../workflows/messages.ts';
 import type { Activities, LeaseAnswer } from './port.ts';
 
 export interface SubnetLeaseDependencies {
@@ -58,6 +59,19 @@ export function createSubnetLeaseActivities({
         if (!(error instanceof WorkflowNotFoundError)) throw error;
       }
     },
+  };
+}
+
+/** Reads the leases of a VPC's pool: none if nobody ever asked for one, and every other failure is thrown. */
+export function leasesIn(client: Client, vpcId: string): () => Promise<readonly Lease[]> {
+  return async () => {
+    try {
+      const { leases } = await client.workflow.getHandle(subnetPoolWorkflowId(vpcId)).query(poolLeases);
+      return leases;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return [];
+      throw error;
+    }
   };
 }
 

@@ -1,10 +1,24 @@
 import { type CloudFormationClient, paginateDescribeStacks } from '@aws-sdk/client-cloudformation';
-import { DescribeKeyPairsCommand, type EC2Client, paginateDescribeInstances } from '@aws-sdk/client-ec2';
+import {
+  DescribeKeyPairsCommand,
+  type EC2Client,
+  paginateDescribeInstances,
+  paginateDescribeNetworkInterfaces,
+} from '@aws-sdk/client-ec2';
 import { type EFSClient, paginateDescribeAccessPoints } from '@aws-sdk/client-efs';
-import { type FileSystem, type FSxClient, paginateDescribeFileSystems } from '@aws-sdk/client-fsx';
+import {
+  type FileSystem,
+  type FSxClient,
+  paginateDescribeDataRepositoryAssociations,
+  paginateDescribeFileSystems,
+} from '@aws-sdk/client-fsx';
 import { paginateListSecrets, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { SubnetInterface } from '../domain/bound-resources.ts';
+import { clusterName } from '../domain/cluster-name.ts';
+import { tenantOfClusterWorkflow } from '../domain/ids.ts';
 import type { TaggedResource } from '../domain/orphans.ts';
-import { tagKeys } from '../domain/resource-tags.ts';
+import { deploymentTags, tagKeys } from '../domain/resource-tags.ts';
+import type { Lease } from '../domain/subnets.ts';
 
 /*
  * What there is in the account, every page of it, of each kind that a deployment can leave behind.
@@ -15,9 +29,9 @@ export interface SweepListDeps {
   readonly ec2: EC2Client;
   readonly efs: EFSClient;
   readonly fsx: FSxClient;
-  /** Whose access points are looked at. */
-  readonly efsFileSystemId: string | undefined;
   readonly secretsManager: SecretsManagerClient;
+  /** Who holds which subnet, as the pool's workflow has it; none if nobody ever asked for one. */
+  readonly listLeases: () => Promise<readonly Lease[]>;
 }
 
 type TagList =
@@ -72,6 +86,24 @@ async function* instances({ ec2 }: SweepListDeps): AsyncGenerator<TaggedResource
   }
 }
 
+async function* lustreLinks({ fsx }: SweepListDeps): AsyncGenerator<TaggedResource> {
+  const pages = paginateDescribeDataRepositoryAssociations({ client: fsx }, {});
+  for await (const { Associations = [] } of pages) {
+    for (const { AssociationId = '', FileSystemId, Lifecycle, Tags, CreationTime } of Associations) {
+      if (FileSystemId === undefined || Lifecycle === 'DELETING') continue;
+      const tags = tagsOf(Tags);
+      yield {
+        kind: 'lustre-link',
+        id: AssociationId,
+        name: AssociationId,
+        tags,
+        fileSystemId: FileSystemId,
+        ...madeAt(CreationTime),
+      };
+    }
+  }
+}
+
 async function* fileSystems({ fsx }: SweepListDeps): AsyncGenerator<TaggedResource> {
   for await (const { FileSystems = [] } of paginateDescribeFileSystems({ client: fsx }, {}))
     for (const fileSystem of FileSystems)
@@ -96,12 +128,17 @@ function lustreOf(fileSystem: FileSystem): TaggedResource {
   };
 }
 
-async function* accessPoints({ efs, efsFileSystemId }: SweepListDeps): AsyncGenerator<TaggedResource> {
-  if (efsFileSystemId === undefined) return;
-  const pages = paginateDescribeAccessPoints({ client: efs }, { FileSystemId: efsFileSystemId });
-  for await (const { AccessPoints = [] } of pages) {
-    for (const { AccessPointId = '', Tags } of AccessPoints)
-      yield { kind: 'access-point', id: AccessPointId, name: AccessPointId, tags: tagsOf(Tags) };
+/** Of every file system: the one that homes are on can have been another one. */
+async function* accessPoints({ efs }: SweepListDeps): AsyncGenerator<TaggedResource> {
+  for await (const { AccessPoints = [] } of paginateDescribeAccessPoints({ client: efs }, {})) {
+    for (const { AccessPointId = '', FileSystemId, Tags } of AccessPoints)
+      yield {
+        kind: 'access-point',
+        id: AccessPointId,
+        name: AccessPointId,
+        tags: tagsOf(Tags),
+        ...(FileSystemId !== undefined && { fileSystemId: FileSystemId }),
+      };
   }
 }
 
@@ -126,5 +163,47 @@ async function* secrets({ secretsManager }: SweepListDeps): AsyncGenerator<Tagge
       };
 }
 
-/** In the order of what a look at takes. */
-export const sweepLists = [stacks, instances, fileSystems, accessPoints, keyPairs, secrets] as const;
+/** Leases have no tags: the pool's own record says whose they are. */
+async function* leases({ listLeases }: SweepListDeps): AsyncGenerator<TaggedResource> {
+  for (const { subnetId, epoch, holderWorkflowId, since } of await listLeases()) {
+    const tenant = tenantOfClusterWorkflow(holderWorkflowId);
+    const tags = tenant
+      ? deploymentTags({ ...tenant, clusterName: clusterName(tenant), epoch })
+      : { [tagKeys.epoch]: epoch };
+    yield { kind: 'subnet-lease', id: subnetId, name: subnetId, tags, madeAt: since };
+  }
+}
+
+/** Links before file systems: a file system that the later list lacks is gone, and not only younger than the list. */
+export const sweepLists = [
+  leases,
+  lustreLinks,
+  stacks,
+  instances,
+  fileSystems,
+  accessPoints,
+  keyPairs,
+  secrets,
+] as const;
+
+/** The network interfaces in these subnets. */
+export async function listInterfaces(
+  { ec2 }: Pick<SweepListDeps, 'ec2'>,
+  subnetIds: readonly string[],
+): Promise<SubnetInterface[]> {
+  if (subnetIds.length === 0) return [];
+  const found: SubnetInterface[] = [];
+  const Filters = [{ Name: 'subnet-id', Values: [...subnetIds] }];
+  for await (const { NetworkInterfaces = [] } of paginateDescribeNetworkInterfaces(
+    { client: ec2 },
+    { Filters },
+  ))
+    for (const each of NetworkInterfaces)
+      found.push({
+        id: each.NetworkInterfaceId ?? '',
+        subnetId: each.SubnetId ?? '',
+        type: each.InterfaceType ?? 'interface',
+        description: each.Description ?? '',
+      });
+  return found;
+}

@@ -106,6 +106,16 @@ export function isFileSystemNotFound(error: unknown): boolean {
   return nameOf(error) === 'FileSystemNotFound';
 }
 
+/** Whether FSx says that there is no such link of a file system with S3. */
+export function isLinkNotFound(error: unknown): boolean {
+  return nameOf(error) === 'DataRepositoryAssociationNotFound';
+}
+
+/** Whether EC2 refuses because the instance is protected from termination. */
+export function isProtectedFromTermination(error: unknown): error is Error {
+  return nameOf(error) === 'OperationNotPermitted';
+}
+
 /** Whether FSx refuses a task because another one of the file system is under way. */
 export function isTaskExecuting(error: unknown): boolean {
   return nameOf(error) === 'DataRepositoryTaskExecuting';

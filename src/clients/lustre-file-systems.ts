@@ -5,6 +5,7 @@ import {
   CreateFileSystemCommand,
   type DataRepositoryAssociation,
   type DataRepositoryTask,
+  DeleteDataRepositoryAssociationCommand,
   DeleteFileSystemCommand,
   type EventType,
   type FileSystem,
@@ -17,7 +18,7 @@ import {
 import type { DataRepository, LustreSpec } from '../domain/lustre.ts';
 import { tagKeys, tagValue, toTagList } from '../domain/resource-tags.ts';
 import type { ResourceTags } from '../domain/resource-tags.ts';
-import { isFileSystemNotFound } from './aws-errors.ts';
+import { isFileSystemNotFound, isLinkNotFound } from './aws-errors.ts';
 
 const ALL_CHANGES: EventType[] = ['NEW', 'CHANGED', 'DELETED'];
 
@@ -126,6 +127,35 @@ export class LustreFileSystems {
       found.push(...(page.Associations ?? []));
     }
     return found;
+  }
+
+  async findLink(associationId: string): Promise<DataRepositoryAssociation | undefined> {
+    try {
+      for await (const { Associations = [] } of paginateDescribeDataRepositoryAssociations(
+        { client: this.#fsx },
+        { AssociationIds: [associationId] },
+      )) {
+        if (Associations[0]) return Associations[0];
+      }
+      return undefined;
+    } catch (error) {
+      if (isLinkNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Takes a link away, and nothing that lies in the file system or in S3. */
+  async unlink(associationId: string): Promise<void> {
+    try {
+      await this.#fsx.send(
+        new DeleteDataRepositoryAssociationCommand({
+          AssociationId: associationId,
+          DeleteDataInFileSystem: false,
+        }),
+      );
+    } catch (error) {
+      if (!isLinkNotFound(error)) throw error;
+    }
   }
 
   /** Links a path with S3. What is in S3 appears at once, as names without contents. */

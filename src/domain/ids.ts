@@ -44,6 +44,13 @@ export function clusterWorkflowId({ virtualLabId, projectId }: Tenant): string {
   return `cluster/${virtualLabId}/${projectId}`;
 }
 
+/** The tenant of a cluster entity's id; undefined for another id. */
+export function tenantOfClusterWorkflow(workflowId: string): Tenant | undefined {
+  const [kind, virtualLabId, projectId, ...rest] = workflowId.split('/');
+  if (kind !== 'cluster' || !virtualLabId || !projectId || rest.length > 0) return undefined;
+  return { virtualLabId, projectId };
+}
+
 /** Workflow id of what gives back a deployment that its entity left behind. */
 export function reaperWorkflowId({
   virtualLabId,

@@ -37,7 +37,10 @@ describe('what a sweep takes for an orphan', () => {
       resource('key-pair', keyPairName(old, 'admin')),
       resource('secret', keySecretName(old, 'slurm-api')),
       resource('lustre', 'fs-1'),
+      resource('lustre-link', 'dra-1'),
       resource('access-point', 'fsap-1'),
+      resource('instance', 'i-1'),
+      resource('subnet-lease', 'subnet-1'),
     ];
     const { orphans, lookAlikes } = find(resources);
     expect(orphans).toEqual([{ ...old, resources: resources.map(({ kind, id }) => ({ kind, id })) }]);
@@ -45,7 +48,12 @@ describe('what a sweep takes for an orphan', () => {
   });
 
   it('is nothing that a workflow looks after', () => {
-    expect(find([resource('lustre', 'fs-1')], true)).toEqual({ orphans: [], lookAlikes: [], attended: 1 });
+    expect(find([resource('lustre', 'fs-1')], true)).toEqual({
+      orphans: [],
+      lookAlikes: [],
+      remnants: [],
+      attended: 1,
+    });
   });
 
   it.each([0, 299])('is no deployment that began %d s ago', (secondsAgo) => {
@@ -61,6 +69,30 @@ describe('what a sweep takes for an orphan', () => {
     );
     expect(orphans.map(({ epoch }) => epoch)).toEqual([old.epoch]);
     expect(attended).toBe(1);
+  });
+});
+
+describe('what is bound to something else', () => {
+  const used = { ...resource('subnet-lease', 'subnet-1'), inUse: 'eni-1 is in it.' };
+  const alone = { ...resource('lustre-link', 'dra-1'), remnant: 'fs-1 is gone.' };
+
+  it('is reported and left alone while it is in use', () => {
+    expect(find([used])).toMatchObject({
+      orphans: [],
+      lookAlikes: [{ kind: 'subnet-lease', because: 'eni-1 is in it.' }],
+    });
+  });
+
+  it('goes by itself when nothing is left that it belongs to', () => {
+    expect(find([alone])).toMatchObject({
+      orphans: [],
+      lookAlikes: [],
+      remnants: [{ kind: 'lustre-link', id: alone.id, because: 'fs-1 is gone.' }],
+    });
+  });
+
+  it('is nobody’s business while a workflow looks after it', () => {
+    expect(find([used, alone], true)).toEqual({ orphans: [], lookAlikes: [], remnants: [], attended: 2 });
   });
 });
 

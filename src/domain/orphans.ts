@@ -30,8 +30,10 @@ export interface TaggedResource {
   readonly billed?: Billed;
   /** What it lies on: the EFS file system of an access point. */
   readonly fileSystemId?: string;
-  /** Why it cannot go although nobody looks after it; it is then reported with the look-alikes. */
+  /** Why it stays although nobody looks after it; it is then reported with the look-alikes. */
   readonly inUse?: string;
+  /** Why it goes by itself, without the teardown of a deployment: nothing is left that it belongs to. */
+  readonly remnant?: string;
 }
 
 /** One thing of an orphan, and what it costs. */
@@ -49,7 +51,14 @@ export interface Orphan extends Deployment {
   readonly cost?: OrphanCost;
 }
 
-/** Something with our tags that we cannot have made as it is: it is reported, and never touched. */
+/** What nothing belongs to any more and nothing is in: it needs no teardown, only one more look before it goes. */
+export interface Remnant {
+  readonly kind: 'lustre-link' | 'log-group';
+  readonly id: string;
+  readonly because: string;
+}
+
+/** Something with our tags that we cannot have made as it is, or that somebody uses: it is reported, and never touched. */
 export interface LookAlike {
   readonly kind: ResourceKind | 'log-group';
   readonly id: string;
@@ -60,6 +69,8 @@ export interface Findings {
   /** Deployments that no workflow looks after, the oldest first. */
   readonly orphans: readonly Orphan[];
   readonly lookAlikes: readonly LookAlike[];
+  /** Absent in findings of older releases. */
+  readonly remnants?: readonly Remnant[];
   /** Resources of deployments that a workflow looks after. */
   readonly attended: number;
 }
@@ -77,12 +88,13 @@ export function findOrphans(
   resources: readonly TaggedResource[],
   isAttended: (deployment: Deployment) => boolean,
   nowSeconds: number,
-): Findings {
+): Required<Findings> {
   const orphans = new Map<string, Orphan>();
   const lookAlikes: LookAlike[] = [];
+  const remnants: Remnant[] = [];
   let attended = 0;
   for (const resource of resources) {
-    const { kind, id, inUse } = resource;
+    const { kind, id, inUse, remnant } = resource;
     const deployment = deploymentOf(resource.tags);
     const because = deployment ? problemWith(deployment, resource) : 'It lacks tags that we would have set.';
     if (because !== undefined || !deployment) {
@@ -97,12 +109,17 @@ export function findOrphans(
       lookAlikes.push({ kind, id, because: inUse });
       continue;
     }
+    if (remnant !== undefined) {
+      if (kind === 'lustre-link') remnants.push({ kind, id, because: remnant });
+      continue;
+    }
     const known = orphans.get(deployment.epoch) ?? { ...deployment, resources: [] };
     orphans.set(deployment.epoch, { ...known, resources: [...known.resources, shown(resource)] });
   }
   return {
     orphans: [...orphans.values()].toSorted((a, b) => (a.epoch < b.epoch ? -1 : 1)),
     lookAlikes,
+    remnants,
     attended,
   };
 }

@@ -24,7 +24,7 @@ const orphan = (projectId: string, cost?: OrphanCost): Orphan => ({
 });
 const at = '2026-11-26T10:00:00.000Z';
 const render = (orphans: readonly Orphan[]) =>
-  renderSweep(reportOf({ orphans, lookAlikes: [], attended: 3 }, { at, reapers: ['orphan/1'] }));
+  renderSweep(reportOf({ orphans, lookAlikes: [], attended: 3 }, { at, reapers: ['orphan/1'], removed: [] }));
 
 describe('the report of a sweep', () => {
   it('begins with the sum, and has the dearest orphan first', () => {

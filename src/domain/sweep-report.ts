@@ -1,5 +1,5 @@
 import { type OrphanCost, sumOfOrphans } from './orphan-costs.ts';
-import type { Findings, Orphan, OrphanResource } from './orphans.ts';
+import type { Findings, Orphan, OrphanResource, Remnant } from './orphans.ts';
 import { counted } from './wording.ts';
 
 export interface ReconcileReport extends Findings {
@@ -7,20 +7,22 @@ export interface ReconcileReport extends Findings {
   readonly at: string;
   /** Workflows that were begun, one for each orphan. */
   readonly reapers: readonly string[];
+  /** What needed no teardown, and whether it went. */
+  readonly removed: readonly (Remnant & { readonly isRemoved: boolean })[];
   /** Of all orphans together. */
   readonly cost: OrphanCost;
 }
 
 export function reportOf(
   findings: Findings,
-  { at, reapers }: Pick<ReconcileReport, 'at' | 'reapers'>,
+  rest: Pick<ReconcileReport, 'at' | 'reapers' | 'removed'>,
 ): ReconcileReport {
-  return { ...findings, at, reapers, cost: sumOfOrphans(findings.orphans) };
+  return { ...findings, ...rest, cost: sumOfOrphans(findings.orphans) };
 }
 
 /** What an operator reads at the top of the workflow in the Temporal UI: money first, the dearest orphan first. */
 export function renderSweep(report: ReconcileReport): string {
-  const { at, orphans, lookAlikes, attended, reapers, cost } = report;
+  const { at, orphans, lookAlikes, attended, reapers, removed, cost } = report;
   return [
     `## Sweep of ${at}`,
     orphans.length === 0 ? '**Nothing is left behind.**' : `**What is left behind costs ${inWords(cost)}.**`,
@@ -29,6 +31,10 @@ export function renderSweep(report: ReconcileReport): string {
       `${counted(lookAlikes.length, 'look-alike')}; ${counted(reapers.length, 'workflow')} begun.`,
     '',
     ...orphans.toSorted(byCost).flatMap(orphanLines),
+    ...removed.map(
+      ({ kind, id, because, isRemoved }) =>
+        `- **${isRemoved ? 'removed' : 'left alone'}** ${kind} \`${id}\`: ${because}`,
+    ),
     ...lookAlikes.map(({ kind, id, because }) => `- **left alone** ${kind} \`${id}\`: ${because}`),
   ].join('\n');
 }

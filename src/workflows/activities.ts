@@ -53,5 +53,6 @@ export const activities: Proxies = {
   readCampaignEnd: bounded('readCampaignEnd'),
   writeManifestPart: bounded('writeManifestPart'),
   surveyOrphans: bounded('surveyOrphans'),
+  removeRemnants: bounded('removeRemnants'),
   writeManifest: bounded('writeManifest'),
 };

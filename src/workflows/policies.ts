@@ -350,7 +350,15 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
   },
   surveyOrphans: {
     summary: 'Look for what no workflow looks after',
-    why: 'Five lists, all of their pages, and a look at each deployment’s workflow. The next sweep comes anyway.',
+    why: 'Ten lists, all of their pages, and a look at each deployment’s workflow. The next sweep comes anyway.',
+    startToClose: '10 min',
+    scheduleToClose: '20 min',
+    heartbeat: '20 s',
+    retry: QUICK_AWS,
+  },
+  removeRemnants: {
+    summary: 'Remove what is empty and belongs to nothing any more',
+    why: 'A look and a deletion for each, at most 200. What is left, the next sweep finds.',
     startToClose: '10 min',
     scheduleToClose: '20 min',
     heartbeat: '20 s',

@@ -38,7 +38,10 @@ export async function reconcile(): Promise<ReconcileReport> {
       if (!(error instanceof Error) || error.name !== 'WorkflowExecutionAlreadyStartedError') throw error;
     }
   }
-  const report = reportOf(findings, { at: nowIso(), reapers });
+  const { remnants = [] } = findings;
+  // Findings of an older release have none, so that its runs replay without this.
+  const removed = remnants.length > 0 ? await activities.removeRemnants({ remnants }) : [];
+  const report = reportOf(findings, { at: nowIso(), reapers, removed });
   setCurrentDetails(renderSweep(report));
   return report;
 }
@@ -46,6 +49,7 @@ export async function reconcile(): Promise<ReconcileReport> {
 /** An entity in the middle of a teardown that ends when everything is gone. What is there is asked of AWS by the epoch. */
 function snapshotOf({ epoch, resources }: Orphan, now: string): ClusterSnapshot {
   const lustre = resources.find(({ kind }) => kind === 'lustre');
+  const home = resources.find(({ kind }) => kind === 'access-point');
   const reason = 'The sweep found it in AWS, and no workflow looked after it.';
   return {
     version: 1,
@@ -66,7 +70,7 @@ function snapshotOf({ epoch, resources }: Orphan, now: string): ClusterSnapshot 
         jobUserKey: 'requested',
         signingKey: 'requested',
         stack: 'requested',
-        home: 'requested',
+        home: home?.fileSystemId ? { fileSystemId: home.fileSystemId, accessPointId: home.id } : 'requested',
         ...(lustre && { lustre: { fileSystemId: lustre.id } }),
       },
       deletionBegan: true,

@@ -36,6 +36,7 @@ beforeAll(async () => {
   activities = {
     ...createStackActivities({
       cloudFormation,
+      ec2,
       s3,
       secretsManager,
       controlBucket: rig.seeded.controlBucket,
@@ -156,6 +157,7 @@ describe('createStack', () => {
     };
     const withDatabase = createStackActivities({
       cloudFormation,
+      ec2: rig.clients.ec2,
       s3,
       secretsManager,
       controlBucket: rig.seeded.controlBucket,

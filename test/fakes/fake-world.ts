@@ -360,6 +360,10 @@ export class FakeWorld {
   private lustreActivities() {
     return {
       surveyOrphans: async () => this.findings,
+      removeRemnants: async ({ remnants }: Parameters<Activities['removeRemnants']>[0]) => {
+        this.effects.push(...remnants.map(({ kind, id }) => `remove ${kind} ${id}`));
+        return remnants.map((remnant) => ({ ...remnant, isRemoved: true }));
+      },
       ensureHome: async ({ epoch }: Deployment) => {
         if (!this.hasEfs) return undefined;
         this.accessPoints.add(`fsap-${epoch}`);

@@ -43,6 +43,8 @@ export class FsxService {
   readonly #created = new Map<string, Created>();
   readonly #tasks: Tasks;
   readonly #misconfigured = new Set<string>();
+  /** Links whose file system is gone. */
+  readonly #stray = new Map<string, Association>();
   readonly #background = new Background();
 
   constructor(options: FsxOptions) {
@@ -96,6 +98,14 @@ export class FsxService {
     }
   }
 
+  /** A file system that goes and leaves its links behind. FSx takes them along; nothing promises that it always does. */
+  async loseWithoutLinks(fileSystemId: string): Promise<void> {
+    const { fileSystem } = this.#find(fileSystemId);
+    for (const association of fileSystem.associations.values()) this.#stray.set(association.id, association);
+    this.#created.delete(fileSystemId);
+    await fileSystem.remove();
+  }
+
   /** What was wrong with links is right again; each works when it is changed next. */
   mendLinks(): void {
     this.#misconfigured.clear();
@@ -108,7 +118,10 @@ export class FsxService {
   }
 
   #associations(): Association[] {
-    return [...this.#created.values()].flatMap(({ fileSystem }) => [...fileSystem.associations.values()]);
+    const linked = [...this.#created.values()].flatMap(({ fileSystem }) => [
+      ...fileSystem.associations.values(),
+    ]);
+    return [...linked, ...this.#stray.values()];
   }
 
   #find(fileSystemId: string): Created {
@@ -250,6 +263,7 @@ export class FsxService {
     const association = this.#association(AssociationId);
     association.lifecycle = 'DELETING';
     this.#background.later(() => {
+      this.#stray.delete(AssociationId);
       this.#created.get(association.fileSystemId)?.fileSystem.associations.delete(AssociationId);
     });
     return { AssociationId, Lifecycle: 'DELETING', DeleteDataInFileSystem: false };
