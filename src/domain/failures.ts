@@ -165,7 +165,8 @@ export const failures = {
     retryable: false,
     httpStatus: 502,
     title: 'CloudFormation could not delete the cluster',
-    nextStep: 'Remove what the stack events name, then resolve the block with `retry`.',
+    nextStep:
+      'Remove what the message names, or the protection of an instance, then resolve the block with `retry`.',
   },
   HomeNotAvailable: {
     retryable: false,

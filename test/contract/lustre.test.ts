@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import { CreateSubnetCommand, CreateVpcCommand } from '@aws-sdk/client-ec2';
 import { DescribeDataRepositoryAssociationsCommand } from '@aws-sdk/client-fsx';
 import {
@@ -21,6 +22,7 @@ import type { Exchange } from '../../src/dev/fsx/service.ts';
 import { runActivity } from '../support/activity.ts';
 import { shapeProblems } from '../support/aws-shapes.ts';
 import { lagBehind, useEmulatedAws } from '../support/aws.ts';
+import { inSmallPages } from '../support/small-pages.ts';
 
 const aws = useEmulatedAws();
 const buckets = { scratch: 'scratch', projectPublic: 'project-public', projectPrivate: 'project-private' };
@@ -253,6 +255,34 @@ describe('an export', () => {
     });
     sample.pop();
     expect(await exported(made, true)).toMatchObject({ proof: { sample: { listed: 1, compared: 1 } } });
+    await runActivity(lustre.deleteLustre, { ...made, consent: discard });
+  });
+
+  test('is not proven by the pages of CloudWatch that have no value, before the one that has', async () => {
+    const made = await make();
+    const nextMinute = Math.ceil(Date.now() / 60_000) * 60_000;
+    for (const Timestamp of [nextMinute + 1000, nextMinute + 61_000])
+      await aws().clients.cloudWatch.send(
+        new PutMetricDataCommand({
+          Namespace: 'AWS/FSx',
+          MetricData: [
+            {
+              MetricName: 'AgeOfOldestQueuedMessage',
+              Dimensions: [
+                { Name: 'FileSystemId', Value: made.fileSystemId },
+                { Name: 'Publisher', Value: 'AutoExport' },
+              ],
+              Timestamp: new Date(Timestamp),
+              Value: 77,
+            },
+          ],
+        }),
+      );
+    const small = inSmallPages(aws().clients);
+    const verdict = await exported(made);
+    small.stop();
+    expect(JSON.stringify(verdict)).toContain('changes of 77 s ago');
+    expect(small.pages.get('cloudwatch GetMetricData')).toBeGreaterThan(1);
     await runActivity(lustre.deleteLustre, { ...made, consent: discard });
   });
 

@@ -5,7 +5,13 @@ import {
   GetTemplateCommand,
   UpdateTerminationProtectionCommand,
 } from '@aws-sdk/client-cloudformation';
-import { CreateKeyPairCommand } from '@aws-sdk/client-ec2';
+import {
+  CreateKeyPairCommand,
+  DescribeImagesCommand,
+  DescribeInstancesCommand,
+  ModifyInstanceAttributeCommand,
+  RunInstancesCommand,
+} from '@aws-sdk/client-ec2';
 import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -15,7 +21,13 @@ import { createStackActivities } from '../../src/activities/stack.ts';
 import { outerStackName } from '../../src/domain/cluster-name.ts';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec-input.ts';
 import { slurmDatabaseName } from '../../src/domain/pcluster-slurm-settings.ts';
-import { stackTags, tagKeys, toTagList } from '../../src/domain/resource-tags.ts';
+import {
+  deploymentTags,
+  type ResourceTags,
+  stackTags,
+  tagKeys,
+  toTagList,
+} from '../../src/domain/resource-tags.ts';
 import { activityContext, runActivity } from '../support/activity.ts';
 import { lagBehind } from '../support/aws.ts';
 import { ProviderRig } from './provider-rig.ts';
@@ -360,6 +372,46 @@ describe('deleteStack', () => {
     await createTrivialStack(request.clusterName, toTagList(stackTags(request, request.lease.subnetId)));
     await deleteStack(request);
     expect(await statesOf(request)).toEqual([undefined, undefined]);
+  });
+});
+
+describe('instances that outlived the stack', () => {
+  const launch = async (tags: ResourceTags) => {
+    const { ec2 } = rig.clients;
+    const { Images: [image] = [] } = await ec2.send(new DescribeImagesCommand({}));
+    const TagSpecifications = [{ ResourceType: 'instance' as const, Tags: toTagList(tags) }];
+    const one = { ImageId: image?.ImageId, InstanceType: 't3.micro', MinCount: 1, MaxCount: 1 } as const;
+    const { Instances } = await ec2.send(new RunInstancesCommand({ ...one, TagSpecifications }));
+    return Instances?.[0]?.InstanceId ?? '';
+  };
+
+  test('end with it, and those of another deployment do not', async () => {
+    const request = freshRequest();
+    const own = await launch(deploymentTags(request));
+    const other = await launch(deploymentTags({ ...request, epoch: '1k2m9x0aab12zz' }));
+    await deleteStack(request);
+    const InstanceIds = [own, other];
+    const { Reservations = [] } = await rig.clients.ec2.send(new DescribeInstancesCommand({ InstanceIds }));
+    const states = Reservations.flatMap(({ Instances = [] }) => Instances).map(
+      ({ InstanceId = '', State }) => [InstanceId, State?.Name],
+    );
+    expect(Object.fromEntries(states)).toEqual({ [own]: 'terminated', [other]: 'running' });
+  });
+
+  test('are named when EC2 keeps them', async () => {
+    const request = freshRequest();
+    const InstanceId = await launch(deploymentTags(request));
+    const protect = async (Value: boolean) =>
+      rig.clients.ec2.send(
+        new ModifyInstanceAttributeCommand({ InstanceId, DisableApiTermination: { Value } }),
+      );
+    await protect(true);
+    await expect(deleteStack(request)).rejects.toMatchObject({
+      type: 'StackDeleteFailed',
+      message: expect.stringContaining(`EC2 does not terminate ${InstanceId}`) as unknown,
+    });
+    await protect(false);
+    await deleteStack(request);
   });
 });
 

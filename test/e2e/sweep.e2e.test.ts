@@ -9,9 +9,10 @@ import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clusterName, keyPairName, keySecretName, outerStackName } from '../../src/domain/cluster-name.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
-import { clusterWorkflowId, newEpochId, type Tenant } from '../../src/domain/ids.ts';
+import { clusterWorkflowId, newEpochId, subnetPoolWorkflowId, type Tenant } from '../../src/domain/ids.ts';
 import { dataRepositories } from '../../src/domain/lustre.ts';
 import { deploymentTags, keyTags, toTagList } from '../../src/domain/resource-tags.ts';
+import { acquireLease, type AcquireRequest } from '../../src/workflows/messages.ts';
 import { eventually, Platform } from '../support/platform.ts';
 
 /* What no workflow looks after goes; what only looks like it, and what somebody looks after, stays. */
@@ -73,6 +74,17 @@ async function plantAll(deployment: Deployment): Promise<void> {
     }),
   );
   await plantLustre(deployment);
+  await plantLease(deployment);
+}
+
+/** Held by a workflow that there is not. */
+async function plantLease(deployment: Deployment): Promise<void> {
+  const { epoch } = deployment;
+  const pool = platform.temporal.workflow.getHandle(
+    subnetPoolWorkflowId(platform.product.env['VPC_ID'] ?? ''),
+  );
+  const args: [AcquireRequest] = [{ epoch, holderWorkflowId: clusterWorkflowId(deployment) }];
+  expect(await pool.executeUpdate(acquireLease, { args })).toMatchObject({ status: 'leased' });
 }
 
 /** With files that nothing has exported. */
@@ -126,6 +138,8 @@ describe('a sweep', () => {
 
     const orphan = deploymentOf({ virtualLabId: 'sweep', projectId: 'orphan' });
     await plantAll(orphan);
+    const leaseOnly = deploymentOf({ virtualLabId: 'sweep', projectId: 'lease-only' });
+    await plantLease(leaseOnly);
     const olderOfLiving = deploymentOf(living);
     await plantKeyPair(keyPairName(olderOfLiving, 'admin'), keyTags(olderOfLiving, 'admin'));
     const tags = deploymentTags(orphan);
@@ -134,18 +148,22 @@ describe('a sweep', () => {
     await plantKeyPair('somebody-elses', { 'parallelcluster-provisioner:epoch': orphan.epoch });
     await plantStack('untagged', {});
 
-    const { orphans, lookAlikes: reported, reapers } = await platform.sweep();
+    const { orphans, lookAlikes: reported, reapers, cost } = await platform.sweep();
     expect(
       Object.fromEntries(orphans.map(({ projectId, resources }) => [projectId, resources.length])),
     ).toEqual({
       living: 1,
-      orphan: 8,
+      orphan: 9,
+      'lease-only': 1,
     });
+    // 1,200 GiB of Lustre and three secrets; the planted stack has no instance, and nobody knows what it was to have.
+    expect(cost.usdPerMonth).toBeCloseTo(1200 * 0.21 + 3 * 0.4, 2);
+    expect(cost.unpriced).toEqual([expect.stringMatching(/^stack .*EC2 shows no instance/)]);
     expect(reported.map(({ because }) => because).toSorted()).toEqual([
       'It lacks tags that we would have set.',
       'We would have named it otherwise.',
     ]);
-    expect(reapers).toHaveLength(2);
+    expect(reapers).toHaveLength(3);
     await eventually(
       async () => platform.leftovers(),
       (left) => left.length === before.length + lookAlikes.length + 1,

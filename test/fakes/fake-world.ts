@@ -370,9 +370,10 @@ export class FakeWorld {
         this.effects.push('ensureHome');
         return { fileSystemId: 'fs-homes', accessPointId: `fsap-${epoch}` };
       },
-      deleteHome: async ({ epoch, clusterName }: Deployment) => {
+      deleteHome: async ({ epoch, clusterName, home }: Parameters<Activities['deleteHome']>[0]) => {
         if (this.stacks.has(clusterName)) throw new Error('a stack still mounts the homes');
-        if (this.accessPoints.delete(`fsap-${epoch}`)) this.effects.push('deleteHome');
+        const elsewhere = home && home.fileSystemId !== 'fs-homes' ? ` of ${home.fileSystemId}` : '';
+        if (this.accessPoints.delete(`fsap-${epoch}`)) this.effects.push(`deleteHome${elsewhere}`);
       },
       ensureLustre: async ({ epoch }: Parameters<Activities['ensureLustre']>[0]) => {
         const fileSystemId = `fs-${epoch}`;

@@ -19,18 +19,29 @@ describe('a sweep', () => {
         ...tenant,
         clusterName: clusterName(tenant),
         epoch,
-        resources: [{ kind: 'lustre', id: fileSystemId }],
+        resources: [
+          { kind: 'lustre', id: fileSystemId },
+          { kind: 'access-point', id: `fsap-${epoch}`, fileSystemId: 'fs-of-before' },
+        ],
       };
-      rig.world.findings = { orphans: [orphan], lookAlikes: [], attended: 3 };
+      rig.world.accessPoints.add(`fsap-${epoch}`);
+      const remnants = [{ kind: 'log-group' as const, id: '/a', because: 'It is empty.' }];
+      rig.world.findings = { orphans: [orphan], lookAlikes: [], remnants, attended: 3 };
       const report = await rig.runWorkflow<ReconcileReport>('reconcile', 'reconcile-1');
-      expect(report).toMatchObject({ attended: 3, reapers: [reaperWorkflowId(orphan)] });
+      expect(report).toMatchObject({
+        attended: 3,
+        reapers: [reaperWorkflowId(orphan)],
+        removed: [{ id: '/a', isRemoved: true }],
+      });
       await rig.workflowResult(reaperWorkflowId(orphan));
-      expect(rig.world.effects).toEqual([
+      expect(rig.world.effects.filter((effect) => !effect.startsWith('remove '))).toEqual([
         'deleteStack',
         'exportLustre',
         'deleteLustre exported',
+        'deleteHome of fs-of-before',
         'releaseSubnet',
       ]);
+      expect(rig.world.effects).toContain('remove log-group /a');
       expect(rig.world.leftovers()).toEqual([]);
     });
   });
