@@ -1,5 +1,3 @@
-import type { Orphan } from './orphans.ts';
-
 /*
  * What is left behind, in money. What has no price is said and never counts as free; a sum beside something without a price
  * is a lower bound. No prices here: workflow code imports this (see orphan-prices.ts).
@@ -42,7 +40,7 @@ export interface OrphanCost {
 }
 
 /** Several orphans together. */
-export function sumOfOrphans(orphans: readonly Pick<Orphan, 'cost'>[]): OrphanCost {
+export function sumOfOrphans(orphans: readonly { readonly cost?: OrphanCost }[]): OrphanCost {
   const costs = orphans.flatMap(({ cost }) => (cost ? [cost] : []));
   const sum = (of: (cost: OrphanCost) => number) => costs.reduce((total, cost) => total + of(cost), 0);
   return {

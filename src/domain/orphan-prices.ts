@@ -33,26 +33,34 @@ export function pricedOrphan(orphan: Orphan, pricing: OrphanPricing): Orphan {
 
 function costOf(billed: Exclude<Billed, { as: 'stack' }>, { prices, region }: OrphanPricing): ResourceCost {
   if (!prices) return { unpriced: `the price table has nothing about ${region}` };
-  switch (billed.as) {
-    case 'secret':
-      return { usdPerHour: prices.secret.usdPerMonth / HOURS_PER_MONTH };
-    case 'lustre': {
-      const { sizeGibibytes, type, throughputMegabytesPerSecondPerTebibyte: throughput } = billed;
-      const isKnown = type === 'PERSISTENT_2 SSD' && isPricedThroughput(throughput);
-      const monthly = isKnown
-        ? lustreUsdPerMonth(prices, { sizeGibibytes, throughputMegabytesPerSecondPerTebibyte: throughput })
-        : undefined;
-      if (monthly !== undefined) return { usdPerHour: monthly / HOURS_PER_MONTH };
-      return { unpriced: `no price of ${type} with ${throughput ?? 'unknown'} MB/s per TiB` };
-    }
-    case 'instance': {
-      const { instanceType, isRunning, isSpot } = billed;
-      const disk = (prices.ebsGp3.usdPerGibibyteMonth * ROOT_VOLUME_GIBIBYTES) / HOURS_PER_MONTH;
-      const node = isRunning ? nodeUsdPerHour(prices, instanceType) : 0;
-      if (node === undefined) return { unpriced: `no price of ${instanceType}` };
-      return { usdPerHour: node + disk, ...(isSpot && isRunning && { isUpperBound: true }) };
-    }
-  }
+  if (billed.as === 'secret') return { usdPerHour: prices.secret.usdPerMonth / HOURS_PER_MONTH };
+  return billed.as === 'lustre' ? lustreCost(billed, prices) : instanceCost(billed, prices);
+}
+
+function lustreCost(
+  {
+    sizeGibibytes,
+    type,
+    throughputMegabytesPerSecondPerTebibyte: throughput,
+  }: Extract<Billed, { as: 'lustre' }>,
+  prices: RegionPrices,
+): ResourceCost {
+  const isKnown = type === 'PERSISTENT_2 SSD' && isPricedThroughput(throughput);
+  const monthly = isKnown
+    ? lustreUsdPerMonth(prices, { sizeGibibytes, throughputMegabytesPerSecondPerTebibyte: throughput })
+    : undefined;
+  if (monthly !== undefined) return { usdPerHour: monthly / HOURS_PER_MONTH };
+  return { unpriced: `no price of ${type} with ${throughput ?? 'unknown'} MB/s per TiB` };
+}
+
+function instanceCost(
+  { instanceType, isRunning, isSpot }: Extract<Billed, { as: 'instance' }>,
+  prices: RegionPrices,
+): ResourceCost {
+  const disk = (prices.ebsGp3.usdPerGibibyteMonth * ROOT_VOLUME_GIBIBYTES) / HOURS_PER_MONTH;
+  const node = isRunning ? nodeUsdPerHour(prices, instanceType) : 0;
+  if (node === undefined) return { unpriced: `no price of ${instanceType}` };
+  return { usdPerHour: node + disk, ...(isSpot && isRunning && { isUpperBound: true }) };
 }
 
 function isPricedThroughput(value: number | undefined): value is 125 | 250 | 500 | 1000 {

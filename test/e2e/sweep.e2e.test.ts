@@ -9,10 +9,9 @@ import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clusterName, keyPairName, keySecretName, outerStackName } from '../../src/domain/cluster-name.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
-import { clusterWorkflowId, newEpochId, subnetPoolWorkflowId, type Tenant } from '../../src/domain/ids.ts';
+import { clusterWorkflowId, newEpochId, type Tenant } from '../../src/domain/ids.ts';
 import { dataRepositories } from '../../src/domain/lustre.ts';
 import { deploymentTags, keyTags, toTagList } from '../../src/domain/resource-tags.ts';
-import { acquireLease, type AcquireRequest } from '../../src/workflows/messages.ts';
 import { eventually, Platform } from '../support/platform.ts';
 
 /* What no workflow looks after goes; what only looks like it, and what somebody looks after, stays. */
@@ -74,17 +73,7 @@ async function plantAll(deployment: Deployment): Promise<void> {
     }),
   );
   await plantLustre(deployment);
-  await plantLease(deployment);
-}
-
-/** Held by a workflow that there is not. */
-async function plantLease(deployment: Deployment): Promise<void> {
-  const { epoch } = deployment;
-  const pool = platform.temporal.workflow.getHandle(
-    subnetPoolWorkflowId(platform.product.env['VPC_ID'] ?? ''),
-  );
-  const args: [AcquireRequest] = [{ epoch, holderWorkflowId: clusterWorkflowId(deployment) }];
-  expect(await pool.executeUpdate(acquireLease, { args })).toMatchObject({ status: 'leased' });
+  await platform.lease(deployment);
 }
 
 /** With files that nothing has exported. */
@@ -139,7 +128,7 @@ describe('a sweep', () => {
     const orphan = deploymentOf({ virtualLabId: 'sweep', projectId: 'orphan' });
     await plantAll(orphan);
     const leaseOnly = deploymentOf({ virtualLabId: 'sweep', projectId: 'lease-only' });
-    await plantLease(leaseOnly);
+    await platform.lease(leaseOnly);
     const olderOfLiving = deploymentOf(living);
     await plantKeyPair(keyPairName(olderOfLiving, 'admin'), keyTags(olderOfLiving, 'admin'));
     const tags = deploymentTags(orphan);

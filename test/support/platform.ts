@@ -9,7 +9,8 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { UsageReportView } from '../../src/api/usage-schemas.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterState, ClusterView } from '../../src/domain/cluster-view.ts';
-import { clusterWorkflowId, type Tenant } from '../../src/domain/ids.ts';
+import type { Deployment } from '../../src/domain/deployment.ts';
+import { clusterWorkflowId, subnetPoolWorkflowId, type Tenant } from '../../src/domain/ids.ts';
 import type { CampaignSpecInput } from '../../src/domain/job.ts';
 import type { CloudOptions } from '../../src/dev/head-node/cloud-options.ts';
 import { listLeases, surveyAccount } from '../../src/dev/leftovers.ts';
@@ -18,6 +19,7 @@ import type { ManagedProcess } from '../../src/dev/managed-process.ts';
 import { type Product, startProduct } from '../../src/dev/product.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
 import type { ReconcileReport } from '../../src/domain/sweep-report.ts';
+import { acquireLease, type AcquireRequest } from '../../src/workflows/messages.ts';
 import type { reconcile } from '../../src/workflows/reconcile.workflow.ts';
 import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { replayServer } from './replay-server.ts';
@@ -226,6 +228,15 @@ export class Platform {
       workflowId: `sweep-${randomUUID()}`,
     };
     return this.temporal.workflow.execute<typeof reconcile>('reconcile', options);
+  }
+
+  /** Leases a subnet to a deployment, as its workflow would. */
+  async lease(deployment: Deployment): Promise<void> {
+    const pool = this.temporal.workflow.getHandle(subnetPoolWorkflowId(this.product.env['VPC_ID'] ?? ''));
+    const holderWorkflowId = clusterWorkflowId(deployment);
+    const args: [AcquireRequest] = [{ epoch: deployment.epoch, holderWorkflowId }];
+    const { status } = await pool.executeUpdate(acquireLease, { args });
+    if (status !== 'leased') throw new Error(`${deployment.clusterName} got no subnet`);
   }
 
   async terminate(workflowId: string): Promise<void> {

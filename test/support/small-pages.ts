@@ -48,8 +48,8 @@ export function inSmallPages(clients: AwsClients): { readonly pages: Map<string,
     const tokens = tokensOf(client, operation);
     const rests = new Map<string, Fields[]>();
     const cut = async (next: Call, args: Parameters<Call>[0]): Promise<{ readonly output: Fields }> => {
-      const token = String(args.input[tokens.asked] ?? '');
-      const known = rests.get(token);
+      const token = args.input[tokens.asked];
+      const known = typeof token === 'string' ? rests.get(token) : undefined;
       const [first, ...rest] = known ?? onePageEach(await readAll(next, args, tokens));
       if (known) pages.set(name, (pages.get(name) ?? 1) + 1);
       const onward = `small-page-${rests.size}`;
