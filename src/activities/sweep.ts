@@ -1,4 +1,6 @@
 import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { listObjects } from '../clients/control-bucket.ts';
 import type { CostStore } from '../clients/cost-store.ts';
 import { withBonds } from '../domain/bound-resources.ts';
 import type { Deployment } from '../domain/deployment.ts';
@@ -6,6 +8,7 @@ import { pricesIn } from '../domain/estimate.ts';
 import { pricedOrphan } from '../domain/orphan-prices.ts';
 import { deploymentsOf, findOrphans, type Orphan, type TaggedResource } from '../domain/orphans.ts';
 import { priceTable } from '../domain/prices.ts';
+import { type KeptRecords, RecordCount, recordFolders } from '../domain/records.ts';
 import { tagKeys } from '../domain/resource-tags.ts';
 import { type DescribeWorkflow, isAttended } from './attendance.ts';
 import { withHeartbeat } from './heartbeat.ts';
@@ -15,6 +18,8 @@ import { listInterfaces, type SweepListDeps, sweepLists } from './sweep-lists.ts
 
 export interface SweepDeps extends SweepListDeps {
   readonly logs: CloudWatchLogsClient;
+  readonly s3: S3Client;
+  readonly controlBucket: string;
   readonly region: string;
   readonly costStore: Pick<CostStore, 'getDeployment'>;
   readonly describeWorkflow: DescribeWorkflow;
@@ -50,6 +55,7 @@ export function createSweepActivities(
           orphans,
           lookAlikes: [...found.lookAlikes, ...logGroups.lookAlikes],
           remnants: [...found.remnants, ...logGroups.remnants].slice(0, MAX_REMNANTS),
+          records: await countRecords(deps, resources, report),
         };
       });
     },
@@ -84,6 +90,19 @@ async function surveyResources(
   const interfaces = await listInterfaces(deps, idsOf('subnet-lease'));
   const bound = withBonds(all, { interfaces, fileSystemIds: new Set(idsOf('lustre')) });
   return bound.filter(({ tags }) => tags[tagKeys.epoch]);
+}
+
+async function countRecords(
+  { s3, controlBucket: bucket, region }: SweepDeps,
+  resources: readonly TaggedResource[],
+  report: (progress: unknown) => void,
+): Promise<KeptRecords> {
+  const count = new RecordCount(new Set(resources.map(({ tags }) => tags[tagKeys.epoch] ?? '')));
+  for (const folder of recordFolders) {
+    for await (const object of listObjects({ s3, bucket }, folder)) count.add(object);
+    report({ counted: folder });
+  }
+  return count.result(pricesIn(priceTable, region)?.s3Standard.usdPerGibibyteMonth);
 }
 
 async function priced(

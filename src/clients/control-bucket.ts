@@ -1,4 +1,4 @@
-import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, paginateListObjectsV2, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { isNotFound } from './aws-errors.ts';
 
@@ -29,6 +29,16 @@ export async function writeObject(
       ...encryption,
     }),
   );
+}
+
+/** All objects whose keys begin like this, with their sizes. */
+export async function* listObjects(
+  { s3, bucket }: Pick<ControlBucket, 's3' | 'bucket'>,
+  prefix: string,
+): AsyncGenerator<{ readonly key: string; readonly bytes: number }> {
+  const pages = paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: prefix });
+  for await (const { Contents = [] } of pages)
+    for (const { Key: key = '', Size: bytes = 0 } of Contents) yield { key, bytes };
 }
 
 /** The text of an object, or undefined if there is none. */

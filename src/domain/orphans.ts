@@ -1,6 +1,7 @@
 import { clusterName, keyPairName, keySecretName, outerStackName } from './cluster-name.ts';
 import type { Deployment, SecretRole } from './deployment.ts';
 import { epochStartSeconds } from './ids.ts';
+import type { KeptRecords } from './records.ts';
 import type { Billed, OrphanCost, ResourceCost } from './orphan-costs.ts';
 import { tagKeys } from './resource-tags.ts';
 
@@ -73,6 +74,8 @@ export interface Findings {
   readonly remnants?: readonly Remnant[];
   /** Resources of deployments that a workflow looks after. */
   readonly attended: number;
+  /** What the control bucket keeps of deployments of which nothing is left. */
+  readonly records?: KeptRecords;
 }
 
 /** A deployment that began this recently may not be in the view of its entity yet. */
@@ -88,7 +91,7 @@ export function findOrphans(
   resources: readonly TaggedResource[],
   isAttended: (deployment: Deployment) => boolean,
   nowSeconds: number,
-): Required<Findings> {
+): Required<Omit<Findings, 'records'>> {
   const orphans = new Map<string, Orphan>();
   const lookAlikes: LookAlike[] = [];
   const remnants: Remnant[] = [];

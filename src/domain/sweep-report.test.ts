@@ -57,6 +57,27 @@ describe('the report of a sweep', () => {
     expect(render([orphan('old')])).toContain('costs nobody knows what');
   });
 
+  it('counts what is kept of what is over', () => {
+    const records = { epochs: 2, objects: 1, bytes: 3 * 2 ** 20, usdPerMonth: 0.01 };
+    const findings = { orphans: [], lookAlikes: [], attended: 0, records };
+    expect(renderSweep(reportOf(findings, { at, reapers: [], removed: [] }))).toContain(
+      '- kept: the control bucket has 1 object (3.0 MiB, 0.01 USD a month) of 2 deployments of which nothing else is left',
+    );
+  });
+
+  it('tells what went by itself, and what stayed', () => {
+    const remnant = { kind: 'log-group' as const, because: 'It is empty.' };
+    const removed = [
+      { ...remnant, id: '/gone', isRemoved: true },
+      { ...remnant, id: '/there', isRemoved: false },
+    ];
+    const text = renderSweep(
+      reportOf({ orphans: [], lookAlikes: [], attended: 0 }, { at, reapers: [], removed }),
+    );
+    expect(text).toContain('- **removed** log-group `/gone`: It is empty.');
+    expect(text).toContain('- **left alone** log-group `/there`: It is empty.');
+  });
+
   it('says that nothing is left', () => {
     expect(render([])).toContain('**Nothing is left behind.**');
   });

@@ -1,5 +1,6 @@
 import { type OrphanCost, sumOfOrphans } from './orphan-costs.ts';
 import type { Findings, Orphan, OrphanResource, Remnant } from './orphans.ts';
+import type { KeptRecords } from './records.ts';
 import { counted } from './wording.ts';
 
 export interface ReconcileReport extends Findings {
@@ -22,7 +23,7 @@ export function reportOf(
 
 /** What an operator reads at the top of the workflow in the Temporal UI: money first, the dearest orphan first. */
 export function renderSweep(report: ReconcileReport): string {
-  const { at, orphans, lookAlikes, attended, reapers, removed, cost } = report;
+  const { at, orphans, lookAlikes, attended, reapers, removed, records, cost } = report;
   return [
     `## Sweep of ${at}`,
     orphans.length === 0 ? '**Nothing is left behind.**' : `**What is left behind costs ${inWords(cost)}.**`,
@@ -35,6 +36,7 @@ export function renderSweep(report: ReconcileReport): string {
       ({ kind, id, because, isRemoved }) =>
         `- **${isRemoved ? 'removed' : 'left alone'}** ${kind} \`${id}\`: ${because}`,
     ),
+    ...(records ? [`- kept: ${recordsInWords(records)}`] : []),
     ...lookAlikes.map(({ kind, id, because }) => `- **left alone** ${kind} \`${id}\`: ${because}`),
   ].join('\n');
 }
@@ -63,6 +65,14 @@ function inWords({ usdPerHour, usdPerMonth, usdSoFar, unpriced, isUpperBound }: 
     ? `; ${counted(unpriced.length, 'thing')} without a price or a date not counted`
     : '';
   return `${bound}${perHour(usdPerHour)} (${usdPerMonth.toFixed(2)} a month), ${usdSoFar.toFixed(2)} USD so far${gap}`;
+}
+
+function recordsInWords({ epochs, objects, bytes, usdPerMonth }: KeptRecords): string {
+  const price = usdPerMonth === undefined ? 'no price' : `${usdPerMonth.toFixed(2)} USD a month`;
+  return (
+    `the control bucket has ${counted(objects, 'object')} (${(bytes / 2 ** 20).toFixed(1)} MiB, ${price}) ` +
+    `of ${counted(epochs, 'deployment')} of which nothing else is left`
+  );
 }
 
 /** A secret costs a twentieth of a cent an hour. */

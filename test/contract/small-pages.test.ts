@@ -5,6 +5,7 @@ import {
   CreateVpcEndpointCommand,
 } from '@aws-sdk/client-ec2';
 import { CreateDataRepositoryTaskCommand } from '@aws-sdk/client-fsx';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createNetworkActivities } from '../../src/activities/network.ts';
 import {
@@ -38,12 +39,14 @@ let imageId: string;
 
 beforeAll(async () => {
   planted = await plantAccount(aws());
-  const { cloudFormation, ec2, fsx } = aws().clients;
+  const { cloudFormation, ec2, fsx, s3 } = aws().clients;
   const TemplateBody = JSON.stringify({
     Resources: { Nothing: { Type: 'AWS::CloudFormation::WaitConditionHandle' } },
   });
   const made = await cloudFormation.send(new CreateStackCommand({ StackName: 'events', TemplateBody }));
   stackId = made.StackId ?? '';
+  for (const Key of ['usage/lab/a/0123456789abcd.json', 'usage/lab/b/0123456789abce.json'])
+    await s3.send(new PutObjectCommand({ Bucket: 'control', Key, Body: Key }));
   const { Images = [] } = await ec2.send(new DescribeImagesCommand({}));
   imageId = Images[0]?.ImageId ?? '';
   for (const service of ['ec2', 'logs'])
@@ -87,10 +90,12 @@ const readers: readonly [operations: readonly string[], read: () => Promise<unkn
       'secrets-manager ListSecrets',
       'cloudwatch-logs DescribeLogGroups',
       'cloudwatch-logs DescribeLogStreams',
+      's3 ListObjectsV2',
     ],
     async () => {
       const { surveyOrphans } = createSweepActivities({
         ...aws().clients,
+        controlBucket: 'control',
         region: EMULATED_REGION,
         costStore: { getDeployment: async () => undefined },
         listLeases: async () => planted.leases,

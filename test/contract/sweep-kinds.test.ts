@@ -1,11 +1,12 @@
 import { DescribeDataRepositoryAssociationsCommand } from '@aws-sdk/client-fsx';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createSweepActivities } from '../../src/activities/sweep.ts';
 import { createS3CostStore } from '../../src/clients/cost-store.ts';
 import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
 import { logGroupNames } from '../../src/dev/leftovers.ts';
 import { startMeter } from '../../src/domain/cost-meter.ts';
-import { clusterWorkflowId } from '../../src/domain/ids.ts';
+import { clusterWorkflowId, newEpochId } from '../../src/domain/ids.ts';
 import { runActivity } from '../support/activity.ts';
 import { useEmulatedAws } from '../support/aws.ts';
 import { eventually } from '../support/platform.ts';
@@ -28,6 +29,7 @@ beforeEach(() => {
 function sweepActivities() {
   return createSweepActivities({
     ...aws().clients,
+    controlBucket: 'control',
     region: EMULATED_REGION,
     costStore: createS3CostStore(control()),
     listLeases: async () => planted.leases,
@@ -82,6 +84,25 @@ describe('a sweep of an account', () => {
     expect((await priceNow())?.usdSoFar).toBeCloseTo(5 + (0.4 / 730) * 24 * LATER_DAYS, 1);
   });
 
+  test('counts what the control bucket keeps of deployments that are over', async () => {
+    const before = (await survey()).records;
+    const { s3 } = aws().clients;
+    const over = newEpochId(0, '0123456789abcdef');
+    for (const Key of [
+      `deployments/sweep/over/${over}/cost.json`,
+      `usage/sweep/over/${over}.json`,
+      // Of a deployment that lives, and of a tenant.
+      `jobs/sweep/living/${living.epoch}.json`,
+      'deployments/sweep/over/cost-account.json',
+    ])
+      await s3.send(new PutObjectCommand({ Bucket: 'control', Key, Body: '0123456789' }));
+    const after = (await survey()).records;
+    expect((after?.epochs ?? 0) - (before?.epochs ?? 0)).toBe(1);
+    expect((after?.objects ?? 0) - (before?.objects ?? 0)).toBe(2);
+    expect((after?.bytes ?? 0) - (before?.bytes ?? 0)).toBe(20);
+    expect(after?.usdPerMonth).toBeGreaterThan(0);
+  });
+
   test('removes nothing that came back to life after the look', async () => {
     const { remnants = [] } = await survey();
     running[clusterWorkflowId(orphan)] = { epoch: orphan.epoch, state: 'provisioning' };
@@ -100,6 +121,7 @@ describe('a sweep of an account', () => {
     let looks = 0;
     const activities = createSweepActivities({
       ...aws().clients,
+      controlBucket: 'control',
       region: EMULATED_REGION,
       costStore: createS3CostStore(control()),
       listLeases: async () => [],

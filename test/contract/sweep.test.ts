@@ -1,4 +1,5 @@
 import { CreateKeyPairCommand } from '@aws-sdk/client-ec2';
+import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { DescribeWorkflow } from '../../src/activities/attendance.ts';
 import { createSweepActivities } from '../../src/activities/sweep.ts';
@@ -19,6 +20,7 @@ const reaper = reaperWorkflowId(deployment);
 type Workflows = Readonly<Record<string, Awaited<ReturnType<DescribeWorkflow>>>>;
 
 beforeAll(async () => {
+  await aws().clients.s3.send(new CreateBucketCommand({ Bucket: 'control' }));
   await aws().clients.ec2.send(
     new CreateKeyPairCommand({
       KeyName: keyPairName(deployment, 'admin'),
@@ -31,6 +33,7 @@ beforeAll(async () => {
 const sweep = async (describeWorkflow: DescribeWorkflow) => {
   const { surveyOrphans } = createSweepActivities({
     ...aws().clients,
+    controlBucket: 'control',
     listLeases: async () => [],
     region: EMULATED_REGION,
     costStore: { getDeployment: async () => undefined },
