@@ -58,7 +58,10 @@ beforeAll(async () => {
   templates = await readTemplates();
 });
 
-const policiesOf = { Worker: ['WorkerPolicy', 'WorkerKeysPolicy'], Api: ['ApiPolicy'] } as const;
+const policiesOf = {
+  Worker: ['WorkerPolicy', 'WorkerKeysPolicy', 'WorkerStoragePolicy'],
+  Api: ['ApiPolicy'],
+} as const;
 const policyOf = (process: keyof typeof policiesOf): Statement[] =>
   policiesOf[process].flatMap((policy) => statementsOf(templates, 'service', policy));
 const actionsOf = (statements: readonly Statement[]): string[] =>
