@@ -118,6 +118,8 @@ export interface OpenCampaign {
   readonly acceptedAt: string;
   /** The epoch that the campaign was told to use. */
   targetEpoch?: string;
+  /** The cluster that it waited for was deleted; it is yet to hear of that. */
+  isDismissed?: boolean;
   /** Id of the update that must have ended before the campaign is told to use the cluster. */
   afterUpdate?: string;
   unsubmittedJobs: number;

@@ -11,8 +11,13 @@ const causes: readonly (readonly [CreationCause, RegExp])[] = [
   ['InsufficientCapacity', /\bInsufficient(?:Instance|Host|Reserved\w*)?Capacity\b/],
   ['InsufficientCapacity', /\bdo not have sufficient \S+ capacity\b/i],
   ['InsufficientCapacity', /\bno Spot capacity available\b/i],
-  ['QuotaExceeded', /\b(?:VcpuLimitExceeded|InstanceLimitExceeded|MaxSpotInstanceCountExceeded)\b/],
+  ['InsufficientCapacity', /\b(?:ReservationCapacityExceeded|SpotMaxPriceTooLow)\b/],
+  [
+    'QuotaExceeded',
+    /\b(?:VcpuLimitExceeded|InstanceLimitExceeded|MaxSpotInstanceCountExceeded|VolumeLimitExceeded)\b/,
+  ],
   ['QuotaExceeded', /\brequested more vCPU capacity than your current vCPU limit\b/i],
+  ['UnsupportedInZone', /\brequested configuration is currently not supported\b/i],
   ['UnsupportedInZone', /\binstance type \S+ is not supported in your requested Availability Zone\b/i],
 ];
 

@@ -2,9 +2,12 @@ import { describe, expect, it } from 'vitest';
 import type { FailureType } from './failures.ts';
 import { describeTries, nextPlace, type Placement, type PlacementTry, zonesToAvoid } from './placement.ts';
 import type { PreflightCheckName } from './preflight.ts';
-import type { Tier } from './tiers.ts';
+import { queueSchema } from './queue.ts';
+import { type Tier, tiers } from './tiers.ts';
 
 const poolZones = ['a', 'b', 'c'];
+
+const queue = queueSchema.parse(tiers.debug.queues[0]);
 
 function tried(
   availabilityZone: string,
@@ -27,7 +30,11 @@ function next(
   fallbackTiers: readonly Tier[] = [],
   failedChecks: readonly PreflightCheckName[] = [],
 ) {
-  return nextPlace({ tries }, { fallbackTiers: [...fallbackTiers] }, { poolZones, failedChecks });
+  return nextPlace(
+    { tries },
+    { fallbackTiers: [...fallbackTiers], queues: [queue] },
+    { poolZones, failedChecks },
+  );
 }
 
 describe('where a cluster is tried next', () => {
@@ -82,7 +89,13 @@ describe('where a cluster is tried next', () => {
     expect(next(tries.slice(1))?.kind).toBe('zone');
     expect(next(tries)).toBeUndefined();
     const unsaid = { poolZones: [], failedChecks: [] };
-    expect(nextPlace({ tries: [tried('a', 'debug')] }, {}, unsaid)).toBeUndefined();
+    expect(nextPlace({ tries: [tried('a', 'debug')] }, { queues: [queue] }, unsaid)).toBeUndefined();
+  });
+
+  it('is never a fallback tier where several queues are asked for', () => {
+    const asked = { fallbackTiers: ['prod-batch' as const], queues: [queue, queue] };
+    const where = { poolZones: ['a'], failedChecks: [] };
+    expect(nextPlace({ tries: [tried('a', 'debug')] }, asked, where)).toBeUndefined();
   });
 
   it('avoids only zones in which the same nodes were tried', () => {

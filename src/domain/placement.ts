@@ -69,7 +69,7 @@ function curesOf(type: Failure['type'], failedChecks: readonly PreflightCheckNam
  */
 export function nextPlace(
   { tries }: Placement,
-  { fallbackTiers = [] }: Pick<ClusterSpec, 'fallbackTiers'>,
+  { fallbackTiers = [], queues }: Pick<ClusterSpec, 'fallbackTiers' | 'queues'>,
   {
     poolZones,
     failedChecks,
@@ -81,7 +81,8 @@ export function nextPlace(
   const tried = zonesToAvoid({ tries }, last.tier);
   if (cures.includes('zone') && poolZones.some((zone) => !tried.includes(zone)))
     return { kind: 'zone', tier: last.tier };
-  if (!cures.includes('tier')) return undefined;
+  // A fallback takes the place of one queue.
+  if (!cures.includes('tier') || queues.length !== 1) return undefined;
   const tier = fallbackTiers.find((fallback) => !tries.some((each) => each.tier === fallback));
   return tier && { kind: 'tier', tier };
 }

@@ -31,7 +31,7 @@ describe('why a job waits', () => {
   it.each([
     ['InsufficientInstanceCapacity', 'capacity', 'EC2 has no such instances left (Resources)'],
     ['VcpuLimitExceeded', 'quota', 'The account’s quota of vCPUs is used up (Resources)'],
-    ['SomethingElse', 'capacity', 'Its nodes could not be started: SomethingElse (Resources)'],
+    ['SomethingElse', 'node-unavailable', 'Its nodes could not be started: SomethingElse (Resources)'],
   ])('is EC2 when nodes could not be started: %s', (problem, cause, text) => {
     expect(explainPending('Resources', problem)).toMatchObject({ cause, text });
   });

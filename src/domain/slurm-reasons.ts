@@ -251,7 +251,8 @@ function knownReason(reason: string, nodeProblem: string | undefined): PendingRe
     return (
       nodeProblems[nodeProblem] ?? {
         text: `Its nodes could not be started: ${nodeProblem}`,
-        cause: 'capacity',
+        // Whatever it is, nobody has said that another place would help.
+        cause: 'node-unavailable',
       }
     );
   }

@@ -234,8 +234,14 @@ export function grownFor(existing: ClusterSpec, asked: ClusterSpec): ClusterSpec
     return wanted ? withLargerCounts(queue, wanted) : queue;
   });
   const added = asked.queues.filter(({ name }) => !existing.queues.some((queue) => queue.name === name));
-  // A tier's queues with others beside them are no longer that tier.
-  const grown: ClusterSpec = { ...existing, tier: 'custom', queues: [...queues, ...added] };
+  const { fallbackTiers, ...rest } = existing;
+  const grown: ClusterSpec = {
+    ...rest,
+    // A tier's queues with others beside them are no longer that tier, nor is there one that a fallback could take the place of.
+    tier: 'custom',
+    queues: [...queues, ...added],
+    ...(fallbackTiers && added.length === 0 && { fallbackTiers }),
+  };
   const isInPlace = planUpdate(existing, grown).mode === 'in-place' && isOfOneArchitecture(grown);
   return isInPlace && coversSpec(grown, asked) ? grown : undefined;
 }

@@ -13,7 +13,8 @@ import { newCampaignSnapshot, renderViewBeforePlan } from '../domain/campaign.ts
 import { CAMPAIGN_VIEW_MEMO } from '../domain/cluster-view.ts';
 import { coversSpec, diffSpecs } from '../domain/cluster-spec.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
-import type { Failure } from '../domain/failures.ts';
+import { grownFor } from '../domain/spec-update.ts';
+import { type Failure, failureOf } from '../domain/failures.ts';
 import { campaignWorkflowId } from '../domain/ids.ts';
 import { asPlannedBefore } from '../domain/spec-notes.ts';
 import { counted } from '../domain/wording.ts';
@@ -66,6 +67,7 @@ export function checkCampaign(
   const isCovered = !current || !spec || coversSpec(current, spec) || isInPlaceOf(entity, spec);
   const grown = isCovered ? undefined : canGrowFor(entity, spec);
   if (!isCovered && !grown) {
+    if (grownFor(current, spec)) refuseForNow(entity);
     throw rejection(
       'ClusterSpecConflict',
       `The cluster (${entity.snapshot.state}) does not cover what the campaign asks for.`,
@@ -86,6 +88,14 @@ export function checkCampaign(
   // What the cluster grows by must have a price as well.
   if (grown) refuseBeyondBudget(entity, notes);
   return grown;
+}
+
+/** What the cluster lacks it can be given, only not at this moment. */
+function refuseForNow({ snapshot }: ClusterEntity): void {
+  if (pendingUpdate(snapshot.update)) throw rejection('ClusterUpdating', 'The cluster is being changed.');
+  const { state } = snapshot;
+  if (state === 'requested' || state === 'provisioning' || state === 'waiting-ready')
+    throw rejection('ClusterNotReady', `The cluster is ${state}; it can get more when it is ready.`);
 }
 
 /** Whether the cluster stands, with the nodes of a fallback tier, for one that would cover a specification. */
@@ -180,6 +190,7 @@ async function startCampaign(
 
 /** Tells every campaign that does not know it yet where its jobs are to run. */
 export async function announceReady(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  await announceDismissal(entity);
   const { access, logGroupName, spec, epoch } = record;
   if (!access || !logGroupName) return;
   const adminAccess = adminAccessOf(record);
@@ -192,7 +203,7 @@ export async function announceReady(entity: ClusterEntity, record: DeploymentRec
   };
   const update = pendingUpdate(entity.snapshot.update);
   const waiting = Object.entries(entity.snapshot.campaigns).filter(
-    ([, campaign]) => !campaign.targetEpoch && !waitsFor(campaign, update),
+    ([, campaign]) => !campaign.targetEpoch && !campaign.isDismissed && !waitsFor(campaign, update),
   );
   await tellEach(waiting, async ([campaignId, campaign]) => {
     campaign.targetEpoch = epoch;
@@ -214,6 +225,13 @@ export async function passFacts(
     const message = { epoch, sequence: campaign.sequence, observedAt: nowIso(), facts };
     await tell(entity, campaignId, (handle) => handle.signal(slurmFacts, message));
   });
+}
+
+/** Tells those whose cluster was deleted before they were told to use it, if nobody else has. */
+async function announceDismissal(entity: ClusterEntity): Promise<void> {
+  const isDismissed = (campaign: OpenCampaign) => campaign.isDismissed === true;
+  if (!Object.values(entity.snapshot.campaigns).some(isDismissed)) return;
+  await announceGone(entity, failureOf('ClusterDeleting', 'The cluster was deleted.'), isDismissed);
 }
 
 /** Tells campaigns that their cluster is gone and forgets them. */

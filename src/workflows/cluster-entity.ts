@@ -197,7 +197,8 @@ export class ClusterEntity {
   /** Notes that the deployment must go; the main loop acts on it. A stronger cause replaces idleness. */
   beginTeardown(cause: TeardownCause): void {
     const { teardown } = this.snapshot;
-    if (!teardown || teardown.kind === 'idle') this.snapshot.teardown = cause;
+    const isFinal = cause.kind === 'requested' && !teardown?.failure;
+    if (!teardown || teardown.kind === 'idle' || isFinal) this.snapshot.teardown = cause;
     if (cause.failure) this.snapshot.failure = cause.failure;
     this.stopProvisioning();
     this.wake();
@@ -215,6 +216,9 @@ export class ClusterEntity {
     this.endUpdate(failureOf('ClusterDeleting', `The cluster was not changed: ${reason}`));
     delete snapshot.requested;
     delete snapshot.requestedNotes;
+    // They were accepted for this cluster, not for another one that somebody may ask for before it is gone.
+    for (const campaign of Object.values(snapshot.campaigns))
+      if (campaign.targetEpoch === undefined) campaign.isDismissed = true;
     if (snapshot.deployment) this.beginTeardown({ kind: 'requested', reason });
     else if (snapshot.state === 'requested')
       this.enter('deleted', `Deleted before it was provisioned: ${reason}`);
@@ -224,9 +228,13 @@ export class ClusterEntity {
 
   /** Takes an idle teardown back. The main loop finds the cluster ready again. */
   recall(message: string): void {
-    delete this.snapshot.teardown;
-    delete this.snapshot.idleSince;
-    if (this.snapshot.state !== 'ready') this.enter('ready', message);
+    const { snapshot } = this;
+    delete snapshot.teardown;
+    delete snapshot.idleSince;
+    // What was wrong with the teardown, and what was given up for it, is of no concern to the next one.
+    delete snapshot.failure;
+    delete snapshot.deployment?.discard;
+    if (snapshot.state !== 'ready') this.enter('ready', message);
     this.wake();
   }
 

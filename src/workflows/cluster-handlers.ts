@@ -147,7 +147,8 @@ function registerLifetimeHandlers(entity: ClusterEntity): void {
     {
       validator: (request) => {
         refuse(problemWith(holdRequestSchema, request));
-        if (!entity.isLive() && !entity.isRecallable()) {
+        const isPlacedAnew = entity.snapshot.teardown?.kind === 'placed-anew';
+        if (!entity.isLive() && !entity.isRecallable() && !isPlacedAnew) {
           throw rejection('NoCluster', `The cluster is ${entity.snapshot.state}; there is nothing to hold.`);
         }
         const others = entity.snapshot.holds.filter(({ name }) => name !== request.name);

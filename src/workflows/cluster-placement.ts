@@ -7,6 +7,7 @@ import type { SpecNotes } from '../domain/spec-notes.ts';
 import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
+import { refuseBeyondBudget } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { failureFrom } from './failure.ts';
 import { SUPPORT_BUNDLE } from './patches.ts';
@@ -33,6 +34,7 @@ export async function giveUpPlace(
   let coming: Coming;
   try {
     coming = await specOf(next, asked, record);
+    refuseBeyondBudget(entity, coming.notes);
   } catch (error) {
     return failed(entity, placement, failureFrom(error));
   }
@@ -71,9 +73,12 @@ function withTry(placement: Placement | undefined, record: DeploymentRecord, fai
   };
 }
 
-/** Of one that was tried more than once, the failure is the last one and tells of all. */
+/** Of one that was tried more than once, the failure tells of all. */
 function failed(entity: ClusterEntity, placement: Placement, failure: Failure): void {
-  const message = placement.tries.length > 1 ? describeTries(placement) : failure.message;
+  const { tries } = placement;
+  const isOfTry = failure.type === tries.at(-1)?.failure.type;
+  const all = tries.length > 1 || !isOfTry ? describeTries(placement) : failure.message;
+  const message = isOfTry ? all : `${sentence(failure.message)} Tried before: ${all}`;
   entity.beginTeardown({ kind: 'failed', reason: message, failure: { ...failure, message } });
 }
 
@@ -97,9 +102,7 @@ async function specOf(
  * it costs money.
  */
 export async function keepEvidence(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
-  const { teardown, placement } = entity.snapshot;
-  const last = placement?.tries.at(-1);
-  if (teardown?.kind !== 'failed' && teardown?.kind !== 'placed-anew') return;
+  const last = entity.snapshot.placement?.tries.at(-1);
   if (last?.epoch !== record.epoch || last.supportBundle !== undefined || !patched(SUPPORT_BUNDLE)) return;
   try {
     const { failure } = last;

@@ -89,7 +89,7 @@ async function leaseSubnet(entity: ClusterEntity, record: DeploymentRecord): Pro
     }
     const { poolSize, position } = answer;
     entity.say(
-      `Waiting for a subnet: all ${poolSize} of the pool are taken, place ${position} in the queue.`,
+      `Waiting for a subnet: all ${poolSize} of the pool${avoidZones ? ` outside ${avoidZones.join(', ')}` : ''} are taken, place ${position} in the queue.`,
     );
     await entity.sleepUntilWoken(LEASE_REMINDER_SECONDS * 1000, 'Wait for a subnet');
     await entity.rollOverIfNeeded();

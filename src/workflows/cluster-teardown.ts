@@ -68,7 +68,11 @@ export async function releaseEverything(entity: ClusterEntity): Promise<void> {
   const record = entity.record();
   const { epoch } = record;
   const gone = entity.snapshot.failure ?? failureOf('ClusterDeleting', 'The cluster was deleted.');
-  await announceGone(entity, gone, ({ targetEpoch }) => targetEpoch === epoch);
+  await announceGone(
+    entity,
+    gone,
+    ({ targetEpoch, isDismissed }) => targetEpoch === epoch || isDismissed === true,
+  );
   try {
     await releaseSteps(entity, record);
   } catch (error) {
@@ -138,11 +142,13 @@ async function finish(entity: ClusterEntity, record: DeploymentRecord): Promise<
 
 /** Campaigns that were promised a cluster which will not come are told so. */
 export async function dismissWaitingCampaigns(entity: ClusterEntity): Promise<void> {
-  if (entity.isAskedFor()) return;
   const { failure, state } = entity.snapshot;
+  const isEnd = !entity.isAskedFor();
+  const concerns = ({ isDismissed }: OpenCampaign) => isEnd || isDismissed === true;
+  if (!Object.values(entity.snapshot.campaigns).some(concerns)) return;
   const reason =
     failure ?? failureOf('ClusterDeleting', `The cluster is ${state} and was not asked for again.`);
-  await announceGone(entity, reason, () => true);
+  await announceGone(entity, reason, concerns);
 }
 
 /** What was asked for to come next does not come if the budget is used up by now: who waits for it hears so. */

@@ -1,6 +1,6 @@
 import { setHandler, uuid4 } from '@temporalio/workflow';
 import type { OpenCampaign } from '../domain/cluster-snapshot.ts';
-import { diffSpecs, type ClusterSpec } from '../domain/cluster-spec.ts';
+import { coversSpec, diffSpecs, type ClusterSpec } from '../domain/cluster-spec.ts';
 import { changeRequestSchema } from '../domain/entity-requests.ts';
 import { problemWith } from '../domain/lifetime.ts';
 import type { SpecNotes } from '../domain/spec-notes.ts';
@@ -50,7 +50,8 @@ type Decision =
   | { readonly kind: 'begin'; readonly plan: UpdatePlan };
 
 /** What a request comes to; changes nothing. Throws what it is refused with. */
-function decide(entity: ClusterEntity, { spec, from, notes }: ChangeRequest): Decision {
+function decide(entity: ClusterEntity, request: ChangeRequest): Decision {
+  const { spec, from, notes } = request;
   const { snapshot } = entity;
   const current = entity.currentSpec();
   if (!current) throw rejection('NoCluster', `The cluster is ${snapshot.state}.`);
@@ -62,7 +63,7 @@ function decide(entity: ClusterEntity, { spec, from, notes }: ChangeRequest): De
     throw rejection('ClusterSpecConflict', 'The specification was changed meanwhile.', {
       differences: diffSpecs(from, coming),
     });
-  if (snapshot.requested) return { kind: 'not-made-yet' };
+  if (snapshot.requested) return notMadeYet(entity, current, request);
   if (snapshot.state === 'provisioning' || snapshot.state === 'waiting-ready')
     throw rejection(
       'ClusterNotReady',
@@ -82,6 +83,18 @@ function decide(entity: ClusterEntity, { spec, from, notes }: ChangeRequest): De
   // It is work that costs money, but for how long the cluster lives: that can always be made shorter.
   if (plan.mode !== 'at-once') refuseBeyondBudget(entity, notes);
   return { kind: 'begin', plan };
+}
+
+/** It can be anything else, unless campaigns wait for what it was to be. */
+function notMadeYet(entity: ClusterEntity, current: ClusterSpec, { spec, notes }: ChangeRequest): Decision {
+  const waiting = Object.values(entity.snapshot.campaigns).filter(({ targetEpoch }) => !targetEpoch);
+  if (waiting.length > 0 && !coversSpec(spec, current))
+    throw rejection(
+      'ClusterUpdating',
+      `${counted(waiting.length, 'campaign')} waits for the cluster as it was asked for.`,
+    );
+  if (planUpdate(current, spec).mode !== 'at-once') refuseBeyondBudget(entity, notes);
+  return { kind: 'not-made-yet' };
 }
 
 /** One that waits for campaigns can still be changed; one that CloudFormation carries out cannot. */
@@ -170,8 +183,7 @@ export function applyUpdate(entity: ClusterEntity, notes?: SpecNotes): void {
   const { spec: before, lifetimeEndsAt } = deployment;
   const { spec } = update;
   deployment.spec = spec;
-  // It is what it was changed to now, not what was asked for before.
-  delete entity.snapshot.placement;
+  noteAsked(entity, update);
   const known = notes ?? update.notes;
   if (known) deployment.notes = known;
   else delete deployment.notes;
@@ -179,6 +191,21 @@ export function applyUpdate(entity: ClusterEntity, notes?: SpecNotes): void {
   if (lifetimeEndsAt && longer !== 0)
     deployment.lifetimeEndsAt = new Date(Date.parse(lifetimeEndsAt) + longer * 1000).toISOString();
   entity.endUpdate();
+}
+
+/**
+ * A cluster with the nodes of a fallback tier stands for what was asked for as long as only its times change; otherwise it is what
+ * it was changed to.
+ */
+function noteAsked({ snapshot }: ClusterEntity, { mode, spec }: SpecUpdate): void {
+  const { placement } = snapshot;
+  if (mode !== 'at-once' || !placement?.asked) {
+    delete snapshot.placement;
+    return;
+  }
+  const { tier: _tier, queues: _queues, ...changed } = spec;
+  const { tier, queues } = placement.asked;
+  snapshot.placement = { ...placement, asked: { ...changed, tier, queues } };
 }
 
 /** Whether a campaign is told where its jobs are to run only when this update is done. */

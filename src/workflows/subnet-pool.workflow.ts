@@ -51,7 +51,8 @@ export async function subnetPool(input: SubnetPoolInput): Promise<void> {
       const decision = acquire(pool, request, subnets);
       change(decision.pool);
       const { lease, position } = decision;
-      if (!lease) return { status: 'waiting', position, poolSize: subnets.length };
+      const useful = subnets.filter(({ availabilityZone }) => !avoidZones?.includes(availabilityZone));
+      if (!lease) return { status: 'waiting', position, poolSize: useful.length };
       return {
         status: 'leased',
         lease: { subnetId: lease.subnetId, availabilityZone: lease.availabilityZone },
