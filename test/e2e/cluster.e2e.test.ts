@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { Tenant } from '../../src/domain/ids.ts';
+import { parseS3Uri } from '../../src/domain/s3-uri.ts';
 import { Platform } from '../support/platform.ts';
 
 let platform: Platform;
@@ -82,20 +84,30 @@ describe('a cluster on real parts', () => {
 
   it('says why CloudFormation failed, and leaves nothing', async () => {
     const tenant = { virtualLabId: 'e2e', projectId: 'fails' };
-    platform.stack.faults.failNext('Create', 'We currently do not have sufficient t3.micro capacity');
+    platform.stack.faults.failNext('Create', 'the instance profile is not there');
     await platform.ensure(tenant, { tier: 'debug' });
     const view = await platform.until(tenant, ['failed']);
     expect(view.failure).toMatchObject({
-      type: 'InsufficientCapacity',
-      message: expect.stringContaining('sufficient t3.micro capacity'),
+      type: 'StackCreateFailed',
+      message: expect.stringContaining('the instance profile is not there'),
     });
     expect(await platform.leftovers()).toEqual([]);
   });
 
-  it('keeps lease and keys when the stack does not go, until an operator decides', async () => {
+  it('goes to another zone where EC2 has no capacity, and keeps lease and keys when the stack does not go, until an operator decides', async () => {
     const tenant = { virtualLabId: 'e2e', projectId: 'blocked' };
+    platform.stack.faults.failNext('Create', 'We currently do not have sufficient t3.micro capacity');
     await platform.ensure(tenant, { tier: 'debug' });
-    await platform.until(tenant, ['ready']);
+    const { tries = [] } = await platform.until(tenant, ['ready']);
+    expect(tries.map(({ failure }) => failure.type)).toEqual(['InsufficientCapacity']);
+    const bundle = parseS3Uri(tries[0]?.supportBundle ?? '');
+    const summary = await platform.stack.aws.s3.send(
+      new GetObjectCommand({ Bucket: bundle.bucket, Key: `${bundle.key}summary.json` }),
+    );
+    expect(JSON.parse((await summary.Body?.transformToString()) ?? '')).toMatchObject({
+      files: expect.arrayContaining(['stack-events.json']) as unknown,
+      problems: [],
+    });
     platform.stack.faults.failNext('Delete', 'the network interface is in use');
     await platform.request('DELETE', platform.path(tenant));
     const blocked = await platform.until(tenant, ['blocked']);

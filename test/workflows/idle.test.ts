@@ -121,7 +121,8 @@ describe('a cluster that lives long', () => {
       expect(rig.world.createdStacks).toHaveLength(1);
       expect(rig.world.calls.get('observeSlurm')).toBeGreaterThanOrEqual(119);
       expect(await rig.continuedRuns(clusterWorkflowId(tenant))).toBeGreaterThanOrEqual(3);
-      expect((performance.now() - startedAt) / 1000).toBeLessThan(10);
+      // Some seconds alone; hours, if time were not skipped.
+      expect((performance.now() - startedAt) / 1000).toBeLessThan(60);
     });
   });
 });
