@@ -307,7 +307,7 @@ describe('what a project spends', () => {
     const { cost: before } = await platform.cluster(tenant);
     expect(before?.ratePerHourUsd).toBeGreaterThan(0.19);
     expect(await platform.hourlyCostUsd(tenant)).toBeGreaterThan(0.19);
-    const campaignId = await platform.submit(tenant, 'costs', { jobs: [shell('costs', 'sleep 4')] });
+    const campaignId = await platform.submit(tenant, 'costs', { jobs: [shell('costs', 'sleep 6')] });
     await endOf(campaignId);
     const grown = await eventually(
       async () => platform.cluster(tenant),
@@ -317,12 +317,11 @@ describe('what a project spends', () => {
     const spentUsd = grown.cost?.thisMonthUsd ?? 0;
     const { perCampaign } = await eventually(
       async () => platform.usage(tenant),
-      ({ perCampaign: all }) => all.some((each) => each.campaignId === campaignId && each.nodeSeconds > 0),
+      ({ perCampaign: all }) => all.some((each) => each.campaignId === campaignId && (each.costUsd ?? 0) > 0),
       30,
     );
     const used = perCampaign.find((each) => each.campaignId === campaignId);
     expect(used).not.toHaveProperty('unpricedAllocations');
-    expect(used?.costUsd).toBeGreaterThan(0);
     expect(used?.costUsd).toBeLessThan(spentUsd);
 
     const { status, body } = await setBudget(spentUsd);
