@@ -159,6 +159,35 @@ describe('data that cannot be exported', () => {
     });
   });
 
+  it('gives up nothing that is written after the cluster was called back', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('given-up-once');
+      const spec = rig.spec(LUSTRE);
+      await rig.ensure(tenant, spec);
+      await rig.until(tenant, 'ready');
+      rig.world.exportProblems = [tooLong];
+      await rig.until(tenant, 'blocked');
+      rig.world.exportProblems = [];
+      const letGo = rig.world.holdBack('recordUsage');
+      await resolve(rig, tenant, 'discard');
+      await rig.untilView(tenant, ({ state }) => state === 'exporting');
+      await rig.ensure(tenant, spec);
+      letGo();
+      const back = await rig.until(tenant, 'ready');
+      expect(back.failure).toBeUndefined();
+      expect(back.lustre?.discard).toBeUndefined();
+      const before = orderOf(rig).length;
+      await rig.until(tenant, 'deleted');
+      expect(orderOf(rig).slice(before)).toEqual([
+        'exportLustre mounted',
+        'deleteStack',
+        'exportLustre',
+        'deleteLustre exported',
+        'releaseSubnet',
+      ]);
+    });
+  });
+
   it('does not bring a cluster back that has begun to go', async () => {
     await run({}, async (rig) => {
       const tenant = rig.tenant('half-gone');

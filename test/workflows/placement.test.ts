@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FailureType } from '../../src/domain/failures.ts';
-import { type ChangeRequest, changeSpec, holdCluster } from '../../src/workflows/messages.ts';
+import type { CostRates } from '../../src/domain/cost-rates.ts';
+import { type ChangeRequest, changeSpec, holdCluster, setBudget } from '../../src/workflows/messages.ts';
 import { inVirtualTime } from '../support/virtual-time.ts';
 import type { WorkflowRig } from '../support/workflow-rig.ts';
 
@@ -13,6 +14,14 @@ function fullIn(rig: WorkflowRig, zones: readonly string[], type: FailureType = 
 }
 
 const id = (name: string) => name.padEnd(26, '2');
+const rates: CostRates = {
+  version: 1,
+  region: 'us-east-1',
+  headNodeUsdPerHour: 1,
+  rootVolumeUsdPerHour: 0,
+  computeResources: [],
+  endpointsUsdPerHour: 0,
+};
 const hold = { name: 'upload', reason: 'results', durationSeconds: 40_000 };
 
 describe('a cluster for which a zone has no capacity', () => {
@@ -131,6 +140,48 @@ describe('a cluster for which a zone has no capacity', () => {
     });
   });
 
+  it('hears what becomes of it: deleted in the end, with the reason, and without the holds of the one before', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('words');
+      rig.world.zones = ['zone-a', 'zone-b'];
+      fullIn(rig, ['zone-a']);
+      const letDelete = rig.world.holdBack('deleteStack');
+      await rig.ensure(tenant);
+      await rig.untilView(tenant, ({ state }) => state === 'deleting');
+      // A hold in between is one of the cluster that comes.
+      await rig.cluster(tenant).executeUpdate(holdCluster, { args: [hold] });
+      await rig.teardown(tenant, 'The project has ended.');
+      await rig.ensure(tenant, rig.spec({ tier: 'prod-batch' }));
+      letDelete();
+      const view = await rig.until(tenant, 'ready');
+      expect(view.holds).toEqual([]);
+      await rig.teardown(tenant, 'The project has ended.');
+      expect((await rig.until(tenant, 'deleted')).message).toContain('The project has ended.');
+    });
+  });
+
+  it('is not taken from its campaigns: who waits for it gets it or hears that it was deleted', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('waits');
+      rig.world.zones = ['zone-a', 'zone-b'];
+      fullIn(rig, ['zone-a']);
+      const letDelete = rig.world.holdBack('deleteStack');
+      const spec = rig.spec({ tier: 'prod-mpi' });
+      await rig.submit(tenant, id('waits'), ['a'], { spec, queues: ['prod-mpi'] });
+      await rig.untilView(tenant, ({ state }) => state === 'deleting');
+      const args: [ChangeRequest] = [{ spec: rig.spec(), reason: 'x' }];
+      await expect(rig.cluster(tenant).executeUpdate(changeSpec, { args })).rejects.toMatchObject({
+        cause: { type: 'ClusterUpdating' },
+      });
+      await rig.teardown(tenant);
+      await rig.ensure(tenant, rig.spec());
+      letDelete();
+      expect((await rig.until(tenant, 'ready')).spec?.tier).toBe('debug');
+      expect((await rig.untilCampaignEnds(tenant, id('waits'))).jobsByState).toEqual({ cancelled: 1 });
+      expect(rig.world.handedOver).toEqual([]);
+    });
+  });
+
   it('waits for a subnet of another zone rather than take one of the same', async () => {
     await run({ subnets: 2 }, async (rig) => {
       rig.world.zones = ['zone-a', 'zone-b'];
@@ -168,6 +219,55 @@ describe('a cluster with fallback tiers', () => {
       await expect(rig.ensure(tenant, rig.spec({ tier: 'prod-mpi-mem' }))).rejects.toMatchObject({
         cause: { type: 'ClusterSpecConflict' },
       });
+    });
+  });
+
+  it('stands for what was asked for also when its times are changed', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('stands');
+      const hits = (request: unknown) => !JSON.stringify(request).includes('m5.8xlarge');
+      rig.world.failOn('createStack', 'InsufficientCapacity', { afterEffect: true, hits });
+      const times = { idleTimeoutSeconds: 50_000 };
+      const spec = rig.spec({ tier: 'prod-mpi', fallbackTiers: ['prod-batch'], ...times });
+      await rig.ensure(tenant, spec);
+      const { spec: found = spec } = await rig.until(tenant, 'ready');
+      const args: [ChangeRequest] = [{ spec: { ...found, idleTimeoutSeconds: 60_000 }, reason: 'x' }];
+      await rig.cluster(tenant).executeUpdate(changeSpec, { args });
+      await rig.submit(tenant, id('same'), ['a'], { spec, queues: ['prod-mpi'] });
+      const asked = { ...spec, idleTimeoutSeconds: 60_000 };
+      expect(await rig.ensure(tenant, asked)).toMatchObject({ outcome: 'exists' });
+    });
+  });
+
+  it('does not get nodes that a budget forbids: what has no price is not free', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('dear');
+      rig.world.failOn('createStack', 'InsufficientCapacity', { times: 1, afterEffect: true });
+      await rig.ensure(tenant, rig.spec({ tier: 'prod-mpi', fallbackTiers: ['prod-mpi-hpc'] }), { rates });
+      await rig
+        .cluster(tenant)
+        .executeUpdate(setBudget, { args: [{ limitUsd: 10, by: 'Ada', reason: 'x' }] });
+      const view = await rig.until(tenant, 'failed');
+      expect(view.failure).toMatchObject({
+        type: 'PriceUnknown',
+        message: expect.stringContaining('Tried before: prod-mpi in us-east-1a: planted') as unknown,
+      });
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+
+  it('has none any more when it has grown by another queue', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('grows');
+      await rig.ensure(tenant, rig.spec({ fallbackTiers: ['prod-batch'] }));
+      await rig.until(tenant, 'ready');
+      const more = { name: 'more', computeResources: [{ name: 'n', instanceType: 'm5.large', maxCount: 2 }] };
+      const spec = rig.spec({ tier: undefined, queues: [more] });
+      await rig.submit(tenant, id('more'), ['a'], { spec, queues: ['more'] });
+      await rig.untilCampaignEnds(tenant, id('more'));
+      const grown = (await rig.view(tenant)).spec;
+      expect(grown?.queues).toHaveLength(2);
+      expect(grown).not.toHaveProperty('fallbackTiers');
     });
   });
 
