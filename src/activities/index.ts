@@ -80,7 +80,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createSigningKeyActivities({ secretsManager, keyReaders: deps.keyReaders, control: ssh }),
     ...createTrustedKeysActivities({ control: ssh, readKeycloakJwks }),
     ...createLogActivities({ ...deps, gateway: ssh, logs }),
-    ...createStackActivities({ ...deps, cloudFormation, ec2, s3, secretsManager }),
+    ...createStackActivities({ ...deps, logs, cloudFormation, ec2, s3, secretsManager }),
     ...createStackUpdateActivities({ ...deps, cloudFormation }),
     ...createHomeActivities({ ...deps, efs }),
     ...createLustreActivities({ ...deps, fsx, cloudWatch, s3, files: ssh }),

@@ -28,9 +28,10 @@ import {
   judgeNotifications,
 } from '../domain/preflight-surroundings.ts';
 import { endpointsNeeded } from '../domain/required-endpoints.ts';
-import { emptyPool, freeSubnets, type PoolSubnet } from '../domain/subnets.ts';
+import type { PoolSubnet } from '../domain/subnets.ts';
 import { databaseAccountOf } from './database-account.ts';
 import type { Activities } from './port.ts';
+import { placeOf } from './preflight-place.ts';
 import {
   hasDefaultRoute,
   reachDatabase,
@@ -70,7 +71,7 @@ export function createPreflightActivities(deps: PreflightDeps): Pick<Activities,
     async preflight(request) {
       const subnets = once(async () => deps.describePoolSubnets(deps.vpcId));
       const types = once(async () => readInstanceTypes(deps.ec2, instanceTypesOf(request.spec)));
-      const place = once(async () => placeOf(request, await subnets()));
+      const place = once(async () => placeOf(request, await subnets(), { ec2: deps.ec2, types }));
       const within = (deps.preflightCheckSeconds ?? CHECK_SECONDS) * 1000;
       const checks = await Promise.all(
         checksOf(deps, request, { place, types }).map(async ([name, check]) => known(name, check, within)),
@@ -181,15 +182,6 @@ function checksOf(
     ]);
   }
   return checks;
-}
-
-/** The leased subnet; without a lease the one that would be leased now, or if all are taken any. */
-function placeOf({ lease }: PreflightRequest, subnets: readonly PoolSubnet[]): PoolSubnet {
-  const found = lease
-    ? subnets.find(({ subnetId }) => subnetId === lease.subnetId)
-    : (freeSubnets(emptyPool, subnets)[0] ?? subnets[0]);
-  if (found) return found;
-  throw new KnownFailure('SubnetPoolEmpty', 'No subnet of the pool is there for the cluster');
 }
 
 /**

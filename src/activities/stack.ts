@@ -1,5 +1,6 @@
 import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import type { EC2Client } from '@aws-sdk/client-ec2';
+import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { isAlreadyExists, isInvalidStackRequest, isProtectedFromTermination } from '../clients/aws-errors.ts';
@@ -9,7 +10,6 @@ import type { ExistingStack, Stacks } from '../clients/stacks.ts';
 import { outerStackName } from '../domain/cluster-name.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import { foreignAction } from '../domain/custom-actions.ts';
-import { creationCause } from '../domain/creation-causes.ts';
 import { foreignFileSystem } from '../domain/file-systems.ts';
 import type { CreatedStack, Deployment } from '../domain/deployment.ts';
 import { KnownFailure } from '../domain/failures.ts';
@@ -24,11 +24,14 @@ import { databaseAccountOf } from './database-account.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { pause, pollUntil, settling } from './poll.ts';
+import { createFailure } from './stack-failure.ts';
 import type { Activities, StackRequest } from './port.ts';
 
 export interface StackDeps {
   readonly cloudFormation: CloudFormationClient;
   readonly ec2: EC2Client;
+  /** Where nodes write why they did not start. */
+  readonly logs: CloudWatchLogsClient;
   readonly s3: S3Client;
   readonly secretsManager: SecretsManagerClient;
   /** Where the scripts that nodes run at their start are put. */
@@ -194,7 +197,7 @@ async function slurmApiOf(
 }
 
 async function waitUntilCreated(
-  { stackPollSeconds }: StackDeps,
+  { logs, stackPollSeconds }: StackDeps,
   stacks: Stacks,
   created: Deployment & { readonly stackId: string; readonly mayBeUnseen: () => boolean },
   { signal, report }: Heartbeat,
@@ -211,24 +214,9 @@ async function waitUntilCreated(
     if (status === 'CREATE_IN_PROGRESS') return undefined;
     const headNodeAddress = stack?.outputs[outerStackOutputs.headNodeAddress];
     if (status === 'CREATE_COMPLETE' && headNodeAddress) return { stackId, headNodeAddress };
-    throw await createFailure(stacks, created, stackId, status);
+    throw await createFailure({ stacks, logs }, created, stackId, status);
   };
   return pollUntil(look, { intervalSeconds: stackPollSeconds, signal });
-}
-
-/** The cause, from the outer stack's events and, as far as it came, from those of the cluster's own stack. */
-async function createFailure(
-  stacks: Stacks,
-  { clusterName, epoch }: Deployment,
-  stackId: string,
-  status: string,
-): Promise<KnownFailure> {
-  const cluster = await stacks.find(clusterName);
-  const reason = (await stacks.firstFailure(stackId, 'CREATE')) ?? `the stack is ${status}`;
-  const clusterReason =
-    cluster?.epoch === epoch ? await stacks.firstFailure(cluster.stackId, 'CREATE') : undefined;
-  const message = clusterReason ? `${reason} In the cluster's own stack: ${clusterReason}` : reason;
-  return new KnownFailure(creationCause(message) ?? 'StackCreateFailed', message, { stackId, status });
 }
 
 /** CloudFormation deletes no stack while it updates it: what it does is waited for. */

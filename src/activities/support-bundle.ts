@@ -43,7 +43,7 @@ export function createSupportBundleActivities(
         const problems: { readonly part: string; readonly problem: string }[] = [];
         for (const [part, collect] of Object.entries(parts)) {
           try {
-            await collect(deps, request, keep);
+            await collect(deps, request, keep, (what, problem) => problems.push({ part: what, problem }));
           } catch (error) {
             problems.push({ part, problem: error instanceof Error ? error.message : String(error) });
           }
@@ -57,7 +57,12 @@ export function createSupportBundleActivities(
   };
 }
 
-type Collect = (deps: SupportBundleDeps, request: SupportBundleRequest, keep: Keep) => Promise<void>;
+type Collect = (
+  deps: SupportBundleDeps,
+  request: SupportBundleRequest,
+  keep: Keep,
+  miss: (part: string, problem: string) => void,
+) => Promise<void>;
 
 const parts: Readonly<Record<string, Collect>> = {
   'events of stacks': async ({ cloudFormation }, deployment, keep) => {
@@ -66,10 +71,11 @@ const parts: Readonly<Record<string, Collect>> = {
     await keepEvents(stacks, deployment, deployment.clusterName, 'cluster-stack-events.json', keep);
   },
 
-  'logs of nodes': async ({ logs }, { clusterName, epoch }, keep) => {
+  'logs of nodes': async ({ logs }, { clusterName, epoch }, keep, miss) => {
     const sinceMs = (epochStartSeconds(epoch) - CLOCK_TOLERANCE_SECONDS) * 1000;
-    for await (const { stream, lines } of newestNodeLogs(logs, clusterName, sinceMs))
-      await keep(`logs/${stream}.txt`, lines.join('\n'));
+    for await (const { stream, lines, problem } of newestNodeLogs(logs, clusterName, sinceMs))
+      if (lines) await keep(`logs/${stream}.txt`, lines.join('\n'));
+      else miss(stream, problem ?? 'unknown');
   },
 
   'console of the head node': async ({ ec2 }, { epoch }, keep) => {

@@ -174,6 +174,29 @@ describe('preflight', () => {
     expect((await namesOf())?.outcome).toBe('ok');
   });
 
+  test('without a lease it is judged where its nodes are, as it would go there', async () => {
+    const of = (zone: string, availableAddresses: number) => ({
+      subnetId: `subnet-${zone}`,
+      availabilityZone: `us-east-1${zone}`,
+      availableAddresses,
+      usedByEpochs: [],
+    });
+    const describePoolSubnets = async () => [of('a', 250), of('b', 200)];
+    // Of these types EC2 has the first in zone b only, the second in zone a only, the third in neither.
+    for (const [instanceType, zone, outcome] of [
+      ['trn1.32xlarge', 'us-east-1b', 'ok'],
+      ['vt1.3xlarge', 'us-east-1a', 'ok'],
+      ['trn1.2xlarge', 'us-east-1a', 'failed'],
+    ] as const) {
+      const report = await judge(queueOf({ instanceType, maxCount: 1 }), { describePoolSubnets });
+      expect(report.place?.availabilityZone).toBe(zone);
+      expect(report.checks.find(({ name }) => name === 'instance-types')?.outcome).toBe(outcome);
+    }
+    const many = queueOf({ instanceType: 't3.micro', maxCount: 230 });
+    const small = async () => [of('a', 240), of('b', 100)].toReversed();
+    expect((await judge(many, { describePoolSubnets: small })).place?.subnetId).toBe('subnet-a');
+  });
+
   test('what AWS does not answer in time is unknown, and the rest is told', async () => {
     const { checks } = await judge(small, {
       preflightCheckSeconds: 0.001,

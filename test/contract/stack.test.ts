@@ -1,4 +1,9 @@
 import {
+  CreateLogGroupCommand,
+  CreateLogStreamCommand,
+  PutLogEventsCommand,
+} from '@aws-sdk/client-cloudwatch-logs';
+import {
   CreateStackCommand,
   DeleteStackCommand,
   DescribeStacksCommand,
@@ -42,13 +47,14 @@ let activities: ReturnType<typeof createStackActivities> & ReturnType<typeof cre
 
 beforeAll(async () => {
   rig = await ProviderRig.start();
-  const { cloudFormation, s3, ec2, secretsManager } = rig.clients;
+  const { logs, cloudFormation, s3, ec2, secretsManager } = rig.clients;
   await ec2.send(new CreateKeyPairCommand({ KeyName: 'admin', KeyType: 'ed25519' }));
   const settings = { region: 'us-east-1', sshAllowedCidr: '10.0.0.0/16' };
   activities = {
     ...createStackActivities({
       cloudFormation,
       ec2,
+      logs,
       s3,
       secretsManager,
       controlBucket: rig.seeded.controlBucket,
@@ -170,6 +176,7 @@ describe('createStack', () => {
     const withDatabase = createStackActivities({
       cloudFormation,
       ec2: rig.clients.ec2,
+      logs: rig.clients.logs,
       s3,
       secretsManager,
       controlBucket: rig.seeded.controlBucket,
@@ -278,6 +285,30 @@ describe('createStack', () => {
     await expect(createStack(request)).rejects.toMatchObject({ type: 'InsufficientCapacity' });
     await deleteStack(request);
     expect(await statesOf(request)).toEqual([undefined, undefined]);
+  });
+
+  test('why nodes that never power down did not start is in the head node’s logs alone', async () => {
+    const request = freshRequest();
+    const logGroupName = `/aws/parallelcluster/${request.clusterName}-202611261015`;
+    const logStreamName = 'ip-10-0-0-4.i-0123456789abcdef0.clustermgtd';
+    const { logs } = rig.clients;
+    await logs.send(new CreateLogGroupCommand({ logGroupName }));
+    await logs.send(new CreateLogStreamCommand({ logGroupName, logStreamName }));
+    const line =
+      'ERROR - Encountered exception when launching instances: An error occurred (InsufficientInstanceCapacity)';
+    const logEvents = [line, 'INFO - Waiting for static fleet'].map((message) => ({
+      timestamp: Date.now(),
+      message,
+    }));
+    await logs.send(new PutLogEventsCommand({ logGroupName, logStreamName, logEvents }));
+    const reason = 'WaitCondition timed out. Received 0 conditions when expecting 1';
+    rig.provider.faults.failNext('Create', reason);
+    const creating = createStack(request);
+    await expect(creating).rejects.toMatchObject({ type: 'InsufficientCapacity' });
+    await expect(creating).rejects.toThrow(
+      /Received 0 conditions.*In the head node's log: .*InsufficientInstanceCapacity/s,
+    );
+    await deleteStack(request);
   });
 });
 

@@ -8,6 +8,7 @@ import {
 import { DescribeImagesCommand, RunInstancesCommand } from '@aws-sdk/client-ec2';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { createSupportBundleActivities } from '../../src/activities/support-bundle.ts';
 import { createS3DeploymentStore } from '../../src/clients/deployment-store.ts';
 import { clusterName, outerStackName } from '../../src/domain/cluster-name.ts';
@@ -151,6 +152,30 @@ describe('what is kept of a deployment that failed', () => {
     await runHeadNode(foreign);
     const files = await bundleAt((await save(deployment)).uri);
     expect(Object.keys(files)).toEqual(['summary.json']);
+  });
+
+  test('has its head node’s logs before those of a hundred others, and names what there was no room for', async () => {
+    const deployment = deploymentOf('many');
+    const group = `/aws/parallelcluster/${deployment.clusterName}-202611261015`;
+    const { logs } = aws().clients;
+    await logs.send(new CreateLogGroupCommand({ logGroupName: group }));
+    const nodes = Array.from({ length: 60 }, (_, n) => `ip-10-0-0-${String(n).padStart(3, '0')}.i-${n}`);
+    const streams = [
+      ...nodes.flatMap((node) => [`${node}.slurmd`, `${node}.syslog`]),
+      ...['chef-client', 'clustermgtd', 'syslog'].map((file) => `ip-10-0-1-001.i-head.${file}`),
+    ];
+    for (const logStreamName of streams)
+      await logs.send(new CreateLogStreamCommand({ logGroupName: group, logStreamName }));
+    const files = await bundleAt((await save(deployment)).uri);
+    expect(Object.keys(files)).toEqual(
+      expect.arrayContaining(
+        ['chef-client', 'clustermgtd', 'syslog'].map((file) => `logs/ip-10-0-1-001.i-head.${file}.txt`),
+      ),
+    );
+    const { problems } = z
+      .object({ problems: z.array(z.unknown()) })
+      .parse(JSON.parse(files['summary.json'] ?? ''));
+    expect(problems).toHaveLength(streams.length - 100);
   });
 
   test('is the same when it is kept twice', async () => {
