@@ -11,6 +11,13 @@ describe('the reason of a failed creation', () => {
       '(Service: AmazonEC2; Status Code: 500; Error Code: InsufficientInstanceCapacity)',
       'InsufficientCapacity',
     ],
+    ['(Error Code: InsufficientHostCapacity)', 'InsufficientCapacity'],
+    ['(Error Code: InsufficientReservedInstanceCapacity)', 'InsufficientCapacity'],
+    ['(Code:ReservationCapacityExceeded)Failure when resuming nodes', 'InsufficientCapacity'],
+    [
+      'Unsupported: The requested configuration is currently not supported. Please check the documentation for supported configurations.',
+      'UnsupportedInZone',
+    ],
     ['There is no Spot capacity available that matches your request.', 'InsufficientCapacity'],
     [
       'You have requested more vCPU capacity than your current vCPU limit of 32 allows for the instance bucket that the specified instance type belongs to. (Error Code: VcpuLimitExceeded)',

@@ -91,6 +91,10 @@ describe('a specification that grows for a campaign', () => {
     expect(grownFor(before, spec({ queues: [queue('a', 500)] }))).toBeUndefined();
   });
 
+  it('does not get nodes of another architecture', () => {
+    expect(grownFor(before, spec({ queues: [queue('arm', 4, 'c7g.large')] }))).toBeUndefined();
+  });
+
   it('does not get queues alone where something else is asked for with them', () => {
     for (const more of [
       { lustre: {} },
