@@ -31,8 +31,8 @@ export default defineConfig({
     // Temporal's client goes on repeating a call of a test that has timed out, and finds its connection closed. The test has
     // failed, or succeeded when it was repeated: no other one is touched.
     onUnhandledError: ({ message }) => message !== 'Channel has been shut down',
-    // One more than the two cores of CI: the tests wait more than they compute.
-    maxWorkers: 3,
+    // Vitest would leave one core of two unused; the tests wait more than they compute.
+    maxWorkers: 2,
     projects: [
       {
         test: {
