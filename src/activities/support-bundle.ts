@@ -35,7 +35,8 @@ export function createSupportBundleActivities(
       return withHeartbeat(async ({ report }) => {
         const files: string[] = [];
         const keep: Keep = async (name, text) => {
-          const uri = await deps.deploymentStore.putSupportFile(request, name, text);
+          // The SDK takes a body without a byte for one of unknown length.
+          const uri = await deps.deploymentStore.putSupportFile(request, name, text === '' ? '\n' : text);
           files.push(name);
           report({ files: files.length });
           return uri;
