@@ -36,7 +36,7 @@ async function whyNodesDidNotStart(
   { clusterName, epoch }: Deployment,
 ): Promise<string | undefined> {
   try {
-    for await (const { lines } of newestNodeLogs(logs, clusterName, epochStartSeconds(epoch) * 1000)) {
+    for await (const { lines } of newestNodeLogs(logs, clusterName, epochStartSeconds(epoch))) {
       const line = lines?.findLast((each) => creationCause(each) !== undefined);
       if (line !== undefined) return line;
     }

@@ -73,8 +73,8 @@ const parts: Readonly<Record<string, Collect>> = {
   },
 
   'logs of nodes': async ({ logs }, { clusterName, epoch }, keep, miss) => {
-    const sinceMs = (epochStartSeconds(epoch) - CLOCK_TOLERANCE_SECONDS) * 1000;
-    for await (const { stream, lines, problem } of newestNodeLogs(logs, clusterName, sinceMs))
+    const sinceSeconds = epochStartSeconds(epoch) - CLOCK_TOLERANCE_SECONDS;
+    for await (const { stream, lines, problem } of newestNodeLogs(logs, clusterName, sinceSeconds))
       if (lines) await keep(`logs/${stream}.txt`, lines.join('\n'));
       else miss(stream, problem ?? 'unknown');
   },

@@ -1,9 +1,10 @@
 import {
   type CloudWatchLogsClient,
   GetLogEventsCommand,
-  paginateDescribeLogGroups,
   paginateDescribeLogStreams,
 } from '@aws-sdk/client-cloudwatch-logs';
+import { isOfNodes, type ListedLogGroup, nodeLogGroupPrefix } from '../domain/log-groups.ts';
+import { listLogGroups } from './log-groups.ts';
 
 /** The newest lines of one log file of one node, or why they cannot be had. */
 export interface NodeLog {
@@ -21,16 +22,15 @@ const MOST_STREAMS = 100;
 const OF_HEAD_NODE = /\.(?:cfn-init|chef-client|clustermgtd|slurmctld)$/;
 
 /**
- * What the nodes of a cluster wrote into CloudWatch Logs since a moment (milliseconds since 1970). ParallelCluster names the
- * group `/aws/parallelcluster/<cluster>-<YYYYMMDDHHMM>`, and makes one for each creation of a cluster (user guide,
- * "Integration with Amazon CloudWatch Logs").
+ * What the nodes of a cluster wrote into CloudWatch Logs since a moment (seconds since 1970). Each creation of a cluster has a
+ * group of its own.
  */
 export async function* newestNodeLogs(
   logs: CloudWatchLogsClient,
   clusterName: string,
-  sinceMs: number,
+  sinceSeconds: number,
 ): AsyncGenerator<NodeLog> {
-  const logGroupName = await groupOf(logs, clusterName, sinceMs);
+  const logGroupName = await groupOf(logs, clusterName, sinceSeconds);
   if (logGroupName === undefined) return;
   const streams = headNodeFirst(await streamsOf(logs, logGroupName));
   for (const stream of streams.slice(0, MOST_STREAMS)) yield newestLines(logs, logGroupName, stream);
@@ -71,19 +71,12 @@ async function newestLines(
 async function groupOf(
   logs: CloudWatchLogsClient,
   clusterName: string,
-  sinceMs: number,
+  sinceSeconds: number,
 ): Promise<string | undefined> {
-  const logGroupNamePrefix = `/aws/parallelcluster/${clusterName}-`;
-  let newest: { readonly name: string; readonly createdMs: number } | undefined;
-  for await (const { logGroups = [] } of paginateDescribeLogGroups(
-    { client: logs },
-    { logGroupNamePrefix },
-  )) {
-    for (const { logGroupName: name = '', creationTime: createdMs = 0 } of logGroups) {
-      // Other clusters' names may begin in the same way.
-      if (!/^\d{12}$/.test(name.slice(logGroupNamePrefix.length)) || createdMs < sinceMs) continue;
-      if (!newest || createdMs > newest.createdMs) newest = { name, createdMs };
-    }
+  let newest: ListedLogGroup | undefined;
+  for await (const group of listLogGroups(logs, nodeLogGroupPrefix(clusterName))) {
+    if (!isOfNodes(group.name, clusterName) || group.createdAt < sinceSeconds) continue;
+    if (!newest || group.createdAt > newest.createdAt) newest = group;
   }
   return newest?.name;
 }

@@ -73,8 +73,6 @@ export interface DeploymentRecord {
   /** What was said about the specification when it was asked for. */
   notes?: SpecNotes;
   readonly resources: Resources;
-  /** Availability zones in which it was tried before. */
-  readonly avoidZones?: readonly string[];
   /** Availability zones of the pool, as it said when it gave the subnet. */
   poolZones?: readonly string[];
   /** What a preflight found in the way. */

@@ -64,8 +64,16 @@ export function ownerOf(name: string, tags: Readonly<Record<string, string>>): L
   return { deployment: { ...tenant, clusterName: cluster, epoch } };
 }
 
-/** ParallelCluster adds the time of the creation (user guide, "Integration with Amazon CloudWatch Logs"). */
-function isOfNodes(name: string, cluster: string): boolean {
-  const [, rest] = name.split(`/aws/parallelcluster/${cluster}-`);
-  return rest !== undefined && /^\d{12}$/.test(rest);
+/** How the names of the groups begin into which the nodes of a cluster of this name write. */
+export function nodeLogGroupPrefix(cluster: string): string {
+  return `/aws/parallelcluster/${cluster}-`;
+}
+
+/**
+ * ParallelCluster adds the time of the creation (user guide, "Integration with Amazon CloudWatch Logs"); without a look at it,
+ * other clusters' names may begin in the same way.
+ */
+export function isOfNodes(name: string, cluster: string): boolean {
+  const prefix = nodeLogGroupPrefix(cluster);
+  return name.startsWith(prefix) && /^\d{12}$/.test(name.slice(prefix.length));
 }

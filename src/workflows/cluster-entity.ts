@@ -19,7 +19,6 @@ import { type Failure, failureOf } from '../domain/failures.ts';
 import { pendingUpdate } from '../domain/spec-update-record.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { newEpochId, type Tenant } from '../domain/ids.ts';
-import { zonesToAvoid } from '../domain/placement.ts';
 import type { Resolution } from '../domain/lifetime.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
@@ -179,14 +178,11 @@ export class ClusterEntity {
     delete this.snapshot.requestedNotes;
     delete this.snapshot.failure;
     const startedAt = nowIso();
-    const { placement } = this.snapshot;
-    const avoidZones = placement ? zonesToAvoid(placement, spec.tier) : [];
     const record: DeploymentRecord = {
       epoch: newEpochId(Date.parse(startedAt), uuid4()),
       startedAt,
       spec,
       ...(notes && { notes }),
-      ...(avoidZones.length > 0 && { avoidZones }),
       resources: {},
     };
     this.snapshot.deployment = record;

@@ -1,6 +1,7 @@
 import { CancellationScope, ContinueAsNew, isCancellation, patched } from '@temporalio/workflow';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import type { KeyRole } from '../domain/deployment.ts';
+import { zonesToAvoid } from '../domain/placement.ts';
 import { describeFailedChecks, isPassed } from '../domain/preflight.ts';
 import { trustedKeys } from '../domain/slurm-keys.ts';
 import { nowIso } from './clock.ts';
@@ -78,8 +79,9 @@ async function leaseSubnet(entity: ClusterEntity, record: DeploymentRecord): Pro
   const { resources } = record;
   while (typeof resources.lease !== 'object') {
     resources.lease = 'requested';
-    const { avoidZones } = record;
-    const wish = avoidZones && { avoidZones };
+    const { placement } = entity.snapshot;
+    const avoidZones = placement ? zonesToAvoid(placement, record.spec.tier) : [];
+    const wish = avoidZones.length > 0 && { avoidZones };
     const answer = await activities.acquireSubnet({ ...entity.deployment(record), ...wish });
     if (answer.status === 'leased') {
       resources.lease = answer.lease;
@@ -89,7 +91,7 @@ async function leaseSubnet(entity: ClusterEntity, record: DeploymentRecord): Pro
     }
     const { poolSize, position } = answer;
     entity.say(
-      `Waiting for a subnet: all ${poolSize} of the pool${avoidZones ? ` outside ${avoidZones.join(', ')}` : ''} are taken, place ${position} in the queue.`,
+      `Waiting for a subnet: all ${poolSize} of the pool${wish ? ` outside ${avoidZones.join(', ')}` : ''} are taken, place ${position} in the queue.`,
     );
     await entity.sleepUntilWoken(LEASE_REMINDER_SECONDS * 1000, 'Wait for a subnet');
     await entity.rollOverIfNeeded();
