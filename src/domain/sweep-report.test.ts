@@ -32,7 +32,7 @@ describe('the report of a sweep', () => {
     expect(lines[1]).toBe(
       '**What is left behind costs 2.5000 USD an hour (1825.00 a month), 25.00 USD so far.**',
     );
-    expect(lines.filter((line) => line.startsWith('- ')).map((line) => /lab\/\w+/.exec(line)?.[0])).toEqual([
+    expect(lines.flatMap((line) => /^\| \*\*(lab\/\w+)/.exec(line)?.slice(1) ?? [])).toEqual([
       'lab/dear',
       'lab/cheap',
     ]);
@@ -42,9 +42,17 @@ describe('the report of a sweep', () => {
     const text = render([orphan('one', costing(1.5, { unpriced: ['instance i-1: no price of x9.huge'] }))]);
     expect(text).toContain('at least 1.5000 USD an hour');
     expect(text).toContain('1 thing without a price or a date not counted');
-    expect(text).toContain('  - stack `stack-1`: 1.5000 USD an hour\n');
-    expect(text).toContain('  - instance `i-1`: **no price** (no price of x9.huge)\n');
-    expect(text.endsWith('  - key-pair `key-1`')).toBe(true);
+    expect(text.split('\n').slice(5)).toEqual([
+      '| orphan | has | which costs |',
+      '| --- | --- | --- |',
+      expect.stringContaining(
+        '| **lab/one**, epoch `epoch-of-one` | 3 resources | at least 1.5000 USD an hour',
+      ),
+      '|  | stack `stack-1` | 1.5000 USD an hour |',
+      '|  | instance `i-1` | **no price** (no price of x9.huge) |',
+      '|  | key-pair `key-1` |  |',
+      '',
+    ]);
   });
 
   it('says where the price of spot is a bound', () => {
@@ -54,7 +62,7 @@ describe('the report of a sweep', () => {
   });
 
   it('takes findings of a release that knew no prices', () => {
-    expect(render([orphan('old')])).toContain('costs nobody knows what');
+    expect(render([orphan('old')])).toContain('| 3 resources | nobody knows what |');
   });
 
   it('counts what is kept of what is over', () => {

@@ -31,7 +31,7 @@ export function renderSweep(report: ReconcileReport): string {
     `${counted(attended, 'resource')} of deployments that are looked after, ${counted(orphans.length, 'orphan')}, ` +
       `${counted(lookAlikes.length, 'look-alike')}; ${counted(reapers.length, 'workflow')} begun.`,
     '',
-    ...orphans.toSorted(byCost).flatMap(orphanLines),
+    ...orphanTable(orphans),
     ...removed.map(
       ({ kind, id, because, isRemoved }) =>
         `- **${isRemoved ? 'removed' : 'left alone'}** ${kind} \`${id}\`: ${because}`,
@@ -45,17 +45,36 @@ function byCost(a: Orphan, b: Orphan): number {
   return (b.cost?.usdPerHour ?? 0) - (a.cost?.usdPerHour ?? 0) || a.epoch.localeCompare(b.epoch);
 }
 
-function orphanLines({ virtualLabId, projectId, epoch, resources, cost }: Orphan): string[] {
+/** A table, since the Temporal UI runs the lines of nested lists together. */
+function orphanTable(orphans: readonly Orphan[]): string[] {
+  if (orphans.length === 0) return [];
   return [
-    `- **orphan** ${virtualLabId}/${projectId}, epoch \`${epoch}\`, costs ${cost ? inWords(cost) : 'nobody knows what'}`,
-    ...resources.map((resource) => `  - ${resource.kind} \`${resource.id}\`${ownCost(resource)}`),
+    row('orphan', 'has', 'which costs'),
+    row('---', '---', '---'),
+    ...orphans.toSorted(byCost).flatMap(orphanRows),
+    '',
   ];
+}
+
+function orphanRows({ virtualLabId, projectId, epoch, resources, cost }: Orphan): string[] {
+  return [
+    row(
+      `**${virtualLabId}/${projectId}**, epoch \`${epoch}\``,
+      counted(resources.length, 'resource'),
+      cost ? inWords(cost) : 'nobody knows what',
+    ),
+    ...resources.map((resource) => row('', `${resource.kind} \`${resource.id}\``, ownCost(resource))),
+  ];
+}
+
+function row(...cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
 function ownCost({ cost }: OrphanResource): string {
   if (!cost) return '';
-  if ('unpriced' in cost) return `: **no price** (${cost.unpriced})`;
-  return cost.usdPerHour === 0 ? '' : `: ${perHour(cost.usdPerHour)}`;
+  if ('unpriced' in cost) return `**no price** (${cost.unpriced})`;
+  return cost.usdPerHour === 0 ? '' : perHour(cost.usdPerHour);
 }
 
 function inWords({ usdPerHour, usdPerMonth, usdSoFar, unpriced, isUpperBound }: OrphanCost): string {
