@@ -2,6 +2,7 @@ import type { DataRepositoryAssociation, FileSystem } from '@aws-sdk/client-fsx'
 import { isFsxRefusal } from '../clients/aws-errors.ts';
 import { isAutomaticallyExported, LustreFileSystems, withoutSlash } from '../clients/lustre-file-systems.ts';
 import type { Deployment } from '../domain/deployment.ts';
+import { fileSystemCause } from '../domain/creation-causes.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import { dataRepositories, type DataRepository, type LustreFileSystem } from '../domain/lustre.ts';
 import { deploymentTags, tagKeys, tagValue } from '../domain/resource-tags.ts';
@@ -97,7 +98,7 @@ async function createFileSystem(
     });
   } catch (error) {
     if (!isFsxRefusal(error)) throw error;
-    throw new KnownFailure('LustreCreateFailed', `FSx refused the file system: ${error.message}`);
+    throw new KnownFailure(fileSystemCause(error.message), `FSx refused the file system: ${error.message}`);
   }
 }
 
@@ -114,7 +115,7 @@ async function untilAvailable(
     if (lifecycle === 'AVAILABLE') return true;
     if (lifecycle === 'CREATING' || lifecycle === 'UPDATING') return undefined;
     const reason = found?.FailureDetails?.Message ?? 'FSx gives no reason';
-    throw new KnownFailure('LustreCreateFailed', `${fileSystemId} is ${lifecycle}: ${reason}`);
+    throw new KnownFailure(fileSystemCause(reason), `${fileSystemId} is ${lifecycle}: ${reason}`);
   };
   await pollUntil(look, { intervalSeconds: deps.lustrePollSeconds, signal });
 }

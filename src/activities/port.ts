@@ -309,7 +309,7 @@ export interface Activities {
   deleteHome(request: Deployment & { readonly home?: EfsHome }): Promise<void>;
 
   // lustre.ts
-  /** Makes the deployment's file system and its links with S3, or goes on where an attempt stopped. Heartbeats. LustreCreateFailed, LustreLinkFailed. */
+  /** Makes the deployment's file system and its links with S3, or goes on where an attempt stopped. Heartbeats. InsufficientCapacity, LustreCreateFailed, LustreLinkFailed. */
   ensureLustre(request: LustreRequest): Promise<LustreFileSystem>;
   /** Switches automatic export of all exported paths on or off. Heartbeats. */
   setAutomaticExport(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { creationCause } from './creation-causes.ts';
+import { creationCause, fileSystemCause } from './creation-causes.ts';
 
 describe('the reason of a failed creation', () => {
   it.each([
@@ -38,5 +38,23 @@ describe('the reason of a failed creation', () => {
     '',
   ])('is taken for nothing that it does not say: %s', (reason) => {
     expect(creationCause(reason)).toBeUndefined();
+  });
+});
+
+describe('the reason of a file system that FSx could not make', () => {
+  it.each([
+    'Amazon FSx was unable to create the file system: insufficient capacity in the Availability Zone',
+    'We currently do not have sufficient storage capacity in us-east-1a.',
+    'There is no capacity.',
+  ])('is a want of capacity: %s', (reason) => {
+    expect(fileSystemCause(reason)).toBe('InsufficientCapacity');
+  });
+
+  it.each([
+    'Invalid Lustre FS storage capacity: 3600. Must be 1200 or a multiple of 2400.',
+    'The provided throughput does not meet the storage capacity requirement',
+    'FSx gives no reason',
+  ])('is another one: %s', (reason) => {
+    expect(fileSystemCause(reason)).toBe('LustreCreateFailed');
   });
 });

@@ -22,6 +22,18 @@ const causes: readonly (readonly [CreationCause, RegExp])[] = [
 ];
 
 /**
+ * Why FSx could not make a file system, in its own words. It documents no code of a want of capacity, and tells of it in
+ * `FailureDetails.Message` only: what says that capacity is wanting counts, not every text that names a size.
+ */
+export function fileSystemCause(reason: string): 'InsufficientCapacity' | 'LustreCreateFailed' {
+  return /\b(?:insufficient|not enough|no|not have (?:enough|sufficient)) (?:\w+ ){0,2}capacity\b/i.test(
+    reason,
+  )
+    ? 'InsufficientCapacity'
+    : 'LustreCreateFailed';
+}
+
+/**
  * What the reason of a failed creation, in the words of AWS, says of EC2's capacity or the account's quotas; undefined where it
  * says neither. What is not recognized stays an ordinary failure.
  */

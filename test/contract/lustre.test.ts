@@ -146,12 +146,17 @@ describe('a Lustre file system', () => {
 
   test('that FSx cannot make fails with its reason, and goes', async () => {
     const deployment = freshDeployment();
-    aws().emulators.fsx.faults.failNextFileSystem = 'no capacity in the zone';
-    await expect(make(deployment)).rejects.toMatchObject({
-      type: 'LustreCreateFailed',
-      message: expect.stringContaining('no capacity in the zone') as unknown,
-    });
-    await runActivity(lustre.deleteLustre, { ...deployment, consent: { kind: 'never-mounted' } });
+    for (const [reason, type] of [
+      ['the network interface was refused', 'LustreCreateFailed'],
+      ['insufficient capacity in the zone', 'InsufficientCapacity'],
+    ]) {
+      aws().emulators.fsx.faults.failNextFileSystem = reason;
+      await expect(make(deployment)).rejects.toMatchObject({
+        type,
+        message: expect.stringContaining(reason ?? '') as unknown,
+      });
+      await runActivity(lustre.deleteLustre, { ...deployment, consent: { kind: 'never-mounted' } });
+    }
     const made = await make(deployment);
     await runActivity(lustre.deleteLustre, { ...made, consent: { kind: 'never-mounted' } });
   });

@@ -73,6 +73,25 @@ describe('a cluster for which a zone has no capacity', () => {
     });
   }
 
+  it('is placed anew with its file system when FSx has no capacity there', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('no-lustre');
+      rig.world.zones = ['zone-a', 'zone-b'];
+      rig.world.failOn('ensureLustre', 'InsufficientCapacity', { times: 1, afterEffect: true });
+      await rig.ensure(tenant, rig.spec({ lustre: { sizeGibibytes: 1200 } }));
+      const view = await rig.until(tenant, 'ready');
+      expect(view.tries).toMatchObject([
+        { availabilityZone: 'zone-a', failure: { type: 'InsufficientCapacity' } },
+      ]);
+      expect(rig.world.effects.filter((effect) => /Lustre/.test(effect))).toEqual([
+        'ensureLustre',
+        'deleteLustre never-mounted',
+        'ensureLustre',
+      ]);
+      expect(rig.world.createdStacks).toHaveLength(1);
+    });
+  });
+
   it('is placed anew also when its stack is complete and no node for the first job starts', async () => {
     await run({}, async (rig) => {
       const tenant = rig.tenant('starves');
