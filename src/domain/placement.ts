@@ -27,7 +27,7 @@ export interface PlacementTry {
 /** Tries of what was asked for last, the last one at the end. */
 export interface Placement {
   readonly tries: readonly PlacementTry[];
-  /** What was asked for, where the cluster is to be of a fallback tier. */
+  /** What was asked for, where the cluster is to be of a fallback tier, or has grown for a campaign. */
   readonly asked?: ClusterSpec;
 }
 

@@ -15,6 +15,8 @@ export interface SpecUpdate {
   readonly changes: readonly string[];
   /** Who or what asked for it, in plain words. */
   readonly reason: string;
+  /** What a campaign needs and the cluster lacks: who asked for the cluster without it still means this one. */
+  readonly isGrowth?: true;
   readonly askedAt: string;
   /** Absent while it is under way or waits. */
   readonly endedAt?: string;

@@ -149,13 +149,12 @@ function beginUpdate(
     spec,
     notes,
     plan,
-    reason,
+    ...why
   }: {
     readonly spec: ClusterSpec;
     readonly notes: SpecNotes | undefined;
     readonly plan: UpdatePlan;
-    readonly reason: string;
-  },
+  } & Pick<SpecUpdate, 'reason' | 'isGrowth'>,
 ): SpecUpdate {
   const { mode, changes } = plan;
   if (mode === 'none' || mode === 'refused') throw new TypeError(`nothing begins with ${mode}`);
@@ -165,7 +164,7 @@ function beginUpdate(
     spec,
     ...(notes && { notes }),
     changes: changes.slice(0, MAX_CHANGES).map(({ path }) => path),
-    reason,
+    ...why,
     askedAt: nowIso(),
   };
   entity.snapshot.update = update;
@@ -183,7 +182,7 @@ export function applyUpdate(entity: ClusterEntity, notes?: SpecNotes): void {
   const { spec: before, lifetimeEndsAt } = deployment;
   const { spec } = update;
   deployment.spec = spec;
-  noteAsked(entity, update);
+  noteAsked(entity, update, before);
   const known = notes ?? update.notes;
   if (known) deployment.notes = known;
   else delete deployment.notes;
@@ -194,11 +193,19 @@ export function applyUpdate(entity: ClusterEntity, notes?: SpecNotes): void {
 }
 
 /**
- * A cluster with the nodes of a fallback tier stands for what was asked for as long as only its times change; otherwise it is what
- * it was changed to.
+ * A cluster with the nodes of a fallback tier stands for what was asked for, as does one that has grown, as long as only its times
+ * change; otherwise it is what it was changed to.
  */
-function noteAsked({ snapshot }: ClusterEntity, { mode, spec }: SpecUpdate): void {
+function noteAsked(
+  { snapshot }: ClusterEntity,
+  { mode, spec, isGrowth }: SpecUpdate,
+  before: ClusterSpec,
+): void {
   const { placement } = snapshot;
+  if (isGrowth) {
+    snapshot.placement = { tries: [], asked: before, ...placement };
+    return;
+  }
   if (mode !== 'at-once' || !placement?.asked) {
     delete snapshot.placement;
     return;
@@ -235,5 +242,6 @@ export function growFor(entity: ClusterEntity, campaignId: string, grown: Cluste
     notes: entity.currentNotes(),
     plan: planUpdate(current, grown),
     reason: `Campaign ${campaignId} needs it.`,
+    isGrowth: true,
   });
 }

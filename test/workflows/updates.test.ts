@@ -152,6 +152,32 @@ describe('a change in place', () => {
     });
   });
 
+  it('leaves a cluster that has grown the one that was asked for, until it is changed by somebody', async () => {
+    await run({}, async (rig) => {
+      const tenant = await ready(rig, 'still-asked');
+      const more = rig.spec({ tier: undefined, queues: [queue('more')] });
+      await rig.submit(tenant, id('growing'), ['a'], { spec: more, queues: ['more'] });
+      const { spec: grown } = await rig.untilView(tenant, ({ update }) => update?.state === 'done');
+      expect(grown?.queues).toHaveLength(2);
+      const again = async (spec: ClusterSpec) => rig.ensure(tenant, spec);
+      expect(await again(rig.spec(small))).toMatchObject({ outcome: 'exists', view: { spec: grown } });
+      expect(await again(grown ?? more)).toMatchObject({ outcome: 'exists' });
+      await expect(again(more)).rejects.toMatchObject({ cause: { type: 'ClusterSpecConflict' } });
+      const longer = { idleTimeoutSeconds: 7200 };
+      await changing(rig, tenant, { ...(grown ?? more), ...longer });
+      expect(await again(rig.spec({ ...small, ...longer }))).toMatchObject({ outcome: 'exists' });
+      await changing(rig, tenant, rig.spec({ ...larger, ...longer }));
+      await rig.untilView(
+        tenant,
+        ({ spec, update }) =>
+          update?.state === 'done' && spec?.queues[0]?.computeResources[0]?.maxCount === 8,
+      );
+      await expect(again(rig.spec({ ...small, ...longer }))).rejects.toMatchObject({
+        cause: { type: 'ClusterSpecConflict' },
+      });
+    });
+  });
+
   it('leaves a cluster that was planned the one that its needs mean', async () => {
     await run({}, async (rig) => {
       const needs = {
