@@ -100,7 +100,7 @@ export async function buildApp(deps: AppDeps): Promise<Server> {
   registerArchiveRoute(app, campaigns, deps.logs);
   registerBudgetRoutes(app, deps.clusters);
   registerPlanRoute(app, deps.planning);
-  registerUsageRoutes(app, new UsageService(deps.usage));
+  registerUsageRoutes(app, new UsageService(deps.usage), campaigns);
   registerOpsRoutes(app, deps.readiness);
   await registerDocs(app);
   refuseOtherMethods(app, new Map(methodsByPath));

@@ -66,6 +66,11 @@ export class CampaignService {
     return { ...summaryOf(tenant, record), ...blind, ...page };
   }
 
+  /** The epoch that has its jobs; undefined as long as none was submitted. NotFound. */
+  async epochOf(tenant: Tenant, campaignId: string, answerBy: Date): Promise<string | undefined> {
+    return logsOf(await this.records.get(tenant, campaignId, answerBy))?.epoch;
+  }
+
   /** One job and where its logs are. NotFound, which names what does not exist. */
   async job(
     tenant: Tenant,

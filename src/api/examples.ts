@@ -7,7 +7,7 @@ import type { ClusterView } from '../domain/cluster-view.ts';
 import { type Problem, type ProblemType, problemTypePath, problemTypes } from './problem.ts';
 import type { JobListingPage } from './job-listing-schemas.ts';
 import type { planRequestSchema } from './plan-schemas.ts';
-import type { UsageReportView } from './usage-schemas.ts';
+import type { CampaignUsageView, UsageReportView } from './usage-schemas.ts';
 import type { CampaignPage, CampaignReceipt } from './view-schemas.ts';
 
 /* Examples of the OpenAPI document. A test parses each with the schema that it is an example of. */
@@ -225,6 +225,47 @@ export const usageReportExample: UsageReportView = {
       startedAt: '2026-01-15T09:30:00.000Z',
       asOf: '2026-01-15T12:02:41.000Z',
       final: true,
+    },
+  ],
+};
+
+export const campaignUsageExample: CampaignUsageView = {
+  virtualLabId: 'lab-1',
+  projectId: 'project-1',
+  campaignId: 'mfrggzdfmztwq2lknnwg23tpou',
+  epoch: {
+    epoch: '01k4x8m2tqa3f9',
+    startedAt: '2026-01-15T09:30:00.000Z',
+    asOf: '2026-01-15T12:02:41.000Z',
+    pricesAsOf: '2026-01-01',
+    final: true,
+  },
+  total: {
+    cpuHours: 384,
+    nodeHours: 2,
+    cpuSeconds: 1_382_400,
+    nodeSeconds: 7200,
+    allocations: 2,
+    costUsd: 17.28,
+  },
+  jobs: [
+    {
+      jobKey: 'sim_1',
+      cpuHours: 192,
+      nodeHours: 1,
+      cpuSeconds: 691_200,
+      nodeSeconds: 3600,
+      allocations: 1,
+      costUsd: 8.64,
+    },
+    {
+      jobKey: 'sim_2',
+      cpuHours: 192,
+      nodeHours: 1,
+      cpuSeconds: 691_200,
+      nodeSeconds: 3600,
+      allocations: 1,
+      costUsd: 8.64,
     },
   ],
 };

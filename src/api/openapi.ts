@@ -16,6 +16,7 @@ import {
   planRequestExample,
   problemExample,
   receiptExample,
+  campaignUsageExample,
   usageReportExample,
 } from './examples.ts';
 import { campaignNeedsSchema } from '../domain/campaign-needs.ts';
@@ -23,7 +24,7 @@ import { jobListingPageSchema } from './job-listing-schemas.ts';
 import { planAnswerSchema, planRequestSchema } from './plan-schemas.ts';
 import { type ProblemType, problemSchema, problemTypes } from './problem.ts';
 import type { Server } from './server.ts';
-import { usageReportSchema } from './usage-schemas.ts';
+import { campaignUsageSchema, usageReportSchema } from './usage-schemas.ts';
 import { failureSchema } from './failure-schema.ts';
 import {
   campaignPageSchema,
@@ -48,6 +49,7 @@ components.add(campaignPageSchema, { id: 'CampaignView', examples: [campaignView
 components.add(campaignSummarySchema, { id: 'CampaignSummary' });
 components.add(jobViewSchema, { id: 'JobView' });
 components.add(jobListingPageSchema, { id: 'JobListing', examples: [jobListingExample] });
+components.add(campaignUsageSchema, { id: 'CampaignUsage', examples: [campaignUsageExample] });
 components.add(usageReportSchema, { id: 'UsageReport', examples: [usageReportExample] });
 components.add(failureSchema, { id: 'Failure' });
 components.add(problemSchema, { id: 'Problem', description: 'RFC 9457 problem details.' });

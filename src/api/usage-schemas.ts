@@ -69,6 +69,31 @@ export const usageReportSchema = z.object({
 
 export type UsageReportView = z.output<typeof usageReportSchema>;
 
+/** What the jobs of one campaign used. */
+export const campaignUsageSchema = z.object({
+  virtualLabId: virtualLabIdSchema,
+  projectId: projectIdSchema,
+  campaignId: campaignIdSchema,
+  epoch: epochUsageSchema
+    .optional()
+    .meta({ description: 'The deployment that has the jobs. Absent before anything of it was recorded.' }),
+  total: usageSchema.meta({ description: 'Of all of its jobs, not only of those on this page.' }),
+  jobs: z
+    .array(
+      z.object({
+        jobKey: z
+          .string()
+          .optional()
+          .meta({ description: 'Absent for what releases before 0.3.0 recorded, all together.' }),
+        ...usageFields,
+      }),
+    )
+    .meta({ description: 'In the order of their keys. A job that had not started at `asOf` is missing.' }),
+  nextPageToken: z.string().optional(),
+});
+
+export type CampaignUsageView = z.output<typeof campaignUsageSchema>;
+
 /** A page of a project's epochs with recorded usage. */
 export const usageEpochPageSchema = z.object({
   epochs: z.array(

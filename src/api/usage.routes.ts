@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import type { CampaignService } from './campaign-service.ts';
+import { CAMPAIGN_PATH, campaignParams } from './campaigns.routes.ts';
 import { answer, problemResponses } from './openapi.ts';
 import { answerBy, type Server, tenantParams } from './server.ts';
 import { usageRangeOf, usageRangeQuery } from './usage-range.ts';
-import { usageEpochPageSchema, usageReportSchema } from './usage-schemas.ts';
+import { campaignUsageSchema, usageEpochPageSchema, usageReportSchema } from './usage-schemas.ts';
 import type { UsageService } from './usage-service.ts';
 
 const tags = ['Usage'];
@@ -14,8 +16,12 @@ const pageQuery = z.strictObject({
   pageToken: z.string().min(1).max(256).optional(),
 });
 
-/** What a project used, over all its clusters. */
-export function registerUsageRoutes(app: Server, usage: UsageService): void {
+/** What a project used, over all its clusters, and what each job of a campaign did. */
+export function registerUsageRoutes(
+  app: Server,
+  usage: UsageService,
+  campaigns: Pick<CampaignService, 'epochOf'>,
+): void {
   app.get(
     USAGE_PATH,
     {
@@ -55,5 +61,31 @@ export function registerUsageRoutes(app: Server, usage: UsageService): void {
       },
     },
     async ({ params, query }) => usage.epochs(params, query, answerBy()),
+  );
+
+  app.get(
+    `${CAMPAIGN_PATH}/usage`,
+    {
+      schema: {
+        operationId: 'getCampaignUsage',
+        summary: 'Report what each job of a campaign used and costs',
+        description:
+          'Hours of allocated processors and nodes and what they cost, by job: all runs of a requeued job together, each task of ' +
+          'an array by itself. From what was last recorded of Slurm’s accounting (`epoch.asOf`), also when the cluster is gone; ' +
+          'a campaign that had ended then is in it as a whole.',
+        tags,
+        params: campaignParams,
+        querystring: pageQuery,
+        response: {
+          200: answer('One page; all zero if nothing was used', campaignUsageSchema),
+          ...problemResponses('NotFound', 'temporal', 'AwsUnavailable', 'AwsAccessDenied'),
+        },
+      },
+    },
+    async ({ params: { campaignId, ...tenant }, query }) => {
+      const deadline = answerBy();
+      const epoch = await campaigns.epochOf(tenant, campaignId, deadline);
+      return usage.ofCampaign(tenant, { campaignId, epoch }, query, deadline);
+    },
   );
 }

@@ -24,7 +24,7 @@ afterEach(async () => home.remove());
 const usage = async () => decodeUsage(epoch, await home.run('usage', encodeUsageRequest(epoch)));
 
 const allocation = (jobId: string, end: number | 'Unknown', text: string) =>
-  `${[jobId, secondsAgo(600), secondsAgo(500), end, 100, 4, 1, 'debug', 'debug-dy-t3-1', text].join(US)}\n`;
+  `${[jobId, jobId, secondsAgo(600), secondsAgo(500), end, 100, 4, 1, 'debug', 'debug-dy-t3-1', text].join(US)}\n`;
 
 it('what jobs allocated comes from accounting, with the campaigns of running jobs from the queue', async () => {
   await home.write('accounting', allocation('1', secondsAgo(400), comment) + allocation('2', 'Unknown', ''));

@@ -9,6 +9,8 @@ const snapshot: UsageSnapshot = {
   records: [
     { ...common, jobId: '1', queue: 'debug', campaignId: 'a', endSeconds: 150 },
     { ...common, jobId: '3', queue: 'debug', campaignId: 'a' },
+    { ...common, jobId: '7', queue: 'debug', campaignId: 'a', jobKey: 'sim-1', endSeconds: 150 },
+    { ...common, jobId: '8', queue: 'debug', campaignId: 'a', jobKey: 'sim-2_4' },
     { ...common, jobId: '2', queue: 'debug', endSeconds: 150 },
     { ...common, jobId: '4', queue: 'debug', nodes: 3, nodeGroups: { 'debug-dy-t3': 3 }, endSeconds: 150 },
     { ...common, jobId: '5', queue: 'debug', nodeGroups: { 'debug-dy-t3': 1 }, endSeconds: 150 },
@@ -49,12 +51,13 @@ it('what releases before 0.3.0 stored, without nodes and prices, is read', () =>
   });
 });
 
-it('the stored form takes at most 64 bytes an allocation, so that a week of jobs is some megabytes', () => {
+it('the stored form takes at most 64 bytes an allocation and its key, so that a week of jobs is some megabytes', () => {
   const records = Array.from({ length: 1000 }, (_, index) => ({
     ...common,
     jobId: String(90_000 + index),
     queue: 'debug',
     campaignId: 'mfrggzdfmztwq2lknnwg23tpou',
+    jobKey: `sim_${index}`,
     startSeconds: 1_795_631_626,
     endSeconds: 1_795_635_226,
   }));

@@ -23,6 +23,8 @@ const groupSchema = z.object({
   /** In its place where each allocation has nodes of several groups: how many of each. */
   nodeGroups: z.record(z.string(), count).optional(),
   allocations: z.array(allocationSchema),
+  /** Of each of the allocations, in their order. Absent of jobs of no campaign, and in files of releases before 0.3.0. */
+  jobKeys: z.array(z.string()).optional(),
 });
 
 export const usageFileSchema = z.object({
@@ -52,10 +54,16 @@ export function usageFileOf(
 ): UsageFile {
   const groups = new Map<string, StoredGroup>();
   for (const record of records) {
-    const { queue, campaignId, jobId, cpus, nodes, startSeconds, endSeconds, suspendedSeconds } = record;
+    const { queue, campaignId, jobKey, jobId, cpus, nodes, startSeconds, endSeconds, suspendedSeconds } =
+      record;
     const shared = { queue, ...(campaignId && { campaignId }), ...storedNodes(record) };
-    const key = JSON.stringify(shared);
-    const group = groups.get(key) ?? { ...shared, allocations: [] };
+    const key = JSON.stringify([shared, jobKey !== undefined]);
+    const group = groups.get(key) ?? {
+      ...shared,
+      allocations: [],
+      ...(jobKey !== undefined && { jobKeys: [] }),
+    };
+    if (jobKey !== undefined) group.jobKeys?.push(jobKey);
     group.allocations.push([jobId, cpus, nodes, startSeconds, endSeconds ?? null, suspendedSeconds]);
     groups.set(key, group);
   }
@@ -83,13 +91,15 @@ export function snapshotOf({ epoch, asOfSeconds, groups, prices }: UsageFile): U
 }
 
 function recordsOf(group: StoredGroup): UsageRecord[] {
-  const { queue, campaignId, allocations } = group;
-  return allocations.map(([jobId, cpus, nodes, startSeconds, endSeconds, suspendedSeconds]) => {
+  const { queue, campaignId, allocations, jobKeys } = group;
+  return allocations.map(([jobId, cpus, nodes, startSeconds, endSeconds, suspendedSeconds], index) => {
     const nodeGroups = nodesOf(group, nodes);
+    const jobKey = jobKeys?.[index];
     return {
       jobId,
       queue,
       ...(campaignId !== undefined && { campaignId }),
+      ...(jobKey !== undefined && { jobKey }),
       cpus,
       nodes,
       ...(nodeGroups && { nodeGroups }),

@@ -5,8 +5,9 @@ import { parseNodeCpus, parseQueueComments, parseUsage } from './usage-output.ts
 const campaignId = 'mfrggzdfmztwq2lknnwg23tpou';
 const comment = `pcp/e1/${campaignId}/a`;
 
-/** JobIDRaw Submit Start End ElapsedRaw AllocCPUS AllocNodes Partition NodeList Comment; the nodes are the same everywhere. */
-const line = (...columns: (string | number)[]) => `${columns.toSpliced(8, 0, HOSTS).join(US)}\n`;
+/** JobIDRaw JobID Submit Start End ElapsedRaw AllocCPUS AllocNodes Partition NodeList Comment; the nodes are the same everywhere. */
+const line = (jobId: string | number, ...columns: (string | number)[]) => task(jobId, jobId, ...columns);
+const task = (...columns: (string | number)[]) => `${columns.toSpliced(9, 0, HOSTS).join(US)}\n`;
 const HOSTS = 'debug-dy-t3-[1-2]';
 
 function parse(output: string, comments: ReadonlyMap<string, string> = new Map()) {
@@ -20,6 +21,7 @@ describe('the allocations in what sacct prints', () => {
         jobId: '7',
         queue: 'debug',
         campaignId,
+        jobKey: 'a',
         cpus: 16,
         nodes: 2,
         nodeGroups: { 'debug-dy-t3': 2 },
@@ -27,6 +29,15 @@ describe('the allocations in what sacct prints', () => {
         endSeconds: 1300,
         suspendedSeconds: 0,
       },
+    ]);
+  });
+
+  it('are those of tasks under the keys of these, also while they run', () => {
+    const ended = task(8, '7_3', 1100, 1200, 1300, 100, 16, 2, 'debug', comment);
+    const live = task(7, '7_12', 1100, 1200, 'Unknown', 800, 16, 2, 'debug', '');
+    expect(parse(ended + live, new Map([['7', comment]]))).toMatchObject([
+      { jobId: '8', campaignId, jobKey: 'a_3' },
+      { jobId: '7', campaignId, jobKey: 'a_12' },
     ]);
   });
 
@@ -60,7 +71,7 @@ describe('the allocations in what sacct prints', () => {
       comments.map((text, index) => line(index, 1100, 1200, 1300, 100, 1, 1, 'debug', text)).join(''),
     );
     expect(records).toHaveLength(3);
-    expect(records.filter((record) => 'campaignId' in record)).toEqual([]);
+    expect(records.filter((record) => 'campaignId' in record || 'jobKey' in record)).toEqual([]);
   });
 
   it('leave out jobs that never started, had no node or are of an earlier epoch', () => {

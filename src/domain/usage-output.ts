@@ -1,4 +1,5 @@
 import { campaignIdSchema, parseJobComment } from './ids.ts';
+import { taskKey } from './job-array.ts';
 import { countHosts, type NodeCounts, nodeGroupOf } from './node-groups.ts';
 import { COLUMN_SEPARATOR, parseTime, SlurmOutputError } from './slurm-output.ts';
 import { distinctRecords, type UsageRecord } from './usage.ts';
@@ -8,7 +9,7 @@ import { distinctRecords, type UsageRecord } from './usage.ts';
  * and comes last.
  */
 export const usageColumns =
-  'JobIDRaw Submit Start End ElapsedRaw AllocCPUS AllocNodes Partition NodeList Comment'.split(' ');
+  'JobIDRaw JobID Submit Start End ElapsedRaw AllocCPUS AllocNodes Partition NodeList Comment'.split(' ');
 
 export interface UsageContext {
   readonly epoch: string;
@@ -35,7 +36,7 @@ export function parseUsage(output: string, context: UsageContext): UsageRecord[]
 
 /** Any other line goes on with the comment of the one before, which is not ours then. */
 function isAllocation(columns: readonly string[]): boolean {
-  const [jobId = '', submit = '', start = '', end = '', elapsed = '', cpus = '', nodes = ''] = columns;
+  const [jobId = '', , submit = '', start = '', end = '', elapsed = '', cpus = '', nodes = ''] = columns;
   return (
     columns.length >= usageColumns.length &&
     [jobId, elapsed, cpus, nodes].every((text) => /^\d+$/.test(text)) &&
@@ -48,6 +49,7 @@ function parseLine(line: string, context: UsageContext): UsageRecord[] {
   if (!isAllocation(columns)) return [];
   const [
     jobId = '',
+    shownId = '',
     submit,
     start = '',
     end = '',
@@ -63,14 +65,14 @@ function parseLine(line: string, context: UsageContext): UsageRecord[] {
   const isOfEpoch = Number(submit) >= context.sinceSeconds;
   if (startSeconds === undefined || !isOfEpoch || Number(nodes) === 0) return [];
   const ownComment = comment || (endSeconds === undefined ? context.comments.get(jobId) : undefined);
-  const campaignId = campaignOf(ownComment ?? '', context);
+  const job = jobOf(ownComment ?? '', shownId, context);
   const nodeGroups = countHosts(hosts);
   const lengthSeconds = (endSeconds ?? context.asOfSeconds) - startSeconds;
   return [
     {
       jobId,
       queue,
-      ...(campaignId !== undefined && { campaignId }),
+      ...job,
       cpus: Number(cpus),
       nodes: Number(nodes),
       ...(nodeGroups && { nodeGroups }),
@@ -82,11 +84,21 @@ function parseLine(line: string, context: UsageContext): UsageRecord[] {
   ];
 }
 
-/** Our smoke jobs have a comment of ours, too, and belong to no campaign. */
-function campaignOf(comment: string, { epoch }: UsageContext): string | undefined {
+/**
+ * Our smoke jobs have a comment of ours, too, and belong to no campaign. The comment of a task names its array: which task it is,
+ * is behind the underscore of the id that Slurm shows (`JobID`).
+ */
+function jobOf(
+  comment: string,
+  shownId: string,
+  { epoch }: UsageContext,
+): Pick<UsageRecord, 'campaignId' | 'jobKey'> {
   const reference = parseJobComment(comment);
-  if (reference?.epoch !== epoch) return undefined;
-  return campaignIdSchema.safeParse(reference.campaignId).success ? reference.campaignId : undefined;
+  if (reference?.epoch !== epoch) return {};
+  const { campaignId, jobKey } = reference;
+  if (!campaignIdSchema.safeParse(campaignId).success) return {};
+  const [, index] = /^\d+_(\d+)$/.exec(shownId) ?? [];
+  return { campaignId, jobKey: index === undefined ? jobKey : taskKey(jobKey, Number(index)) };
 }
 
 /**

@@ -1,6 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { mergeUsage, reportUsage, type UsageRecord, type UsageSnapshot } from './usage.ts';
+import {
+  mergeUsage,
+  reportCampaignUsage,
+  reportUsage,
+  type UsageRecord,
+  type UsageSnapshot,
+} from './usage.ts';
 
 const HOUR = { fromSeconds: 3600, toSeconds: 7200 };
 
@@ -134,5 +140,41 @@ describe('what is known after accounting was asked again', () => {
 
   it('drops what ran and is not known any more: slurmctld has lost it', () => {
     expect(mergeUsage([running()], [])).toEqual([]);
+  });
+});
+
+describe('the usage of a campaign', () => {
+  const ofJob = (jobKey: string, own: Partial<UsageRecord> = {}) =>
+    record({ campaignId: 'a', jobKey, nodes: 1, nodeGroups: { 'debug-dy-t3': 1 }, ...own });
+  const prices = { nodeGroups: { 'debug-dy-t3': { usdPerHour: 36, cpus: 4 } } };
+  const report = (...records: UsageRecord[]) => reportCampaignUsage({ ...snapshot(...records), prices }, 'a');
+
+  it('is told by job, all runs of a requeued one together, whenever they were', () => {
+    const { total, perJob } = report(
+      ofJob('b'),
+      ofJob('a_2', { jobId: '2' }),
+      ofJob('b', { startSeconds: 10, endSeconds: 20 }),
+      ofJob('c', { campaignId: 'other', jobId: '3' }),
+    );
+    expect(perJob).toEqual([
+      { jobKey: 'a_2', cpuSeconds: 400, nodeSeconds: 100, allocations: 1, costUsd: 1 },
+      { jobKey: 'b', cpuSeconds: 440, nodeSeconds: 110, allocations: 2, costUsd: 1.1 },
+    ]);
+    expect(total).toMatchObject({ cpuSeconds: 840, allocations: 3, costUsd: 2.1 });
+  });
+
+  it('has what nobody recorded a key of under none, and what has no price in no cost', () => {
+    const { jobKey: _jobKey, nodeGroups: _nodeGroups, ...old } = ofJob('b');
+    expect(report(old, ofJob('a', { jobId: '2' })).perJob).toMatchObject([
+      { allocations: 1, unpricedAllocations: 1 },
+      { jobKey: 'a', costUsd: 1 },
+    ]);
+  });
+
+  it('is nothing before one of its jobs has started', () => {
+    expect(report()).toEqual({
+      total: { cpuSeconds: 0, nodeSeconds: 0, allocations: 0, costUsd: 0 },
+      perJob: [],
+    });
   });
 });

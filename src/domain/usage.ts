@@ -11,6 +11,8 @@ export interface UsageRecord {
   readonly queue: string;
   /** Absent for jobs that are no campaign's: those of other users, and our own smoke jobs. */
   readonly campaignId?: string;
+  /** Of the campaign's job: of a task that of its own. Absent where `campaignId` is, and in records of releases before 0.3.0. */
+  readonly jobKey?: string;
   /** Allocated, not asked for: with whole nodes more than the job wanted. */
   readonly cpus: number;
   readonly nodes: number;
@@ -63,6 +65,17 @@ export interface CampaignUsage extends Usage {
   readonly campaignId?: string;
 }
 
+export interface JobUsage extends Usage {
+  /** Absent for what releases before 0.3.0 recorded. */
+  readonly jobKey?: string;
+}
+
+export interface CampaignUsageReport {
+  readonly total: Usage;
+  /** In the order of their keys; a job that has not started has none. */
+  readonly perJob: readonly JobUsage[];
+}
+
 export interface UsageReport {
   readonly total: Usage;
   /** By name. */
@@ -101,6 +114,25 @@ export function reportUsage(snapshots: readonly UsageSnapshot[], range: UsageRan
     perCampaign: [...perCampaign]
       .map(([campaignId, sum]) => ({ ...(campaignId !== undefined && { campaignId }), ...sum.usage() }))
       .toSorted((a, b) => b.cpuSeconds - a.cpuSeconds || compareText(a.campaignId ?? '', b.campaignId ?? '')),
+  };
+}
+
+/** What the jobs of a campaign used, from the first moment on: all runs of a requeued job together. */
+export function reportCampaignUsage(snapshot: UsageSnapshot, campaignId: string): CampaignUsageReport {
+  const total = new Sum();
+  const perJob = new Map<string | undefined, Sum>();
+  for (const record of distinctRecords(snapshot.records)) {
+    if (record.campaignId !== campaignId) continue;
+    const part = partWithin(record, snapshot, { fromSeconds: 0, toSeconds: Infinity });
+    if (part === undefined) continue;
+    total.add(part);
+    sumOf(perJob, record.jobKey).add(part);
+  }
+  return {
+    total: total.usage(),
+    perJob: [...perJob]
+      .map(([jobKey, sum]) => ({ ...(jobKey !== undefined && { jobKey }), ...sum.usage() }))
+      .toSorted((a, b) => compareText(a.jobKey ?? '', b.jobKey ?? '')),
   };
 }
 

@@ -10,11 +10,12 @@ import {
   jobListingExample,
   problemExample,
   receiptExample,
+  campaignUsageExample,
   usageReportExample,
 } from '../../src/api/examples.ts';
 import { jobListingPageSchema } from '../../src/api/job-listing-schemas.ts';
 import { problemSchema, problemTypes } from '../../src/api/problem.ts';
-import { usageReportSchema } from '../../src/api/usage-schemas.ts';
+import { campaignUsageSchema, usageReportSchema } from '../../src/api/usage-schemas.ts';
 import { campaignPageSchema, campaignReceiptSchema, clusterViewSchema } from '../../src/api/view-schemas.ts';
 import { clusterSpecInputSchema } from '../../src/domain/cluster-spec-input.ts';
 import { failures, isFailureType } from '../../src/domain/failures.ts';
@@ -147,6 +148,7 @@ describe('the OpenAPI document', () => {
         `get ${project}/budget`,
         `delete ${project}/budget`,
         'post /v1/plans',
+        `get ${campaign}/usage`,
         `get ${project}/usage`,
         `get ${project}/usage/epochs`,
         'get /healthz',
@@ -214,6 +216,7 @@ describe('the OpenAPI document', () => {
     expect(clusterViewSchema.safeParse(clusterViewExample).error).toBeUndefined();
     expect(campaignPageSchema.safeParse(campaignViewExample).error).toBeUndefined();
     expect(jobListingPageSchema.safeParse(jobListingExample).error).toBeUndefined();
+    expect(campaignUsageSchema.safeParse(campaignUsageExample).error).toBeUndefined();
     expect(usageReportSchema.safeParse(usageReportExample).error).toBeUndefined();
     expect(campaignReceiptSchema.safeParse(receiptExample).error).toBeUndefined();
     const types = Object.keys(failures).filter(isFailureType);

@@ -5,7 +5,12 @@ import { SlurmSsh } from '../../src/clients/slurm-ssh.ts';
 import type { HeadNode, SlurmUsage } from '../../src/clients/slurm-gateway.ts';
 import type { CostRates } from '../../src/domain/cost-rates.ts';
 import { jobComment, newEpochId } from '../../src/domain/ids.ts';
-import { reportUsage, type UsageReport, type UsageSnapshot } from '../../src/domain/usage.ts';
+import {
+  reportCampaignUsage,
+  reportUsage,
+  type UsageReport,
+  type UsageSnapshot,
+} from '../../src/domain/usage.ts';
 import { usagePricesOf } from '../../src/domain/usage-prices.ts';
 import { asJobUser, smallCluster, startHeadNodeRig } from '../support/head-nodes.ts';
 import type { HeadNodeRig } from '../support/head-nodes.ts';
@@ -177,6 +182,25 @@ describe('usage against Slurm’s own report, over two epochs of a cluster', () 
       const { costUsd, nodeSeconds } = reportUsage([{ ...epoch, records: whole }], hoursAround()).total;
       expect(nodeSeconds).toBeGreaterThan(0);
       expect(costUsd).toBeCloseTo((nodeSeconds * 8) / 3600, 9);
+    }
+  });
+
+  it('is told for each job of a campaign, the runs of a requeued one together, tasks by themselves', () => {
+    for (const [index, campaignId] of campaigns.entries()) {
+      const epoch = epochs[index];
+      const { perJob, total } = reportCampaignUsage(
+        epoch ?? { epoch: '', asOfSeconds: 0, records: [] },
+        campaignId,
+      );
+      expect(perJob.map(({ jobKey, allocations }) => [jobKey, allocations])).toEqual([
+        ['array_1', 1],
+        ['array_2', 1],
+        ['array_3', 1],
+        ['requeued', 2],
+        ['suspended', 1],
+      ]);
+      expect(perJob.every(({ costUsd = 0 }) => costUsd > 0)).toBe(true);
+      expect(ours().perCampaign.find((each) => each.campaignId === campaignId)).toMatchObject(total);
     }
   });
 

@@ -322,6 +322,8 @@ describe('what a project spends', () => {
     );
     const used = perCampaign.find((each) => each.campaignId === campaignId);
     expect(used).not.toHaveProperty('unpricedAllocations');
+    const { jobs } = await platform.campaignUsage(tenant, campaignId);
+    expect(jobs).toMatchObject([{ jobKey: 'costs', costUsd: used?.costUsd }]);
     expect(used?.costUsd).toBeLessThan(spentUsd);
 
     const { status, body } = await setBudget(spentUsd);

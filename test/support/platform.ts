@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DescribeSubnetsCommand } from '@aws-sdk/client-ec2';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import type { UsageReportView } from '../../src/api/usage-schemas.ts';
+import type { CampaignUsageView, UsageReportView } from '../../src/api/usage-schemas.ts';
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterState, ClusterView } from '../../src/domain/cluster-view.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
@@ -149,6 +149,10 @@ export class Platform {
   /** What the project used in the last 30 days. */
   async usage(tenant: Tenant): Promise<UsageReportView> {
     return this.read(this.path(tenant).replace(/cluster$/, 'usage'));
+  }
+
+  async campaignUsage(tenant: Tenant, campaignId: string): Promise<CampaignUsageView> {
+    return this.read(`${this.path(tenant)}/campaigns/${campaignId}/usage`);
   }
 
   async campaign(tenant: Tenant, campaignId: string): Promise<CampaignView & { readonly jobs: JobView[] }> {

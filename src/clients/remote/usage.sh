@@ -18,6 +18,6 @@ printf 'asked %s %s\n' "$asked" "$completeness"
 section queue squeue --noheader --all --states=RUNNING,SUSPENDED,COMPLETING,STOPPED --Format="JobID:$US,Comment:$US"
 section nodes sinfo --noheader --Node --Format="NodeList:$US,CPUs:$US"
 # shellcheck disable=SC2034 # accounting.sh reads it
-columns=JobIDRaw,Submit,Start,End,ElapsedRaw,AllocCPUS,AllocNodes,Partition,NodeList,Comment
+columns=JobIDRaw,JobID,Submit,Start,End,ElapsedRaw,AllocCPUS,AllocNodes,Partition,NodeList,Comment
 section accounting accounting_since "$since" --allusers --duplicates
 printf '%sdone\n' "$RS"
