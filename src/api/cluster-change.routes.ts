@@ -10,6 +10,7 @@ import {
   patchedInput,
 } from '../domain/spec-patch.ts';
 import { planUpdate } from '../domain/spec-update.ts';
+import { failureSchema } from './failure-schema.ts';
 import { answer, problemResponses } from './openapi.ts';
 import { type AskedSpec, type SpecGround, takeSpec } from './planning.ts';
 import type { Clusters } from './ports.ts';
@@ -30,7 +31,15 @@ const planFields = {
   estimate: viewEstimateSchema.optional(),
 };
 
-const dryAnswerSchema = z.object({ outcome: z.literal('planned'), ...planFields });
+const dryAnswerSchema = z.object({
+  outcome: z.literal('planned'),
+  ...planFields,
+  refusal: failureSchema.optional().meta({
+    description:
+      'What the change would be refused with if it were asked for now: a cluster that is not ready, another change, a budget. ' +
+      'Absent where it would be taken.',
+  }),
+});
 const changeAnswerSchema = z.object({
   outcome: z.enum(['unchanged', 'done', 'accepted']),
   ...planFields,
@@ -94,10 +103,13 @@ export function registerClusterChangeRoute(
         const plan = planUpdate(from, spec);
         const { estimate } = asked.notes;
         const said = { plan, spec, ...(estimate && { estimate }) };
-        if (query.dryRun === 'true') return reply.code(200).send({ outcome: 'planned', ...said });
+        const request = { ...asked, reason: 'Asked for through the API.' };
+        if (query.dryRun === 'true') {
+          const judgement = await clusters.judgeChange(params, request, by);
+          return reply.code(200).send({ outcome: 'planned', ...said, ...judgement });
+        }
         try {
-          const request = { ...asked, from, reason: 'Asked for through the API.' };
-          const { outcome, view: cluster } = await clusters.changeSpec(params, request, by);
+          const { outcome, view: cluster } = await clusters.changeSpec(params, { ...request, from }, by);
           if (outcome !== 'accepted') return await reply.code(200).send({ outcome, ...said, cluster });
           return await reply
             .code(202)

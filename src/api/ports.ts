@@ -12,6 +12,7 @@ import type { KeyRotationRequest } from '../domain/slurm-keys.ts';
 import type {
   CancelCampaignRequest,
   ChangeAnswer,
+  ChangeJudgement,
   ChangeRequest,
   EnsureAnswer,
   ListJobsAnswer,
@@ -58,6 +59,8 @@ export interface Clusters {
     tenant: Tenant,
     answerBy: Date,
   ): Promise<{ readonly spec?: ClusterSpec; readonly notes?: SpecNotes }>;
+  /** What a change of it would be refused with at this moment. NotFound if none lives. */
+  judgeChange(tenant: Tenant, request: Omit<ChangeRequest, 'from'>, answerBy: Date): Promise<ChangeJudgement>;
   /** Changes it. NotFound if none lives; NoCluster, ClusterNotReady, ClusterUpdating, ClusterSpecConflict, ChangeRefused. */
   changeSpec(tenant: Tenant, request: ChangeRequest, answerBy: Date): Promise<ChangeAnswer>;
   /** Sets what the tenant may spend; one that nobody ever asked anything of may have a budget too. */

@@ -1,4 +1,4 @@
-import { type Client, WithStartWorkflowOperation } from '@temporalio/client';
+import { type Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
 import type { ClusterPolicy } from '../domain/cluster-snapshot.ts';
 import type { ClusterView } from '../domain/cluster-view.ts';
@@ -11,6 +11,7 @@ import {
   ensureCluster,
   extendCluster,
   holdCluster,
+  judgeChange,
   listJobs,
   releaseHold,
   removeBudget,
@@ -82,6 +83,18 @@ export function createTemporalClusters(deps: TemporalFacadeDeps): Clusters {
     throw noneLives(tenant, last);
   };
 
+  /** NotFound if no run of the entity is open. */
+  const queryLive = async <Answer>(
+    tenant: Tenant,
+    answerBy: Date,
+    ask: (handle: WorkflowHandle) => Promise<Answer>,
+  ): Promise<Answer> => {
+    const handle = client.workflow.getHandle(clusterWorkflowId(tenant));
+    const answer = await unlessUnknown(callTemporal(client, answerBy, async () => ask(handle)));
+    if (answer) return answer;
+    throw noneLives(tenant, await describe(tenant, answerBy));
+  };
+
   return {
     ensure: async (tenant, asked, answerBy) => updateWithStart(ensureCluster, tenant, asked, answerBy),
 
@@ -108,12 +121,10 @@ export function createTemporalClusters(deps: TemporalFacadeDeps): Clusters {
     rotateSigningKey: async (tenant, request, answerBy) =>
       updateLive(rotateSigningKey, tenant, request, answerBy),
 
-    async comingSpec(tenant, answerBy) {
-      const handle = client.workflow.getHandle(clusterWorkflowId(tenant));
-      const known = await unlessUnknown(callTemporal(client, answerBy, async () => handle.query(comingSpec)));
-      if (known) return known;
-      throw noneLives(tenant, await describe(tenant, answerBy));
-    },
+    comingSpec: async (tenant, answerBy) =>
+      queryLive(tenant, answerBy, async (handle) => handle.query(comingSpec)),
+    judgeChange: async (tenant, request, answerBy) =>
+      queryLive(tenant, answerBy, async (handle) => handle.query(judgeChange, request)),
 
     async changeSpec(tenant, request, answerBy) {
       const answer = await update(changeSpec, tenant, request, answerBy);

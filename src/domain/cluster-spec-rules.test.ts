@@ -114,6 +114,16 @@ describe('what ParallelCluster would refuse is refused first, at the field', () 
       'fileSystems.1.mountDirectory: overlaps /shared: give directories of which none contains another',
     ],
     [
+      'two queues whose nodes would have the same names',
+      {
+        queues: [
+          { name: 'a-dy-b', computeResources: [{ name: 'c', instanceType: 'c5.large', maxCount: 2 }] },
+          { name: 'a', computeResources: [{ name: 'b-dy-c', instanceType: 'c5.large', maxCount: 2 }] },
+        ],
+      },
+      'queues.1.computeResources.0.name: its nodes would be named `a-dy-b-dy-c-1` like those of another queue: take a name without `-st-` and `-dy-`',
+    ],
+    [
       'reserved capacity in a spot queue',
       oneQueue(reserved, { capacityType: 'SPOT' }),
       `${nodes}.capacityReservation: is for on-demand queues; this one is SPOT`,

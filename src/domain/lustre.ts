@@ -93,3 +93,8 @@ export function dataRepositories(tenant: Tenant, buckets: StorageBuckets): reado
     },
   ];
 }
+
+/** Addresses of a subnet that a file system takes: FSx has one interface for the metadata server and one for each file server, which has 1.2 or 2.4 TiB; the more is counted. */
+export function lustreInterfaces(sizeGibibytes: number | undefined): number {
+  return sizeGibibytes === undefined ? 0 : 1 + Math.ceil(sizeGibibytes / 1200);
+}

@@ -1,7 +1,7 @@
 import { UNSHARED_ENDPOINTS, totalOf, hourlyCostOf } from './estimate.ts';
 import type { InstanceType, InstanceTypes } from './instance-types.ts';
 import type { LustreSpec } from './lustre.ts';
-import { type Fit, fitOf, type Shape, shapesOf, type Workload } from './planner-workload.ts';
+import { type Fit, fitOf, mostNodesBeside, type Shape, shapesOf, type Workload } from './planner-workload.ts';
 import { efsUsdPerMonth, lustreUsdPerMonth, nodeUsdPerHour, type RegionPrices, roundUsd } from './prices.ts';
 import type { Queue } from './queue.ts';
 
@@ -77,11 +77,12 @@ export function candidatesOfType(
   instanceType: string,
   type: InstanceType,
   options: CandidateOptions,
-  maxNodes?: number,
+  maxNodes = Infinity,
 ): Candidate[] {
   const fit = fitOf(options.workload, type);
   if (!fit || nodeUsdPerHour(options.prices, instanceType) === undefined) return [];
-  return shapesOf(options.workload, fit, maxNodes).map((shape) =>
+  const most = Math.min(maxNodes, mostNodesBeside(options.lustreFor(fit.nodesPerJob > 1)));
+  return shapesOf(options.workload, fit, most).map((shape) =>
     candidateOf({ instanceType, type, fit, shape }, options),
   );
 }

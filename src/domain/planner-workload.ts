@@ -1,5 +1,6 @@
 import type { CampaignNeeds } from './campaign-needs.ts';
 import type { InstanceType } from './instance-types.ts';
+import { lustreInterfaces, type LustreSpec } from './lustre.ts';
 
 /** Node hours are told in nodes of c7a.48xlarge, the platform's usual one: 192 CPUs. */
 const REFERENCE_NODE_CPUS = 192;
@@ -15,6 +16,14 @@ const SCHEDULABLE_MEMORY = 0.95;
  * scaling).
  */
 export const MAX_PLANNED_NODES = 200;
+
+/** Of a /24 network, AWS keeps five for itself (VPC user guide, "Subnet CIDR blocks"). */
+const SUBNET_ADDRESSES = 251;
+
+/** How many nodes have an address beside the head node and a file system. */
+export function mostNodesBeside(lustre: LustreSpec | undefined): number {
+  return Math.min(MAX_PLANNED_NODES, SUBNET_ADDRESSES - 1 - lustreInterfaces(lustre?.sizeGibibytes));
+}
 
 /** A campaign as the planner counts it. */
 export interface Workload {
@@ -93,7 +102,7 @@ export interface Shape {
  * The fewest nodes for each number of rounds that at most `maxNodes` can do: any other number of nodes takes as many rounds
  * as a smaller one. There are at most some 200 for 10,000 jobs.
  */
-export function shapesOf(workload: Workload, fit: Fit, maxNodes = MAX_PLANNED_NODES): Shape[] {
+export function shapesOf(workload: Workload, fit: Fit, maxNodes: number): Shape[] {
   const { jobs } = workload;
   const capacity = Math.floor(maxNodes / fit.nodesPerJob) * fit.jobsPerNode;
   /** The fewest jobs at once with which it takes no more rounds. */

@@ -8,6 +8,7 @@ import type { Alternative, FeasiblePlan, PlanAnswer, PlanningGround } from './pl
 import { pricesIn } from './estimate.ts';
 import { planCampaign } from './planner.ts';
 import { planningGround } from './planning-ground.ts';
+import { lustreInterfaces } from './lustre.ts';
 import { fitOf, workloadOf } from './planner-workload.ts';
 
 const ground = planningGround({ region: 'us-east-1', hasLustre: true });
@@ -79,6 +80,7 @@ function wrongIn(needs: CampaignNeeds, answer: PlanAnswer): string[] {
     rounds: shape.jobsAtOnce * shape.rounds >= workloadOf(needs).jobs,
     mpi: !isSpread || (mpi && type.efa),
     spot: needs.capacityType !== 'SPOT' || type.spot,
+    addresses: nodes + 1 + lustreInterfaces(spec.lustre?.sizeGibibytes) <= 251,
     type: resource?.instanceType === shape.instanceType,
     network: queue?.placementGroup === isSpread && resource?.efa === isSpread,
     deadline: estimate.seconds <= deadlineSeconds,
@@ -106,6 +108,23 @@ describe('a plan', () => {
         expect(wrongIn(needs, plan(needs))).toEqual([]);
       }),
       1000,
+    );
+  });
+
+  it('leaves addresses of its subnet to the file system', () => {
+    const needs: CampaignNeeds = {
+      tasks: 4000,
+      cpusPerTask: 96,
+      memoryMebibytesPerTask: 1000,
+      expectedSecondsPerJob: 3600,
+      storageGibibytes: 120_000,
+    };
+    const shapeFor = (lustre: 'yes' | 'no') =>
+      planned({ ...needs, lustre, deadlineSeconds: 12 * 3600 }).shape;
+    expect(shapeFor('no').nodes).toBeGreaterThan(149);
+    expect(plan({ ...needs, lustre: 'yes', deadlineSeconds: 12 * 3600 }).outcome).toBe('infeasible');
+    expect(planned({ ...needs, lustre: 'yes', deadlineSeconds: 16 * 3600 }).shape.nodes).toBeLessThanOrEqual(
+      149,
     );
   });
 

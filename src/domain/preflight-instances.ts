@@ -1,3 +1,4 @@
+import { lustreInterfaces } from './lustre.ts';
 import type { ClusterSpec } from './cluster-spec.ts';
 import { headNodeInstanceType } from './head-node.ts';
 import type { PreflightCheck } from './preflight.ts';
@@ -197,9 +198,4 @@ export function judgeAddresses(
     cause,
     nextStep: 'Ask for fewer nodes, or give the pool larger subnets',
   };
-}
-
-/** FSx has one interface for the metadata server and one for each file server, which has 1.2 or 2.4 TiB; the more is counted. */
-function lustreInterfaces(sizeGibibytes: number | undefined): number {
-  return sizeGibibytes === undefined ? 0 : 1 + Math.ceil(sizeGibibytes / 1200);
 }

@@ -1,5 +1,6 @@
 import type { ClusterOptions } from './cluster-options.ts';
 import { type InstanceType, instanceTypes } from './instance-types.ts';
+import { groupsOf } from './node-groups.ts';
 import { type ComputeResource, instanceTypeNameSchema, type Queue } from './queue.ts';
 
 /** What is wrong with one field of a request. */
@@ -28,8 +29,27 @@ export function queueIssues(queues: readonly Queue[], options: ClusterOptions): 
         ),
       ];
     }),
+    ...nodeNameIssues(queues),
     ...reservationIssues(queues),
   ];
+}
+
+/**
+ * ParallelCluster makes names of nodes from those of queue and compute resource, and does not see that `a` with `b-dy-c` and
+ * `a-dy-b` with `c` give the same ones.
+ */
+function nodeNameIssues(queues: readonly Queue[]): Issue[] {
+  const owners = new Map<string, string>();
+  return queues.flatMap((queue, index) =>
+    queue.computeResources.flatMap((resource, position) => {
+      const { fixed, dynamic } = groupsOf(queue, resource);
+      const clash = [fixed, dynamic].find((group) => (owners.get(group) ?? queue.name) !== queue.name);
+      for (const group of [fixed, dynamic]) owners.set(group, queue.name);
+      if (clash === undefined) return [];
+      const message = `its nodes would be named \`${clash}-1\` like those of another queue: take a name without \`-st-\` and \`-dy-\``;
+      return [{ path: ['queues', index, 'computeResources', position, 'name'], message }];
+    }),
+  );
 }
 
 /** `DuplicateNameValidator` */

@@ -10,8 +10,15 @@ import { counted } from '../domain/wording.ts';
 import { nowIso } from './clock.ts';
 import { refuseBeyondBudget } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
-import { refuse, rejection } from './failure.ts';
-import { changeSpec, type ChangeAnswer, type ChangeRequest, comingSpec } from './messages.ts';
+import { failureFrom, refuse, rejection } from './failure.ts';
+import {
+  changeSpec,
+  type ChangeAnswer,
+  type ChangeJudgement,
+  type ChangeRequest,
+  comingSpec,
+  judgeChange,
+} from './messages.ts';
 
 /** Registers the messages by which a living cluster's specification is changed. */
 export function registerUpdateHandlers(entity: ClusterEntity): void {
@@ -25,13 +32,31 @@ export function registerUpdateHandlers(entity: ClusterEntity): void {
     { description: 'The specification of the cluster, or the one that it is about to get' },
   );
 
+  setHandler(judgeChange, (request) => judge(entity, request), {
+    description: 'What a change would be refused with at this moment; nothing is changed',
+  });
+
   setHandler(changeSpec, (request) => change(entity, request), {
     validator: (request) => {
-      refuse(problemWith(changeRequestSchema, request));
-      decide(entity, request);
+      check(entity, request);
     },
     description: 'Change the specification of the cluster: in place, or by another one after its campaigns',
   });
+}
+
+/** Throws what a change is refused with. */
+function check(entity: ClusterEntity, request: ChangeRequest): void {
+  refuse(problemWith(changeRequestSchema, request));
+  decide(entity, request);
+}
+
+function judge(entity: ClusterEntity, request: ChangeRequest): ChangeJudgement {
+  try {
+    check(entity, request);
+    return {};
+  } catch (error) {
+    return { refusal: failureFrom(error) };
+  }
 }
 
 /** What the cluster is about to be where an update was asked for; what it is otherwise. */

@@ -67,6 +67,14 @@ export const comingSpec = defineQuery<{ readonly spec?: ClusterSpec; readonly no
   'comingSpec',
 );
 
+/** What a change would be refused with if it were asked for at this moment. */
+export interface ChangeJudgement {
+  readonly refusal?: Failure;
+}
+
+/** Judges a change as `changeSpec` would, and changes nothing. */
+export const judgeChange = defineQuery<ChangeJudgement, [Omit<ChangeRequest, 'from'>]>('judgeChange');
+
 export interface SubmitCampaignRequest {
   readonly campaignId: string;
   readonly content: CampaignContentReference;

@@ -4,6 +4,7 @@ import {
   clusterSpecInputSchema,
   resolveClusterSpec,
 } from '../../src/domain/cluster-spec-input.ts';
+import { failureOf } from '../../src/domain/failures.ts';
 import { clusterWorkflowId } from '../../src/domain/ids.ts';
 import { clusterUrl, clusterView, tenant } from './fakes.ts';
 import { expectProblem, harness } from './support.ts';
@@ -56,6 +57,18 @@ describe('PATCH cluster', () => {
       { outcome: 'planned', plan: { mode: 'after-drain' }, spec: { scaledownIdleTimeSeconds: 60 } },
     ]);
     expect(api.clusters.messages).toEqual([]);
+  });
+
+  it('says with dryRun what it would be refused with at this moment', async () => {
+    const api = withCluster({ tier: 'debug' });
+    api.clusters.refusal = failureOf('ClusterUpdating', 'The cluster is being updated.');
+    const body = { scaledownIdleTimeSeconds: 60 };
+    const response = await api.request('PATCH', `${clusterUrl()}?dryRun=true`, { body });
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toMatchObject({
+      plan: { mode: 'after-drain' },
+      refusal: { type: 'ClusterUpdating', nextStep: expect.any(String) },
+    });
   });
 
   it('is refused where storage would be replaced, with what each change takes', async () => {

@@ -17,12 +17,13 @@ import { planUpdate } from '../../src/domain/spec-update.ts';
 import type { HoldRequest, Resolution } from '../../src/domain/lifetime.ts';
 import type { KeyRotationRequest } from '../../src/domain/slurm-keys.ts';
 import type { ClusterView } from '../../src/domain/cluster-view.ts';
-import { KnownFailure } from '../../src/domain/failures.ts';
+import { type Failure, KnownFailure } from '../../src/domain/failures.ts';
 import { campaignWorkflowId, clusterWorkflowId, type Tenant } from '../../src/domain/ids.ts';
 import type { ControlOutcome, ControlRequest } from '../../src/domain/job-control.ts';
 import type { CampaignContent, CampaignContentReference } from '../../src/domain/job.ts';
 import type {
   ChangeAnswer,
+  ChangeJudgement,
   ChangeRequest,
   EnsureAnswer,
   EnsureRequest,
@@ -233,6 +234,13 @@ export class FakeClusters implements Clusters {
   async comingSpec(owner: Tenant) {
     const { spec } = this.existing(owner);
     return { ...(spec && { spec }) };
+  }
+
+  /** What changes are refused with. */
+  refusal: Failure | undefined;
+
+  async judgeChange(): Promise<ChangeJudgement> {
+    return { ...(this.refusal && { refusal: this.refusal }) };
   }
 
   /** As a real one that is ready: what is in place is under way, what is at once is done. */

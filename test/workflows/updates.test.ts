@@ -3,7 +3,7 @@ import { newClusterSnapshot } from '../../src/domain/cluster-snapshot.ts';
 import { campaignNeedsSchema } from '../../src/domain/campaign-needs.ts';
 import type { ClusterSpec } from '../../src/domain/cluster-spec.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
-import { changeSpec, comingSpec, holdCluster } from '../../src/workflows/messages.ts';
+import { changeSpec, comingSpec, holdCluster, judgeChange } from '../../src/workflows/messages.ts';
 import { inVirtualTime } from '../support/virtual-time.ts';
 import type { WorkflowRig } from '../support/workflow-rig.ts';
 
@@ -322,8 +322,18 @@ describe('a change that is not made', () => {
       await expect(changing(rig, tenant, rig.spec(larger))).rejects.toMatchObject({
         cause: { type: 'ClusterNotReady' },
       });
+      const judged = async (spec: ClusterSpec) =>
+        rig.cluster(tenant).query(judgeChange, { spec, reason: 'looked at' });
+      expect(await judged(rig.spec(larger))).toMatchObject({
+        refusal: { type: 'ClusterNotReady', message: expect.stringContaining('provisioning') },
+      });
       open();
       await rig.until(tenant, 'ready');
+      expect(await judged(rig.spec(larger))).toEqual({});
+      expect(await judged(rig.spec({ ...small, lustre: { sizeGibibytes: 1200 } }))).toMatchObject({
+        refusal: { type: 'ChangeRefused' },
+      });
+      expect((await rig.view(tenant)).update).toBeUndefined();
     });
   });
 });
