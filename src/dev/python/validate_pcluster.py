@@ -16,6 +16,7 @@ Exit status: 0 all are valid, 1 some are not, 2 no judgement was possible.
 
 import argparse
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -36,6 +37,7 @@ for _name in [name for name in os.environ if name.startswith("AWS_")]:
 os.environ.update(AWS_ACCESS_KEY_ID="none", AWS_SECRET_ACCESS_KEY="none", AWS_EC2_METADATA_DISABLED="true")
 os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
 
+import botocore.session  # noqa: E402
 from marshmallow import ValidationError  # noqa: E402
 from pcluster.aws.aws_api import AWSApi  # noqa: E402
 from pcluster.aws.common import Cache  # noqa: E402
@@ -44,6 +46,9 @@ from pcluster.schemas.cluster_schema import ClusterSchema  # noqa: E402
 from pcluster.validators.common import AsyncValidator, FailureLevel, Validator  # noqa: E402
 
 Finding = dict[str, str]
+
+# Every session of boto3 would read the descriptions of the services anew, half of the time of a judgement.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 #: Port 9 answers nobody: a look-up that no emulator intercepts ends here and not in an account.
 NOWHERE = "http://127.0.0.1:9"
