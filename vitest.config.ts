@@ -9,6 +9,9 @@ const fullTests = process.env['TEST_FULL'] === 'yes';
  */
 const PATIENCE = { retry: 1 } as const;
 
+/** A look at a head node takes some processes on each side: looking every 50 ms, Vitest's own pace, is most of what these tests do. */
+const UNHURRIED = { poll: { interval: 250 } } as const;
+
 /** Left out of `npm test`, so that it ends within 12 minutes on two cores; each but the first is tried there in part, elsewhere. */
 const onlyInFull = {
   contract: [
@@ -62,6 +65,7 @@ export default defineConfig({
         test: {
           name: 'contract',
           ...PATIENCE,
+          expect: UNHURRIED,
           provide: { fullTests },
           include: ['test/contract/**/*.test.ts'],
           exclude: fullTests ? [] : onlyInFull.contract,
@@ -73,6 +77,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           ...PATIENCE,
+          expect: UNHURRIED,
           provide: { fullTests },
           include: ['test/e2e/**/*.test.ts'],
           exclude: fullTests ? [] : onlyInFull.e2e,

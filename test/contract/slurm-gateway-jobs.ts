@@ -82,7 +82,7 @@ export function gatewayJobs(rigOf: () => { readonly gateway: SlurmGateway; reado
       let view = await viewOf(jobKey);
       const deadline = Date.now() + 60_000;
       while (!isTerminal(view.state) && Date.now() < deadline) {
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        await new Promise((resolve) => setTimeout(resolve, 300));
         view = await viewOf(jobKey);
       }
       return view;

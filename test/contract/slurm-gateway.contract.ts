@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { JobSpecInput } from '../../src/domain/job.ts';
 import { isTerminal } from '../../src/domain/slurm-states.ts';
 import { describeJobArrays } from './slurm-arrays.contract.ts';
@@ -200,7 +200,8 @@ export function describeSlurmGateway(
       expect((await viewOf('held')).state).toBe('pending');
     });
 
-    it.runIf(isThorough)('tells a reached time limit from a failure', async () => {
+    // The same state of the same daemons is in slurm-states.contract.test.ts.
+    it.runIf(isThorough && inject('fullTests'))('tells a reached time limit from a failure', async () => {
       const [job] = await submit({ key: 'slow', command: ['sleep', '100'] });
       await expect.poll(async () => (await viewOf('slow')).state, { timeout: 20_000 }).toBe('running');
       await rig.reachTimeLimit(idOf(job));

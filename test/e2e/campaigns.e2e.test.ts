@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateTopicCommand, SNSClient } from '@aws-sdk/client-sns';
 import * as fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { BudgetView, ClusterView } from '../../src/domain/cluster-view.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
@@ -10,8 +10,9 @@ import { freePorts } from '../../src/dev/free-port.ts';
 import type { PreflightReport } from '../../src/domain/preflight.ts';
 import { costMetrics } from '../../src/workflows/cost-metrics.ts';
 import { eventually, Platform } from '../support/platform.ts';
-import { atScale } from '../support/scale.ts';
 import { toldOn } from '../support/told-topics.ts';
+
+const fullTests = inject('fullTests');
 
 /** The pace of the product in these tests, see src/dev/product.ts. */
 const BUSY_TICK_SECONDS = 2;
@@ -196,18 +197,19 @@ describe('the jobs of a campaign', () => {
   });
 });
 
-const outageSeconds = atScale(5, 600);
+const OUTAGE_SECONDS = 600;
 /** A look takes 60 s at most and is repeated once, see src/workflows/policies.ts. */
 const BLIND_WITHIN_SECONDS = 100;
 
-describe('a head node of which a part stands still', () => {
+// Blindness on a real head node is also in test/contract/slurm-exactly-once.contract.test.ts, what it means in test/workflows.
+describe.runIf(fullTests)('a head node of which a part stands still', () => {
   const all = ['slurmctld', 'slurmdbd', 'sshd'];
 
-  it.each(atScale([all], [all, ['slurmctld'], ['slurmdbd'], ['sshd']]).map((names) => [names]))(
-    `changes no state of a job, and the cluster says since when we are blind: %j, for ${outageSeconds} s`,
+  it.each([all, ['slurmctld'], ['slurmdbd'], ['sshd']].map((names) => [names]))(
+    `changes no state of a job, and the cluster says since when we are blind: %j, for ${OUTAGE_SECONDS} s`,
     async (names) => {
       const campaignId = await platform.submit(tenant, `outage-${names.join('-')}`, {
-        jobs: [shell('brief', 'sleep 3'), shell('long', `sleep ${outageSeconds + 5}`)],
+        jobs: [shell('brief', 'sleep 3'), shell('long', `sleep ${OUTAGE_SECONDS + 5}`)],
       });
       const running = await platform.untilCampaign(
         tenant,
@@ -217,7 +219,7 @@ describe('a head node of which a part stands still', () => {
       await platform.signalHeadNode(tenant, 'STOP', names);
       const stoppedAt = Date.now();
       const isOver = ({ blindSince }: ClusterView) =>
-        blindSince !== undefined && Date.now() - stoppedAt > outageSeconds * 1000;
+        blindSince !== undefined && Date.now() - stoppedAt > OUTAGE_SECONDS * 1000;
       const seen = new Set<string>();
       try {
         const blind = await eventually(
@@ -227,7 +229,7 @@ describe('a head node of which a part stands still', () => {
             return platform.cluster(tenant);
           },
           isOver,
-          outageSeconds + BLIND_WITHIN_SECONDS,
+          OUTAGE_SECONDS + BLIND_WITHIN_SECONDS,
         );
         expect(blind.state).toBe('ready');
         const sinceSeconds = (Date.parse(blind.blindSince ?? '') - stoppedAt) / 1000;
@@ -242,7 +244,7 @@ describe('a head node of which a part stands still', () => {
       expect(idsOf(jobs)).toEqual(idsOf(running.jobs));
       expect((await platform.cluster(tenant)).blindSince).toBeUndefined();
     },
-    (outageSeconds + BLIND_WITHIN_SECONDS) * 1000 + 300_000,
+    (OUTAGE_SECONDS + BLIND_WITHIN_SECONDS) * 1000 + 300_000,
   );
 });
 
@@ -267,9 +269,10 @@ async function timesRun(campaignId: string, round: number) {
   return { ran: count(await outputOf(counting, 'ran')), known: count(await outputOf(counting, 'known')) };
 }
 
-describe('a worker that is killed at random moments while jobs are submitted', () => {
-  const rounds = atScale(1, 20);
-  const jobCount = atScale(120, 200);
+// A round of the same without Temporal is in test/contract/slurm-exactly-once.contract.test.ts.
+describe.runIf(fullTests)('a worker that is killed at random moments while jobs are submitted', () => {
+  const rounds = 20;
+  const jobCount = 200;
   // Milliseconds from one moment to the next: within the submission, which takes some seconds, and soon after it.
   const pauses = fc.sample(fc.array(fc.integer({ min: 50, max: 1500 }), { minLength: 2, maxLength: 2 }), {
     seed: 4,

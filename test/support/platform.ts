@@ -294,6 +294,6 @@ export async function eventually<T>(
     const seen = await look();
     if (isReached(seen)) return seen;
     if (Date.now() > deadline) throw new Error(`not within ${withinSeconds} s: ${JSON.stringify(seen)}`);
-    await sleep(200);
+    await sleep(400);
   }
 }
