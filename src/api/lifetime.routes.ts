@@ -27,7 +27,8 @@ export function registerLifetimeRoutes(app: Server, clusters: Clusters): void {
         summary: 'Keep the cluster although it is idle',
         description:
           'For a named reason and a bounded time, e.g. while results are being registered. The same name replaces ' +
-          'the hold.',
+          'the hold. A cluster that is to go for another reason (it was asked for, its maximum lifetime is over) ends its jobs and ' +
+          'keeps its files until its holds are over, or are taken back; a hard limit of the budget goes past them.',
         tags,
         params: tenantParams,
         body: holdRequestSchema,

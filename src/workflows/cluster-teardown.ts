@@ -7,6 +7,7 @@ import { announceGone } from './cluster-campaigns.ts';
 import { keepEvidence } from './cluster-placement.ts';
 import { budgetFailure, keepCosts, notifyBudget } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
+import { awaitHolds } from './cluster-holds.ts';
 import { look } from './cluster-serve.ts';
 import { failureFrom } from './failure.ts';
 import { exportWhileMounted, releaseLustre } from './lustre-steps.ts';
@@ -35,7 +36,7 @@ export async function drain(entity: ClusterEntity): Promise<void> {
       await entity.sleepUntilWoken(waitMs, 'Until campaigns have copied their logs');
     }
   }
-  if (!isExporting()) return;
+  if (!isExporting() || !(await awaitHolds(entity, record))) return;
   const problem = await recordLastUsage(entity, record);
   // Called back while we recorded.
   if (!isExporting()) return;

@@ -29,6 +29,12 @@ export const PREFLIGHT = '2026-11-26-preflight';
 export const SUPPORT_BUNDLE = '2026-11-26-support-bundle';
 
 /**
+ * A cluster that goes stays for its holds once nothing runs any more. Can go when no cluster entity is open whose present run
+ * was begun by release 0.2.0 or older.
+ */
+export const HOLDS_KEEP_FILES = '2026-11-26-holds-keep-files';
+
+/**
  * A cluster tells its campaigns all at once what concerns them, not one after the other. Can go when no cluster entity is
  * open whose present run was begun by release 0.2.0 or older.
  */

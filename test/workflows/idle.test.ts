@@ -87,6 +87,52 @@ describe('an idle cluster', () => {
     });
   });
 
+  it.each([
+    ['its maximum lifetime is over', { maxLifetimeSeconds: 3600 }, false],
+    ['somebody asks for its end', {}, true],
+  ])('stays for a hold when %s', async (_what, times, isAskedFor) => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant(isAskedFor ? 'held-and-deleted' : 'held-and-old');
+      await rig.ensure(tenant, rig.spec(times));
+      await rig.until(tenant, 'ready');
+      await rig.cluster(tenant).executeUpdate(holdCluster, {
+        args: [{ name: 'results', reason: 'still being registered', durationSeconds: 8 * 3600 }],
+      });
+      if (isAskedFor) await rig.teardown(tenant);
+      await rig.pass(5 * 3600);
+      const { message, ...held } = await rig.view(tenant);
+      expect(held).toMatchObject({ state: 'exporting', holds: [{ name: 'results' }] });
+      expect(message).toMatch(/^Nothing runs any more\. Held by results until .*: still being registered/);
+      expect(rig.world.leftovers()).not.toEqual([]);
+      if (isAskedFor) await rig.cluster(tenant).executeUpdate(releaseHold, { args: [{ name: 'results' }] });
+      await rig.until(tenant, 'deleted', isAskedFor ? 600 : 4 * 3600);
+      expect(rig.world.leftovers()).toEqual([]);
+    });
+  });
+
+  it('stays for a hold over continued runs', async () => {
+    await run({ policy: { idleTickSeconds: 60, historyEventLimit: 300 } }, async (rig) => {
+      const tenant = rig.tenant('held-for-long');
+      await rig.ensure(tenant);
+      await rig.until(tenant, 'ready');
+      const { firstExecutionRunId } = await rig
+        .cluster(tenant)
+        .describe()
+        .then(({ raw }) => ({
+          firstExecutionRunId: raw.workflowExecutionInfo?.execution?.runId,
+        }));
+      await rig.cluster(tenant).executeUpdate(holdCluster, {
+        args: [{ name: 'results', reason: 'still being registered', durationSeconds: 6 * 3600 }],
+      });
+      await rig.teardown(tenant);
+      await rig.pass(5 * 3600);
+      const { runId } = await rig.cluster(tenant).describe();
+      expect(runId).not.toBe(firstExecutionRunId);
+      expect((await rig.view(tenant)).state).toBe('exporting');
+      await rig.until(tenant, 'deleted', 2 * 3600);
+    });
+  });
+
   it('is called back by a campaign that arrives before anything is deleted', async () => {
     await run({ recordAs: 'recalled' }, async (rig) => {
       const tenant = rig.tenant('recalled');
