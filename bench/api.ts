@@ -125,7 +125,7 @@ async function measure(connection: Connection, native: NativeConnection): Promis
     logs: new FakeLogs(),
     usage: new MemoryUsageStore(),
     installation: { hasKeycloak: false, hasBuckets: false },
-    planning: planningGround({ region: 'us-east-1', hasLustre: false }),
+    planning: async () => planningGround({ region: 'us-east-1', hasLustre: false }),
     jobListings: new MemoryJobListingStore(),
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,

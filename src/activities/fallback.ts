@@ -1,17 +1,20 @@
+import type { CurrentPrices } from '../clients/current-prices.ts';
 import { ofFallbackTier } from '../domain/fallback-tiers.ts';
 import { costNotesOf } from './cost-notes.ts';
 import type { Activities } from './port.ts';
 
-/** What a cluster of a fallback tier would be, by the tiers and prices of this release. */
+/** What a cluster of a fallback tier would be, by the tiers of this release and the prices in force. */
 export function createFallbackActivities({
   settings,
+  currentPrices,
 }: {
   readonly settings: { readonly region: string };
+  readonly currentPrices: CurrentPrices;
 }): Pick<Activities, 'resolveFallback'> {
   return {
     async resolveFallback({ spec, tier }) {
       const fallback = ofFallbackTier(spec, tier);
-      return { spec: fallback, notes: costNotesOf(fallback, settings.region) };
+      return { spec: fallback, notes: costNotesOf(fallback, settings.region, await currentPrices()) };
     },
   };
 }

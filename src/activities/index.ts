@@ -2,6 +2,8 @@ import type { Client } from '@temporalio/client';
 import type { AwsClients } from '../clients/aws.ts';
 import type { CampaignStore } from '../clients/campaign-store.ts';
 import type { KeycloakJwksReader } from '../clients/keycloak-jwks.ts';
+import type { CurrentPrices } from '../clients/current-prices.ts';
+import type { PriceStore } from '../clients/price-store.ts';
 import type { HeadNodeFiles, SlurmAccounting, SlurmControl, SlurmGateway } from '../clients/slurm-gateway.ts';
 import type { JobListingStore } from '../clients/job-listing-store.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
@@ -23,6 +25,7 @@ import { createLustreActivities } from './lustre.ts';
 import { createManifestActivities } from './manifest.ts';
 import { createNetworkActivities } from './network.ts';
 import type { Activities } from './port.ts';
+import { createPriceActivities } from './prices.ts';
 import { createPreflightActivities } from './preflight.ts';
 import { createReadinessActivities } from './readiness.ts';
 import type { ReadinessDeps } from './readiness.ts';
@@ -57,6 +60,8 @@ export interface ActivityDeps
   readonly campaignStore: CampaignStore;
   readonly usageStore: UsageStore;
   readonly jobListingStore: JobListingStore;
+  readonly priceStore: PriceStore;
+  readonly currentPrices: CurrentPrices;
   readonly temporal: Client;
   /** Where the subnet pool's workflow runs. */
   readonly taskQueue: string;
@@ -97,6 +102,7 @@ export function createActivities(deps: ActivityDeps): Activities {
       describeWorkflow: describeIn(deps.temporal),
       listLeases: leasesIn(deps.temporal, deps.vpcId),
     }),
+    ...createPriceActivities({ ...deps, ...deps.aws, region: deps.settings.region }),
     ...createCostActivities(deps),
     ...createUsageActivities({ gateway: ssh, usageStore }),
     ...createJobListingActivities(deps),

@@ -27,6 +27,7 @@ import type { CostRates } from '../domain/cost-rates.ts';
 import type { DeploymentCosts } from '../domain/deployment-costs.ts';
 import type { ClusterEstimate, SpecNotes } from '../domain/spec-notes.ts';
 import type { Failure } from '../domain/failures.ts';
+import type { PriceRefresh } from '../domain/price-refresh.ts';
 import type { PreflightReport, PreflightRequest } from '../domain/preflight.ts';
 import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
 import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
@@ -396,6 +397,10 @@ export interface Activities {
   removeRemnants(request: {
     readonly remnants: readonly Remnant[];
   }): Promise<(Remnant & { readonly isRemoved: boolean })[]>;
+
+  // prices.ts
+  /** Reads the prices of the Region from AWS into the control bucket. Where that fails, the answer says why; nothing is changed then. */
+  refreshPrices(): Promise<PriceRefresh>;
 
   // manifest.ts
   /** Writes some of a campaign's jobs beside its content. `part` counts from 0, in the order of the whole. */

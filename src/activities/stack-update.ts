@@ -1,5 +1,6 @@
 import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { z } from 'zod';
+import type { CurrentPrices } from '../clients/current-prices.ts';
 import { isInvalidStackRequest } from '../clients/aws-errors.ts';
 import { createStacks } from '../clients/stacks.ts';
 import type { ExistingStack, Stacks } from '../clients/stacks.ts';
@@ -18,6 +19,7 @@ export interface StackUpdateDeps {
   readonly cloudFormation: CloudFormationClient;
   readonly stackPollSeconds: number;
   readonly settings: Pick<DeploymentSettings, 'region' | 'attachableFileSystems'>;
+  readonly currentPrices: CurrentPrices;
 }
 
 /** After an update that succeeded, and where there was none yet. CloudFormation still deletes what is replaced in one of them. */
@@ -35,6 +37,7 @@ export function createStackUpdateActivities({
   cloudFormation,
   stackPollSeconds,
   settings,
+  currentPrices,
 }: StackUpdateDeps): Pick<Activities, 'updateStack'> {
   const stacks = createStacks(cloudFormation);
   return {
@@ -49,7 +52,7 @@ export function createStackUpdateActivities({
             },
             { intervalSeconds: stackPollSeconds, signal },
           );
-        const notes = costNotesOf(request.spec, settings.region);
+        const notes = costNotesOf(request.spec, settings.region, await currentPrices());
         const before = await settled();
         if (!(await begin(stacks, before, request, settings.attachableFileSystems))) return notes;
         const { stackId, status } = await settled();

@@ -2,12 +2,13 @@ import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { listObjects } from '../clients/control-bucket.ts';
 import type { CostStore } from '../clients/cost-store.ts';
+import type { CurrentPrices } from '../clients/current-prices.ts';
 import { withBonds } from '../domain/bound-resources.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { pricesIn } from '../domain/estimate.ts';
 import { pricedOrphan } from '../domain/orphan-prices.ts';
 import { deploymentsOf, findOrphans, type Orphan, type TaggedResource } from '../domain/orphans.ts';
-import { priceTable } from '../domain/prices.ts';
+import type { RegionPrices } from '../domain/prices.ts';
 import { type KeptRecords, RecordCount, recordFolders } from '../domain/records.ts';
 import { tagKeys } from '../domain/resource-tags.ts';
 import { type DescribeWorkflow, isAttended } from './attendance.ts';
@@ -22,6 +23,7 @@ export interface SweepDeps extends SweepListDeps {
   readonly controlBucket: string;
   readonly region: string;
   readonly costStore: Pick<CostStore, 'getDeployment'>;
+  readonly currentPrices: CurrentPrices;
   readonly describeWorkflow: DescribeWorkflow;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
@@ -42,20 +44,21 @@ export function createSweepActivities(
     async surveyOrphans() {
       return withHeartbeat(async ({ report }) => {
         const nowSeconds = deps.now() / 1000;
+        const prices = pricesIn(await deps.currentPrices(), deps.region);
         const resources = await surveyResources(deps, report);
         const attended = new Set<string>();
         for (const deployment of deploymentsOf(resources))
           if (await isAttended(deps.describeWorkflow, deployment)) attended.add(keyOf(deployment));
         const found = findOrphans(resources, (deployment) => attended.has(keyOf(deployment)), nowSeconds);
         const orphans: Orphan[] = [];
-        for (const orphan of found.orphans) orphans.push(await priced(deps, orphan, nowSeconds));
+        for (const orphan of found.orphans) orphans.push(await priced(deps, orphan, prices, nowSeconds));
         const logGroups = await surveyLogGroups(deps, report);
         return {
           ...found,
           orphans,
           lookAlikes: [...found.lookAlikes, ...logGroups.lookAlikes],
           remnants: [...found.remnants, ...logGroups.remnants].slice(0, MAX_REMNANTS),
-          records: await countRecords(deps, resources, report),
+          records: await countRecords(deps, resources, prices, report),
         };
       });
     },
@@ -93,8 +96,9 @@ async function surveyResources(
 }
 
 async function countRecords(
-  { s3, controlBucket: bucket, region }: SweepDeps,
+  { s3, controlBucket: bucket }: SweepDeps,
   resources: readonly TaggedResource[],
+  prices: RegionPrices | undefined,
   report: (progress: unknown) => void,
 ): Promise<KeptRecords> {
   const count = new RecordCount(new Set(resources.map(({ tags }) => tags[tagKeys.epoch] ?? '')));
@@ -102,14 +106,15 @@ async function countRecords(
     for await (const object of listObjects({ s3, bucket }, folder)) count.add(object);
     report({ counted: folder });
   }
-  return count.result(pricesIn(priceTable, region)?.s3Standard.usdPerGibibyteMonth);
+  return count.result(prices?.s3Standard.usdPerGibibyteMonth);
 }
 
 async function priced(
   { region, costStore }: Pick<SweepDeps, 'region' | 'costStore'>,
   orphan: Orphan,
+  prices: RegionPrices | undefined,
   nowSeconds: number,
 ): Promise<Orphan> {
   const kept = await costStore.getDeployment(orphan);
-  return pricedOrphan(orphan, { prices: pricesIn(priceTable, region), region, kept, nowSeconds });
+  return pricedOrphan(orphan, { prices, region, kept, nowSeconds });
 }

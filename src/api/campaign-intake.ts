@@ -152,7 +152,7 @@ export class CampaignIntake {
         content: reference,
         jobCount: countJobs(jobs),
         queues: [...new Set(jobs.flatMap(({ queue }) => queue ?? []))],
-        ...(cluster && resolveAsked(cluster, this.deps.planning, 'cluster.')),
+        ...(cluster && resolveAsked(cluster, await this.deps.planning(), 'cluster.')),
       },
       answerBy,
     );

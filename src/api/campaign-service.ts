@@ -4,7 +4,6 @@ import { type Failure, failureOf, KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { ControlOutcome, ControlRequest, JobAction } from '../domain/job-control.ts';
 import type { LogKind } from '../domain/log-events.ts';
-import type { PlanningGround } from '../domain/plan.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
 import { CampaignIntake } from './campaign-intake.ts';
 import {
@@ -18,6 +17,7 @@ import {
 } from './campaign-records.ts';
 import { withinDeadline } from './deadline.ts';
 import { decodeOffset, encodeOffset } from './page-token.ts';
+import type { Planning } from './planning.ts';
 import type { Campaigns, Clusters } from './ports.ts';
 import type { Installation } from './request-validation.ts';
 import type { CampaignPage, CampaignSummary } from './view-schemas.ts';
@@ -26,8 +26,7 @@ export interface CampaignServiceDeps {
   readonly clusters: Pick<Clusters, 'submit' | 'view'>;
   readonly campaigns: Campaigns;
   readonly installation: Installation;
-  /** What plans and estimates are made from. */
-  readonly planning: PlanningGround;
+  readonly planning: Planning;
   readonly store: Pick<CampaignStore, 'put' | 'get' | 'reference' | 'getManifest' | 'getManifestPart'>;
 }
 

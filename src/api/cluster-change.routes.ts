@@ -98,7 +98,7 @@ export function registerClusterChangeRoute(
       for (let attempt = 1; ; attempt++) {
         const { spec: from, notes } = await clusters.comingSpec(params, by);
         if (!from) throw new KnownFailure('NoCluster', 'The project has no cluster that could be changed.');
-        const asked = changed({ spec: from, notes }, body, ground);
+        const asked = await changed({ spec: from, notes }, body, ground);
         const { spec } = asked;
         const plan = planUpdate(from, spec);
         const { estimate } = asked.notes;
@@ -125,14 +125,14 @@ export function registerClusterChangeRoute(
 }
 
 /** The changed specification, which must be one that a caller may ask for. InvalidRequest with the fields' paths. */
-function changed(
+async function changed(
   { spec: from, notes }: { readonly spec: ClusterSpec; readonly notes: SpecNotes | undefined },
   patch: ClusterSpecPatch,
   ground: SpecGround,
-): AskedSpec {
+): Promise<AskedSpec> {
   const parsed = clusterSpecInputSchema.safeParse(patchedInput(from, patch));
   if (!parsed.success) throw invalidRequest('body', parsed.error.issues);
-  const asked = takeSpec(parsed.data, ground);
+  const asked = await takeSpec(parsed.data, ground);
   if (isQueuesChosenBy(patch)) return asked;
   return {
     spec: { ...asked.spec, tier: from.tier },

@@ -66,7 +66,7 @@ export function registerClusterRoutes(
     },
     async (request, reply) => {
       const tenant = request.params;
-      const asked = takeSpec(request.body, ground);
+      const asked = await takeSpec(request.body, ground);
       if (request.query.dryRun === 'true') {
         const preflight = await clusters.preflight(tenant, asked.spec, dryRunAnswerBy());
         const outcome = isPassed(preflight) ? 'passed' : 'failed';

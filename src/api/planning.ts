@@ -16,16 +16,22 @@ export interface AskedSpec {
   readonly notes: SpecNotes;
 }
 
+/** What plans and estimates are made from now: prices are refreshed while the API runs. */
+export type Planning = () => Promise<PlanningGround>;
+
 /** What decides which specifications are taken, and what becomes of them. */
 export interface SpecGround {
   readonly installation: Installation;
-  readonly planning: PlanningGround;
+  readonly planning: Planning;
 }
 
 /** A specification that is the body of a request. InvalidRequest for what this installation has not; else as {@link resolveAsked}. */
-export function takeSpec(input: ClusterSpecOutput, { installation, planning }: SpecGround): AskedSpec {
+export async function takeSpec(
+  input: ClusterSpecOutput,
+  { installation, planning }: SpecGround,
+): Promise<AskedSpec> {
   refuseWhatIsMissing(installation, input, '');
-  return resolveAsked(input, planning, '');
+  return resolveAsked(input, await planning(), '');
 }
 
 type ClusterSpecOutput = z.output<typeof clusterSpecInputSchema>;

@@ -1,11 +1,11 @@
-import type { PlanningGround } from '../domain/plan.ts';
 import { planCampaign } from '../domain/planner.ts';
 import { answer, problemResponses } from './openapi.ts';
 import { planAnswerSchema, planRequestSchema } from './plan-schemas.ts';
+import type { Planning } from './planning.ts';
 import type { Server } from './server.ts';
 
 /** Ask what cluster a campaign would get, and what it would cost. Nothing is made or kept. */
-export function registerPlanRoute(app: Server, planning: PlanningGround): void {
+export function registerPlanRoute(app: Server, planning: Planning): void {
   app.post(
     '/v1/plans',
     {
@@ -24,6 +24,6 @@ export function registerPlanRoute(app: Server, planning: PlanningGround): void {
         },
       },
     },
-    async ({ body: { needs, ...times } }) => planCampaign(needs, times, planning),
+    async ({ body: { needs, ...times } }) => planCampaign(needs, times, await planning()),
   );
 }

@@ -43,6 +43,25 @@ export function isPassing(error: unknown): boolean {
   return [isRetryableByTrait, isThrottlingError, isTransientError, isServerError].some((is) => is(error));
 }
 
+/** What Node names when no connection comes about, and what the SDK does when no answer comes in time. */
+const unanswered = new Set([
+  'AbortError',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'TimeoutError',
+]);
+
+/** Whether nothing answered at all: no way leads there. */
+export function isUnanswered(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  return unanswered.has(error.name) || ('code' in error && unanswered.has(String(error.code)));
+}
+
 /** The SDK takes any error for one of its own: its further properties are all optional. */
 function isSdkError(error: unknown): error is Parameters<typeof isServerError>[0] {
   return error instanceof Error;

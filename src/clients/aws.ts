@@ -4,12 +4,14 @@ import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { EFSClient } from '@aws-sdk/client-efs';
 import { FSxClient } from '@aws-sdk/client-fsx';
+import { PricingClient } from '@aws-sdk/client-pricing';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { accessDeniedFailure, isAccessDenied } from './aws-errors.ts';
 import { retriesOfEachCall } from './aws-retries.ts';
+import { pricingRegion } from './price-list.ts';
 
 export interface AwsClientsConfig {
   readonly region: string;
@@ -26,6 +28,8 @@ export interface AwsClients {
   readonly efs: EFSClient;
   readonly fsx: FSxClient;
   readonly logs: CloudWatchLogsClient;
+  /** Of AWS's price list. Where no way leads to it, that shows within seconds. */
+  readonly pricing: PricingClient;
   readonly s3: S3Client;
   readonly serviceQuotas: ServiceQuotasClient;
   readonly sns: SNSClient;
@@ -35,6 +39,8 @@ export interface AwsClients {
 
 /** The SDK's mode `standard` with two tries more than its default: throttling is normal when many clusters start. */
 const MAX_ATTEMPTS = 5;
+/** Prices are asked for daily, and many networks have no way to them. */
+const MAX_PRICING_ATTEMPTS = 2;
 const CONNECTION_TIMEOUT_MS = 5_000;
 /** No call that we make takes long by design; one that hangs must fail before its activity times out. */
 const REQUEST_TIMEOUT_MS = 20_000;
@@ -61,6 +67,12 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
   const efs = new EFSClient(common);
   const fsx = new FSxClient(common);
   const logs = new CloudWatchLogsClient(common);
+  const pricing = new PricingClient({
+    ...common,
+    region: pricingRegion(region),
+    maxAttempts: MAX_PRICING_ATTEMPTS,
+    retryStrategy: retriesOfEachCall(MAX_PRICING_ATTEMPTS),
+  });
   const s3 = new S3Client({ ...common, forcePathStyle });
   const serviceQuotas = new ServiceQuotasClient(common);
   const sns = new SNSClient(common);
@@ -71,6 +83,7 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
   nameDeniedCalls(efs.middlewareStack, 'elasticfilesystem');
   nameDeniedCalls(fsx.middlewareStack, 'fsx');
   nameDeniedCalls(logs.middlewareStack, 'logs');
+  nameDeniedCalls(pricing.middlewareStack, 'pricing');
   nameDeniedCalls(s3.middlewareStack, 's3');
   nameDeniedCalls(serviceQuotas.middlewareStack, 'servicequotas');
   nameDeniedCalls(sns.middlewareStack, 'sns');
@@ -82,12 +95,13 @@ export function createAwsClients({ region, forcePathStyle = false }: AwsClientsC
     efs,
     fsx,
     logs,
+    pricing,
     s3,
     serviceQuotas,
     sns,
     destroy() {
-      const all = [ec2, secretsManager, cloudFormation, cloudWatch, efs, fsx, logs, s3, serviceQuotas, sns];
-      for (const client of all) client.destroy();
+      const others = [cloudFormation, cloudWatch, efs, fsx, logs, pricing, s3, serviceQuotas, sns];
+      for (const client of [ec2, secretsManager, ...others]) client.destroy();
     },
   };
 }

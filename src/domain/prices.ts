@@ -2,8 +2,8 @@ import { z } from 'zod';
 import bundled from './price-table.json' with { type: 'json' };
 
 /*
- * What AWS asks for. Figures are in price-table.json, each with its source; `npm run prices:update` reads them anew from
- * AWS. Taxes, discounts, credits and data transfer are in none of them. Never imported by workflow code: what a cluster was
+ * What AWS asks for. Figures of the release are in price-table.json, each with its source; those of an installation are in its
+ * control bucket (installation-prices.ts). Taxes, discounts, credits and data transfer are in none of them. Never imported by workflow code: what a cluster was
  * estimated to cost is said to its workflow, so that a release with other prices changes nothing that runs.
  */
 
@@ -17,7 +17,7 @@ const sourced = { asOf: z.iso.date().optional(), source: z.string().min(1) };
 
 const storagePriceSchema = z.strictObject({ ...sourced, usdPerGibibyteMonth: usd });
 
-const regionPricesSchema = z.strictObject({
+export const regionPricesSchema = z.strictObject({
   /** Linux, shared tenancy. A type that is not here has no price: EC2 does not offer it there, or nobody has looked. */
   ec2OnDemandLinux: z.strictObject({ ...sourced, usdPerHour: z.record(z.string(), usd) }),
   /** By throughput in MB/s per TiB. */

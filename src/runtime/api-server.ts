@@ -7,8 +7,10 @@ import { createTemporalClusters } from '../api/temporal-facade.ts';
 import { createReadinessProbe } from '../api/temporal-readiness.ts';
 import { type AwsClients, createAwsClients } from '../clients/aws.ts';
 import { createS3CampaignStore } from '../clients/campaign-store.ts';
+import { createCurrentPrices } from '../clients/current-prices.ts';
 import { createS3JobListingStore } from '../clients/job-listing-store.ts';
 import { createLogReader } from '../clients/log-reader.ts';
+import { createS3PriceStore } from '../clients/price-store.ts';
 import { createS3UsageStore } from '../clients/usage-store.ts';
 import { planningGround } from '../domain/planning-ground.ts';
 import type { ApiConfig, TemporalConfig } from './config.ts';
@@ -76,6 +78,12 @@ async function compose(
 ): ReturnType<typeof buildApp> {
   const { namespace, taskQueue } = temporal;
   const client = new Client({ connection, namespace });
+  const { region } = awsConfig;
+  const currentPrices = createCurrentPrices({
+    store: createS3PriceStore({ s3: aws.s3, ...controlBucket }),
+    region,
+    log: logger,
+  });
   return buildApp({
     clusters: createTemporalClusters({ client, taskQueue, policy }),
     campaigns: createTemporalCampaigns(client),
@@ -89,7 +97,8 @@ async function compose(
       ...(customActionsBucket && { customActionsBucket }),
       ...(attachableFileSystems && { attachableFileSystems }),
     },
-    planning: planningGround({ region: awsConfig.region, hasLustre: storageBuckets !== undefined }),
+    planning: async () =>
+      planningGround({ region, hasLustre: storageBuckets !== undefined }, await currentPrices()),
     readiness: createReadinessProbe(client, taskQueue),
     token: token.reveal(),
     logger,

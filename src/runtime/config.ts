@@ -62,6 +62,8 @@ export interface WorkerConfig extends CommonConfig {
   readonly logFollowSeconds: number;
   readonly stackPollSeconds: number;
   readonly sweepSeconds: number;
+  /** 0: never. */
+  readonly pricesRefreshSeconds: number;
   readonly efsFileSystemId: string | undefined;
   readonly lustre: LustreSettings | undefined;
   readonly lustrePollSeconds: number;
@@ -147,6 +149,7 @@ export function readWorkerConfig(env: Environment = process.env): WorkerConfig {
     logFollowSeconds: read.LOG_FOLLOW_SECONDS,
     stackPollSeconds: read.STACK_POLL_SECONDS,
     sweepSeconds: read.SWEEP_SECONDS,
+    pricesRefreshSeconds: read.PRICES_REFRESH_SECONDS,
     efsFileSystemId: read.EFS_FILE_SYSTEM_ID,
     lustre: lustreSettings(storageBuckets(read), read.LUSTRE_SECURITY_GROUP_IDS, read.LUSTRE_KMS_KEY_ID),
     lustrePollSeconds: read.LUSTRE_POLL_SECONDS,

@@ -283,6 +283,7 @@ export const workerVariables = {
   LOG_TAIL_BYTES: bytes('67108864', 'How much of the end of each output of a job is kept'),
   LOG_FOLLOW_SECONDS: seconds('10', 1, 'Between two copies of what running jobs have written'),
   SWEEP_SECONDS: seconds('1800', 60, 'Between two looks for what no workflow looks after'),
+  PRICES_REFRESH_SECONDS: seconds('86400', 0, 'Between two readings of AWS’s price list; 0 for none'),
   METRICS_ADDRESS: optional(
     hostPort,
     'Host and port at which the worker serves metrics for Prometheus (`/metrics`), `host:port`; nowhere without it.',

@@ -13,11 +13,13 @@ import { SlurmRest } from '../clients/slurm-rest.ts';
 import { SlurmSsh } from '../clients/slurm-ssh.ts';
 import { SlurmTransports } from '../clients/slurm-transports.ts';
 import { createS3JobListingStore } from '../clients/job-listing-store.ts';
+import { createCurrentPrices } from '../clients/current-prices.ts';
 import { createS3CostStore } from '../clients/cost-store.ts';
+import { createS3PriceStore } from '../clients/price-store.ts';
 import { createS3UsageStore } from '../clients/usage-store.ts';
 import type { WorkerConfig } from './config.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
-import { ensureSweepSchedule } from './sweep-schedule.ts';
+import { ensureSchedule } from './schedules.ts';
 import { temporalLogger } from './temporal-logger.ts';
 
 const WORKFLOWS_PATH = fileURLToPath(new URL('../workflows/index.ts', import.meta.url));
@@ -49,10 +51,12 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
   const connection = await Connection.connect(credentials);
   await registerSearchAttributes(connection, namespace);
   const client = new Client({ connection, namespace });
-  await ensureSweepSchedule(client, { taskQueue, everySeconds: config.sweepSeconds });
+  await ensureSchedule(client, 'reconcile', { taskQueue, everySeconds: config.sweepSeconds });
+  await ensureSchedule(client, 'refresh-prices', { taskQueue, everySeconds: config.pricesRefreshSeconds });
   const native = await NativeConnection.connect(credentials);
   const aws = createAwsClients(config.aws);
   const loadKey = async (secretArn: string) => readPrivateKey(aws.secretsManager, secretArn);
+  const priceStore = createS3PriceStore({ s3: aws.s3, ...config.controlBucket });
   const ssh = new SlurmSsh({ loadPrivateKey: loadKey });
   const gateway = new SlurmTransports({
     ssh,
@@ -82,6 +86,8 @@ export async function startWorker(config: WorkerConfig, logger?: Logger): Promis
             }),
       jobListingStore: createS3JobListingStore({ s3: aws.s3, ...config.controlBucket }),
       deploymentStore: createS3DeploymentStore({ s3: aws.s3, ...config.controlBucket }),
+      priceStore,
+      currentPrices: createCurrentPrices({ store: priceStore, region: config.aws.region, log }),
       temporal: client,
       taskQueue,
       vpcId: config.vpcId,

@@ -54,5 +54,6 @@ export const activities: Proxies = {
   writeManifestPart: bounded('writeManifestPart'),
   surveyOrphans: bounded('surveyOrphans'),
   removeRemnants: bounded('removeRemnants'),
+  refreshPrices: bounded('refreshPrices'),
   writeManifest: bounded('writeManifest'),
 };

@@ -364,6 +364,13 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     heartbeat: '20 s',
     retry: QUICK_AWS,
   },
+  refreshPrices: {
+    summary: 'Read the prices of the Region from AWS',
+    why: 'Some twenty pages, given up after 90 s by itself, and two S3 calls. The old prices are good enough until the next refresh.',
+    startToClose: '2 min',
+    scheduleToClose: '10 min',
+    retry: { initialSeconds: 5, maximumSeconds: 60 },
+  },
   writeManifest: {
     summary: 'Write the manifest of the campaign',
     why: 'One S3 object and its copy in the log group; the campaign is not over without it.',

@@ -42,7 +42,7 @@ export class Harness {
       logs: this.logs,
       usage: this.usage,
       installation: this.installation,
-      planning: planningGround({ region: 'us-east-1', hasLustre: this.installation.hasBuckets }),
+      planning: async () => planningGround({ region: 'us-east-1', hasLustre: this.installation.hasBuckets }),
       jobListings: this.jobListings,
       tailPace: { pollMs: 10, maxPollMs: 20, pingMs: 50 },
       readiness: { check: async () => this.missing },

@@ -102,7 +102,7 @@ describe('a Temporal that takes connections and says nothing', () => {
       logs: new FakeLogs(),
       usage: new MemoryUsageStore(),
       installation: { hasKeycloak: false, hasBuckets: false },
-      planning: planningGround({ region: 'us-east-1', hasLustre: false }),
+      planning: async () => planningGround({ region: 'us-east-1', hasLustre: false }),
       jobListings: new MemoryJobListingStore(),
       readiness: createReadinessProbe(client, 'q'),
       token: TOKEN,

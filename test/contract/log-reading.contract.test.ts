@@ -125,7 +125,7 @@ beforeEach(async () => {
     logs: createLogReader(countingCalls()),
     usage: new MemoryUsageStore(),
     installation: { hasKeycloak: false, hasBuckets: false },
-    planning: planningGround({ region: 'us-east-1', hasLustre: false }),
+    planning: async () => planningGround({ region: 'us-east-1', hasLustre: false }),
     jobListings: new MemoryJobListingStore(),
     readiness: { check: async () => undefined },
     token: TOKEN,

@@ -23,6 +23,7 @@ import { lastWrittenAt } from '../../src/clients/log-groups.ts';
 import { LustreFileSystems } from '../../src/clients/lustre-file-systems.ts';
 import { createStacks } from '../../src/clients/stacks.ts';
 import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
+import { priceTable } from '../../src/domain/prices.ts';
 import { runActivity } from '../support/activity.ts';
 import { useEmulatedAws } from '../support/aws.ts';
 import { now, orphan, plantAccount, type Planted } from '../support/planted-account.ts';
@@ -98,6 +99,7 @@ const readers: readonly [operations: readonly string[], read: () => Promise<unkn
         controlBucket: 'control',
         region: EMULATED_REGION,
         costStore: { getDeployment: async () => undefined },
+        currentPrices: async () => priceTable,
         listLeases: async () => planted.leases,
         describeWorkflow: async () => undefined,
         now: () => Math.floor(now() / 600_000) * 600_000,

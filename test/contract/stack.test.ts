@@ -26,6 +26,7 @@ import { createStackActivities } from '../../src/activities/stack.ts';
 import { outerStackName } from '../../src/domain/cluster-name.ts';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec-input.ts';
 import { slurmDatabaseName } from '../../src/domain/pcluster-slurm-settings.ts';
+import { priceTable } from '../../src/domain/prices.ts';
 import {
   deploymentTags,
   type ResourceTags,
@@ -63,7 +64,12 @@ beforeAll(async () => {
       storageBuckets: rig.seeded.storageBuckets,
       stackPollSeconds: 0.1,
     }),
-    ...createStackUpdateActivities({ cloudFormation, settings, stackPollSeconds: 0.1 }),
+    ...createStackUpdateActivities({
+      cloudFormation,
+      settings,
+      stackPollSeconds: 0.1,
+      currentPrices: async () => priceTable,
+    }),
   };
 });
 

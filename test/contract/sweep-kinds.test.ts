@@ -8,6 +8,7 @@ import { logGroupNames } from '../../src/dev/leftovers.ts';
 import { startMeter } from '../../src/domain/cost-meter.ts';
 import { clusterWorkflowId, newEpochId } from '../../src/domain/ids.ts';
 import { resourceKinds } from '../../src/domain/orphans.ts';
+import { priceTable } from '../../src/domain/prices.ts';
 import { runActivity } from '../support/activity.ts';
 import { useEmulatedAws } from '../support/aws.ts';
 import { eventually } from '../support/platform.ts';
@@ -33,6 +34,7 @@ function sweepActivities() {
     controlBucket: 'control',
     region: EMULATED_REGION,
     costStore: createS3CostStore(control()),
+    currentPrices: async () => priceTable,
     listLeases: async () => planted.leases,
     describeWorkflow: async (id) => (id in running ? { isRunning: true, view: running[id] } : undefined),
     now,
@@ -119,6 +121,7 @@ describe('a sweep of an account', () => {
       controlBucket: 'control',
       region: EMULATED_REGION,
       costStore: createS3CostStore(control()),
+      currentPrices: async () => priceTable,
       listLeases: async () => [],
       describeWorkflow: async () => {
         looks += 1;

@@ -6,6 +6,7 @@ import { createSweepActivities } from '../../src/activities/sweep.ts';
 import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
 import { clusterName, keyPairName } from '../../src/domain/cluster-name.ts';
 import { clusterWorkflowId, newEpochId, reaperWorkflowId } from '../../src/domain/ids.ts';
+import { priceTable } from '../../src/domain/prices.ts';
 import { keyTags, toTagList } from '../../src/domain/resource-tags.ts';
 import { runActivity } from '../support/activity.ts';
 import { useEmulatedAws } from '../support/aws.ts';
@@ -37,6 +38,7 @@ const sweep = async (describeWorkflow: DescribeWorkflow) => {
     listLeases: async () => [],
     region: EMULATED_REGION,
     costStore: { getDeployment: async () => undefined },
+    currentPrices: async () => priceTable,
     describeWorkflow,
   });
   return runActivity(async () => surveyOrphans(), undefined);

@@ -91,7 +91,7 @@ beforeAll(async () => {
     logs: new FakeLogs(),
     usage: new MemoryUsageStore(),
     installation: { hasKeycloak: false, hasBuckets: false },
-    planning: planningGround({ region: 'us-east-1', hasLustre: false }),
+    planning: async () => planningGround({ region: 'us-east-1', hasLustre: false }),
     jobListings: new MemoryJobListingStore(),
     readiness: createReadinessProbe(client, TASK_QUEUE),
     token: TOKEN,

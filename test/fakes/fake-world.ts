@@ -25,6 +25,7 @@ import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
 import type { CampaignDependency, Dependency } from '../../src/domain/dependencies.ts';
 import { type JobArray, parseIndexes, taskKey } from '../../src/domain/job-array.ts';
 import type { ControlOutcome } from '../../src/domain/job-control.ts';
+import type { PriceRefresh } from '../../src/domain/price-refresh.ts';
 import type { PreflightCheck } from '../../src/domain/preflight.ts';
 import type { Findings } from '../../src/domain/orphans.ts';
 import { type FailureType, failures } from '../../src/domain/failures.ts';
@@ -104,6 +105,14 @@ export class FakeWorld {
   }[] = [];
   /** What a sweep finds. */
   findings: Findings = { orphans: [], lookAlikes: [], attended: 0 };
+  /** How reading AWS's price list ends. */
+  priceRefresh: PriceRefresh = {
+    region: 'us-east-1',
+    at: '2026-11-26T00:00:00.000Z',
+    outcome: 'kept',
+    remarks: [],
+    problem: { message: 'AWS’s price list cannot be reached.', nextStep: 'Nothing.' },
+  };
   /** What a preflight finds; all is well if empty. */
   preflightChecks: readonly PreflightCheck[] = [];
   /** Whether homes are on EFS. */
@@ -360,6 +369,7 @@ export class FakeWorld {
   private lustreActivities() {
     return {
       surveyOrphans: async () => this.findings,
+      refreshPrices: async () => this.priceRefresh,
       removeRemnants: async ({ remnants }: Parameters<Activities['removeRemnants']>[0]) => {
         this.effects.push(...remnants.map(({ kind, id }) => `remove ${kind} ${id}`));
         return remnants.map((remnant) => ({ ...remnant, isRemoved: true }));

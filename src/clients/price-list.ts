@@ -1,33 +1,39 @@
-import { type Filter, paginateGetProducts, PricingClient } from '@aws-sdk/client-pricing';
+import { type Filter, paginateGetProducts, type PricingClient } from '@aws-sdk/client-pricing';
 import { z } from 'zod';
-import type { RegionPrices } from '../src/domain/prices.ts';
+import type { RegionPrices } from '../domain/prices.ts';
 
-/** AWS answers prices of all Regions in few of them (AWS Billing user guide, "Price List Query API endpoints"). */
-const PRICING_REGION = 'us-east-1';
-
-/** A client of the Price List Query API. Its endpoint and credentials are the SDK's own business. */
-export function createPricingClient(): PricingClient {
-  return new PricingClient({ region: PRICING_REGION });
+/**
+ * The Region in which AWS is asked for the prices of one: all prices are answered in three of them ("Endpoints" of the Price List
+ * API, AWS Billing user guide). Only in those can a VPC have an interface endpoint for it.
+ */
+export function pricingRegion(region: string): string {
+  if (region.startsWith('eu-')) return 'eu-central-1';
+  return region.startsWith('ap-') ? 'ap-south-1' : 'us-east-1';
 }
+
+/** All of it together: some twenty pages, of which each takes well under a second. */
+const READ_WITHIN_MS = 90_000;
 
 /** One entry of a price list, so far as it is needed. */
 const productSchema = z.object({
   product: z.object({ attributes: z.record(z.string(), z.string()) }),
   publicationDate: z.string(),
   terms: z.object({
-    OnDemand: z.record(
-      z.string(),
-      z.object({
-        priceDimensions: z.record(
-          z.string(),
-          z.object({
-            unit: z.string(),
-            beginRange: z.string().optional(),
-            pricePerUnit: z.object({ USD: z.string().optional() }),
-          }),
-        ),
-      }),
-    ),
+    OnDemand: z
+      .record(
+        z.string(),
+        z.object({
+          priceDimensions: z.record(
+            z.string(),
+            z.object({
+              unit: z.string(),
+              beginRange: z.string().optional(),
+              pricePerUnit: z.object({ USD: z.string().optional() }),
+            }),
+          ),
+        }),
+      )
+      .default({}),
   }),
 });
 
@@ -38,20 +44,33 @@ interface Price {
   readonly usd: number;
 }
 
+export interface ReadPrices {
+  readonly prices: RegionPrices;
+  /** What AWS does not list: it is in `prices` as it was before, with the source that it had. */
+  readonly unlisted: readonly string[];
+}
+
 /**
- * The prices of a Region as AWS lists them now. What AWS does not list, or lists in a form that is not understood, stays
- * as it was before, with the source that it had.
+ * The prices of a Region as AWS lists them now, all of them or none.
  *
- * @throws the SDK's errors; Error naming what has no price and had none before.
+ * @throws the SDK's errors; Error naming what has no price and had none before, or what is not understood.
  */
 export async function readRegionPrices(
   pricing: PricingClient,
   region: string,
   instanceTypes: readonly string[],
   before: RegionPrices | undefined,
-): Promise<RegionPrices> {
+): Promise<ReadPrices> {
+  const abortSignal = AbortSignal.timeout(READ_WITHIN_MS);
   const list = async (service: string, attributes: Readonly<Record<string, string>>): Promise<Price[]> =>
-    listPrices(pricing, service, { regionCode: region, ...attributes });
+    listPrices(pricing, service, { regionCode: region, ...attributes }, abortSignal);
+  const unlisted: string[] = [];
+  const known = <T>(listed: T | undefined, earlier: T | undefined, what: string): T => {
+    if (listed !== undefined) return listed;
+    if (earlier === undefined) throw new Error(`AWS lists no price of ${what}`);
+    unlisted.push(what);
+    return earlier;
+  };
   const compute = await list('AmazonEC2', {
     operatingSystem: 'Linux',
     tenancy: 'Shared',
@@ -69,12 +88,9 @@ export async function readRegionPrices(
   const s3 = await list('AmazonS3', { productFamily: 'Storage', volumeType: 'Standard' });
   const endpoints = await list('AmazonVPC', { productFamily: 'VpcEndpoint' });
   const secrets = await list('AWSSecretsManager', { productFamily: 'Secret' });
-  return {
-    ec2OnDemandLinux: {
-      ...sourceOf(ofTypes, 'AmazonEC2'),
-      usdPerHour: byInstanceType(ofTypes),
-    },
-    lustrePersistent2Ssd: lustrePrices(lustre) ?? before?.lustrePersistent2Ssd ?? NO_LUSTRE,
+  const prices: RegionPrices = {
+    ec2OnDemandLinux: { ...sourceOf(ofTypes, 'AmazonEC2'), usdPerHour: byInstanceType(ofTypes) },
+    lustrePersistent2Ssd: known(lustrePrices(lustre), before?.lustrePersistent2Ssd ?? NO_LUSTRE, 'Lustre'),
     efsStandard: known(storagePrice(efs, 'AmazonEFS', /TimedStorage-ByteHrs$/), before?.efsStandard, 'EFS'),
     ebsGp3: known(storagePrice(gp3, 'AmazonEC2', /EBS:VolumeUsage\.gp3$/), before?.ebsGp3, 'EBS gp3'),
     s3Standard: known(
@@ -85,21 +101,17 @@ export async function readRegionPrices(
     interfaceEndpoint: known(endpointPrice(endpoints), before?.interfaceEndpoint, 'interface endpoints'),
     secret: known(secretPrice(secrets), before?.secret, 'secrets'),
   };
+  return { prices, unlisted };
 }
 
 /** Not every Region has FSx for Lustre. */
 const NO_LUSTRE = { source: 'AWS Price List Query API, AmazonFSx: not listed', usdPerGibibyteMonth: {} };
 
-function known<T>(listed: T | undefined, before: T | undefined, what: string): T {
-  const price = listed ?? before;
-  if (price === undefined) throw new Error(`AWS lists no price of ${what}`);
-  return price;
-}
-
 async function listPrices(
   pricing: PricingClient,
   ServiceCode: string,
   attributes: Readonly<Record<string, string>>,
+  abortSignal: AbortSignal,
 ): Promise<Price[]> {
   const Filters = Object.entries(attributes).map(([Field, Value]): Filter => ({
     Type: 'TERM_MATCH',
@@ -107,15 +119,22 @@ async function listPrices(
     Value,
   }));
   const prices: Price[] = [];
-  const pages = paginateGetProducts({ client: pricing }, { ServiceCode, Filters, FormatVersion: 'aws_v1' });
+  const input = { ServiceCode, Filters, FormatVersion: 'aws_v1' };
+  const pages = paginateGetProducts({ client: pricing }, input, { abortSignal });
   for await (const { PriceList = [] } of pages)
-    for (const entry of PriceList) prices.push(...pricesOf(JSON.parse(String(entry))));
+    for (const entry of PriceList) prices.push(...pricesOf(String(entry), ServiceCode));
   return prices;
 }
 
 /** Of a price in steps only the first one, which is what a project with less than some terabytes pays. */
-function pricesOf(entry: unknown): Price[] {
-  const { product, publicationDate, terms } = productSchema.parse(entry);
+function pricesOf(entry: string, service: string): Price[] {
+  const { data, error } = productSchema.safeParse(parseJson(entry));
+  if (error) {
+    const [issue] = error.issues;
+    const where = issue?.path.join('.') || 'the entry';
+    throw new Error(`AWS lists ${service} in a form that is not understood: ${where}: ${issue?.message}`);
+  }
+  const { product, publicationDate, terms } = data;
   return Object.values(terms.OnDemand).flatMap(({ priceDimensions }) =>
     Object.values(priceDimensions).flatMap(({ unit, beginRange = '0', pricePerUnit }) => {
       const usd = Number(pricePerUnit.USD);
@@ -123,6 +142,14 @@ function pricesOf(entry: unknown): Price[] {
       return [{ attributes: product.attributes, publishedOn: publicationDate.slice(0, 10), unit, usd }];
     }),
   );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function sourceOf(prices: readonly Price[], service: string): { asOf?: string; source: string } {
