@@ -6,8 +6,10 @@ import type { ReadinessProbe } from '../../src/api/ports.ts';
 import { type Problem, problemSchema, type ProblemType } from '../../src/api/problem.ts';
 import type { Installation } from '../../src/api/request-validation.ts';
 import type { Server } from '../../src/api/server.ts';
+import { createCurrentPrices } from '../../src/clients/current-prices.ts';
 import { planningGround } from '../../src/domain/planning-ground.ts';
 import { MemoryJobListingStore } from '../fakes/memory-job-listing-store.ts';
+import { MemoryPriceStore } from '../fakes/memory-price-store.ts';
 import { MemoryUsageStore } from '../fakes/memory-usage-store.ts';
 import { FakeLogs } from './fake-logs.ts';
 import { FakeCampaigns, FakeClusters, FakeStore, Outage } from './fakes.ts';
@@ -23,6 +25,8 @@ export class Harness {
   readonly logs = new FakeLogs();
   readonly usage = new MemoryUsageStore();
   readonly jobListings = new MemoryJobListingStore();
+  readonly prices = new MemoryPriceStore();
+  region = 'us-east-1';
   /** What the readiness probe says is missing. */
   missing: Awaited<ReturnType<ReadinessProbe['check']>>;
   readonly installation: { -readonly [Field in keyof Installation]: Installation[Field] } = {
@@ -35,22 +39,30 @@ export class Harness {
   private server: Server | undefined;
 
   async app(): Promise<Server> {
-    this.server ??= await buildApp({
+    this.server ??= await this.build();
+    return this.server;
+  }
+
+  private async build(): Promise<Server> {
+    const { region } = this;
+    const logger = pino({ level: 'debug' }, { write: (line) => this.logged.push(line) });
+    const currentPrices = createCurrentPrices({ store: this.prices, region, log: logger });
+    return buildApp({
       clusters: this.clusters,
       campaigns: this.campaigns,
       store: this.store,
       logs: this.logs,
       usage: this.usage,
       installation: this.installation,
-      planning: async () => planningGround({ region: 'us-east-1', hasLustre: this.installation.hasBuckets }),
+      planning: async () =>
+        planningGround({ region, hasLustre: this.installation.hasBuckets }, await currentPrices()),
       jobListings: this.jobListings,
       tailPace: { pollMs: 10, maxPollMs: 20, pingMs: 50 },
       readiness: { check: async () => this.missing },
       token: TOKEN,
-      logger: pino({ level: 'debug' }, { write: (line) => this.logged.push(line) }),
+      logger,
       version: '0.0.0',
     });
-    return this.server;
   }
 
   async request(

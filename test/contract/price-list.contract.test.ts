@@ -1,88 +1,54 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
-import type { PricingClient } from '@aws-sdk/client-pricing';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { z } from 'zod';
-import { createPricingClient, readRegionPrices } from '../../scripts/price-list.ts';
-import type { Exchange } from '../../src/dev/fsx/service.ts';
-import { priceTableSchema, priceTable } from '../../src/domain/prices.ts';
+import { createPriceActivities } from '../../src/activities/prices.ts';
+import { type AwsClients, createAwsClients } from '../../src/clients/aws.ts';
+import { type ReadPrices, readRegionPrices } from '../../src/clients/price-list.ts';
+import type { PriceRefresh } from '../../src/domain/price-refresh.ts';
+import { priceTableSchema, priceTable, type RegionPrices } from '../../src/domain/prices.ts';
+import { MemoryPriceStore } from '../fakes/memory-price-store.ts';
 import { shapeProblems } from '../support/aws-shapes.ts';
+import { PriceListServer } from '../support/price-list-server.ts';
 
 /*
  * No emulator knows the Price List Query API: the answers here have the form that AWS documents and other projects have
  * recorded, and every request and answer is checked against botocore's own model of the service.
  */
 
-const fixture = new URL('../fixtures/price-list/products.json', import.meta.url);
-const productsSchema = z.record(
-  z.string(),
-  z.array(z.looseObject({ product: z.looseObject({ attributes: z.record(z.string(), z.string()) }) })),
-);
-type Products = z.output<typeof productsSchema>;
-
-const requestSchema = z.object({
-  ServiceCode: z.string(),
-  Filters: z.array(z.object({ Field: z.string(), Value: z.string() })),
-  NextToken: z.string().optional(),
-});
-
-/** Two entries a page, so that reading means paging. */
-const PAGE = 2;
-let products: Products;
-let exchanged: Exchange[];
-let server: Server;
-let client: PricingClient;
-
-async function answer(request: IncomingMessage): Promise<string> {
-  expect(request.headers['x-amz-target']).toBe('AWSPriceListService.GetProducts');
-  const asked: unknown = JSON.parse(await text(request));
-  const { ServiceCode, Filters, NextToken = '0' } = requestSchema.parse(asked);
-  const matching = (products[ServiceCode] ?? []).filter(({ product }) =>
-    Filters.every(({ Field, Value }) => product.attributes[Field] === Value),
-  );
-  const first = Number(NextToken);
-  const response = {
-    FormatVersion: 'aws_v1',
-    PriceList: matching.slice(first, first + PAGE).map((entry) => JSON.stringify(entry)),
-    ...(first + PAGE < matching.length && { NextToken: String(first + PAGE) }),
-  };
-  exchanged.push({ operation: 'GetProducts', input: asked, output: response });
-  return JSON.stringify(response);
-}
+let server: PriceListServer;
+let aws: AwsClients;
 
 beforeEach(async () => {
-  products = productsSchema.parse(JSON.parse(await readFile(fixture, 'utf8')));
-  exchanged = [];
-  server = createServer((request, response) => {
-    answer(request).then(
-      (body) => response.setHeader('content-type', 'application/x-amz-json-1.1').end(body),
-      (error: unknown) => response.writeHead(500).end(String(error)),
-    );
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
-  vi.stubEnv('AWS_ENDPOINT_URL_PRICING', `http://127.0.0.1:${port}`);
-  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
-  client = createPricingClient();
+  await use('us-east-1');
 });
 
-afterEach(async () => {
-  client.destroy();
-  server.closeAllConnections();
-  server.close();
-  await once(server, 'close');
+/** Starts over with a list that has prices of one Region. */
+async function use(region: string): Promise<void> {
+  await stop();
+  server = await PriceListServer.start(region);
+  vi.stubEnv('AWS_ENDPOINT_URL_PRICING', server.url);
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
+  aws = createAwsClients({ region });
+}
+
+async function stop(): Promise<void> {
+  // oxlint-disable-next-line typescript/no-unnecessary-condition -- before the first test there is neither
+  aws?.destroy();
+  // oxlint-disable-next-line typescript/no-unnecessary-condition -- as above
+  await server?.close();
   vi.unstubAllEnvs();
-});
+}
+
+afterEach(stop);
+
+const read = async (region: string, before?: RegionPrices): Promise<ReadPrices> =>
+  readRegionPrices(aws.pricing, region, wanted, before);
 
 const wanted = ['c7a.48xlarge', 'm7a.24xlarge', 't3.medium', 'c7i.large'];
 
 describe('prices read from AWS', () => {
   test('are those of all pages, of the wanted types in the Region, on demand with Linux', async () => {
-    const prices = await readRegionPrices(client, 'us-east-1', wanted, undefined);
+    const { prices, unlisted } = await read('us-east-1');
+    expect(unlisted).toEqual([]);
     expect(prices).toEqual({
       ec2OnDemandLinux: {
         asOf: '2026-07-18',
@@ -121,30 +87,166 @@ describe('prices read from AWS', () => {
       },
     });
     expect(() => priceTableSchema.parse({ currency: 'USD', regions: { here: prices } })).not.toThrow();
-    expect(exchanged.length).toBeGreaterThan(6);
+    expect(server.exchanged.length).toBeGreaterThan(6);
   });
 
   test('stay as they were, with their source, where AWS lists none', async () => {
-    products['AmazonFSx'] = [];
-    products['AmazonEFS'] = [];
+    server.products['AmazonFSx'] = [];
+    server.products['AmazonEFS'] = [];
     const before = priceTable.regions['us-east-1'];
-    const { lustrePersistent2Ssd, efsStandard } = await readRegionPrices(client, 'us-east-1', wanted, before);
-    expect(lustrePersistent2Ssd).toEqual(before?.lustrePersistent2Ssd);
-    expect(efsStandard).toEqual(before?.efsStandard);
+    const { prices, unlisted } = await read('us-east-1', before);
+    expect(prices.lustrePersistent2Ssd).toEqual(before?.lustrePersistent2Ssd);
+    expect(prices.efsStandard).toEqual(before?.efsStandard);
+    expect(unlisted).toEqual(['Lustre', 'EFS']);
   });
 
   test('are never those of another Region', async () => {
-    await expect(readRegionPrices(client, 'eu-west-1', wanted, undefined)).rejects.toThrow(
-      'AWS lists no on-demand prices in eu-west-1',
-    );
-    products['AmazonEFS'] = [];
-    await expect(readRegionPrices(client, 'us-east-1', wanted, undefined)).rejects.toThrow(
-      'AWS lists no price of EFS',
-    );
+    await expect(read('eu-west-1')).rejects.toThrow('AWS lists no on-demand prices in eu-west-1');
+    server.products['AmazonEFS'] = [];
+    await expect(read('us-east-1')).rejects.toThrow('AWS lists no price of EFS');
   });
 
   test('are asked for and answered as botocore’s model of the service has it', async () => {
-    await readRegionPrices(client, 'us-east-1', wanted, undefined);
-    expect(await shapeProblems('pricing', exchanged)).toEqual([]);
+    await read('us-east-1');
+    expect(await shapeProblems('pricing', server.exchanged)).toEqual([]);
+  });
+});
+
+describe('a refresh of the prices of an installation', () => {
+  const now = Date.parse('2026-11-26T03:00:00Z');
+  let store: MemoryPriceStore;
+  const refresh = async (region: string): Promise<PriceRefresh> =>
+    createPriceActivities({
+      pricing: aws.pricing,
+      priceStore: store,
+      region,
+      now: () => now,
+    }).refreshPrices();
+
+  beforeEach(() => {
+    store = new MemoryPriceStore();
+  });
+
+  test('gives a Region prices of which the release knows none', async () => {
+    await use('eu-west-1');
+    expect(await refresh('eu-west-1')).toEqual({
+      region: 'eu-west-1',
+      at: '2026-11-26T03:00:00.000Z',
+      outcome: 'written',
+      inForce: {
+        from: 'control-bucket',
+        asOf: '2026-07-18',
+        source: 'AWS Price List Query API, AmazonEC2',
+        instanceTypes: 3,
+      },
+      remarks: [],
+    });
+    expect(await store.get('eu-west-1')).toMatchObject({
+      readAt: '2026-11-26T03:00:00.000Z',
+      prices: {
+        ec2OnDemandLinux: { usdPerHour: { 't3.medium': 0.0416 } },
+        efsStandard: { usdPerGibibyteMonth: 0.3 },
+      },
+    });
+  });
+
+  test('names a price that has more than tripled, and what AWS does not list', async () => {
+    await use('eu-west-1');
+    await refresh('eu-west-1');
+    server.products['AmazonEFS'] = [];
+    const [medium] = server.products['AmazonEC2'] ?? [];
+    Object.assign(medium ?? {}, JSON.parse(JSON.stringify(medium).replace('0.0416000000', '0.1300000000')));
+    expect(await refresh('eu-west-1')).toMatchObject({
+      outcome: 'written',
+      remarks: [
+        'AWS does not list EFS: as before, with the earlier date.',
+        'Changed by more than a factor of 3: t3.medium from 0.0416 to 0.13 USD.',
+      ],
+    });
+  });
+
+  test('takes few of the prices that are known for half an answer, and changes nothing', async () => {
+    const { outcome, inForce, problem } = await refresh('us-east-1');
+    expect({ outcome, inForce }).toMatchObject({
+      outcome: 'kept',
+      inForce: { from: 'release', asOf: priceTable.regions['us-east-1']?.ec2OnDemandLinux.asOf },
+    });
+    expect(problem?.message).toMatch(/^AWS lists \d+ of the \d+ prices that were known no more/);
+    expect(store.objects.size).toBe(0);
+  });
+
+  test.each([
+    [
+      'the calls are denied',
+      1,
+      400,
+      { __type: 'AccessDeniedException', message: 'not authorized' },
+      'AWS denied pricing:GetProducts: not authorized.',
+      /^Allow the worker `pricing:GetProducts`/,
+    ],
+    [
+      'an answer breaks off in the middle of the list',
+      4,
+      200,
+      '{"PriceList":["{',
+      'AWS’s price list could not be read: ',
+      /^Nothing, if the next refresh succeeds/,
+    ],
+    [
+      'the last part is not understood',
+      9,
+      200,
+      { PriceList: ['{"product":{}}'] },
+      'is not understood: product.attributes: ',
+      /^Nothing, if the next refresh succeeds/,
+    ],
+    [
+      'AWS has trouble after half of the list',
+      5,
+      500,
+      { __type: 'InternalErrorException' },
+      'AWS’s price list could not be read: ',
+      /^Nothing, if the next refresh succeeds/,
+    ],
+  ])('keeps what was in force and says why where %s', async (_, from, status, body, message, nextStep) => {
+    await use('eu-west-1');
+    await refresh('eu-west-1');
+    const before = store.objects.get('eu-west-1');
+    await use('eu-west-1');
+    server.fault = { from, status, body };
+    const kept = await refresh('eu-west-1');
+    expect(kept).toMatchObject({ outcome: 'kept', inForce: { from: 'control-bucket', asOf: '2026-07-18' } });
+    expect(kept.problem?.message).toContain(message);
+    expect(kept.problem?.nextStep).toMatch(nextStep);
+    expect(kept.problem?.nextStep).toContain('--control-bucket <name> eu-west-1');
+    expect(store.objects.get('eu-west-1')).toBe(before);
+  });
+
+  test('gives up within seconds where no way leads to AWS’s price list', async () => {
+    await server.close();
+    const begin = performance.now();
+    expect(await refresh('eu-north-1')).toEqual({
+      region: 'eu-north-1',
+      at: '2026-11-26T03:00:00.000Z',
+      outcome: 'kept',
+      remarks: [],
+      problem: {
+        message: 'AWS’s price list cannot be reached at api.pricing.eu-central-1.amazonaws.com.',
+        nextStep: expect.stringContaining('com.amazonaws.<region>.pricing.api'),
+      },
+    });
+    expect(performance.now() - begin).toBeLessThan(5_000);
+  });
+
+  test('replaces what somebody has damaged', async () => {
+    await use('eu-west-1');
+    store.objects.set('eu-west-1', '{}');
+    expect(await refresh('eu-west-1')).toMatchObject({
+      outcome: 'written',
+      remarks: [
+        'prices/eu-west-1.json in the control bucket has no prices of eu-west-1: a refresh that succeeds replaces it.',
+      ],
+    });
+    expect(await store.get('eu-west-1')).toBeDefined();
   });
 });

@@ -196,10 +196,16 @@ export class WorkflowRig {
   /** What can be read of a cluster past its queries: the view in its memo, and the text that Temporal's UI shows. */
   async shown(tenant: Tenant): Promise<{ readonly memo: unknown; readonly details: string }> {
     const { memo } = await this.cluster(tenant).describe();
-    const metadata = await this.cluster(tenant).query<{ currentDetails: string }>(
-      '__temporal_workflow_metadata',
-    );
-    return { memo: memo?.[CLUSTER_VIEW_MEMO], details: metadata.currentDetails };
+    const details = await this.detailsOf(clusterWorkflowId(tenant));
+    return { memo: memo?.[CLUSTER_VIEW_MEMO], details };
+  }
+
+  /** The text that Temporal's UI shows of a workflow. */
+  async detailsOf(workflowId: string): Promise<string> {
+    const metadata = await this.client.workflow
+      .getHandle(workflowId)
+      .query<{ currentDetails: string }>('__temporal_workflow_metadata');
+    return metadata.currentDetails;
   }
 
   async campaign(tenant: Tenant, campaignId: string): Promise<CampaignView> {
