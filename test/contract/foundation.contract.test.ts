@@ -23,7 +23,7 @@ import type { DeployedFoundation } from '../support/deployed-foundation.ts';
 import { takeInventory } from '../support/foundation-inventory.ts';
 import type { InventoryLine } from '../support/foundation-inventory.ts';
 import { requiredEndpoints } from '../../src/domain/required-endpoints.ts';
-import { endpointOfClient } from '../support/required-endpoints.ts';
+import { endpointOfClient, optionalServices } from '../support/required-endpoints.ts';
 
 /** Types that moto's CloudFormation does not make. What matters of each is checked on the template, below. */
 const UNKNOWN_TO_EMULATOR = [
@@ -237,7 +237,9 @@ describe('the private network', () => {
 
     expect(has.toSorted()).toEqual(Object.keys(requiredEndpoints).toSorted());
     expect(called.length).toBeGreaterThan(4);
-    for (const client of called) expect(has, client).toContain(endpointOfClient[client]);
+    for (const client of called.filter((each) => !(each in optionalServices)))
+      expect(has, client).toContain(endpointOfClient[client]);
+    expect(called).toEqual(expect.arrayContaining(Object.keys(optionalServices)));
   });
 
   it('has endpoints that answer under the services’ own names, to nodes only', () => {

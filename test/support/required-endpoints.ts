@@ -14,6 +14,11 @@ export const endpointOfClient: Readonly<Record<string, EndpointService>> = {
   sns: 'sns',
 };
 
+/** Services that the code calls where it can, and why none of it needs them. */
+export const optionalServices: Readonly<Record<string, string>> = {
+  pricing: 'called from the main VPC; without an answer the prices in force stay so',
+};
+
 /** IAM prefixes in ParallelCluster's own policies for nodes and functions that are reached by no endpoint, and why. */
 export const unreachedByNodes: Readonly<Record<string, string>> = {
   iam: 'PassRole is checked by EC2 and called by nobody',

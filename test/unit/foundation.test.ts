@@ -49,6 +49,7 @@ const ON_EVERYTHING = [
   'fsx:DescribeDataRepositoryTasks',
   'fsx:DescribeFileSystems',
   'logs:DescribeLogGroups',
+  'pricing:GetProducts',
   'secretsmanager:ListSecrets',
   'servicequotas:ListServiceQuotas',
 ];
