@@ -114,7 +114,8 @@ function whyUnread(error: unknown, region: string): Problem {
     const nextStep = `Allow the worker \`pricing:GetProducts\` (infra/service.yaml), or ${elsewhere}.`;
     return { message: sentence(error.message), nextStep };
   }
-  const cause = error instanceof Error ? error.message : String(error);
+  // What the SDK adds in further lines is for programmers.
+  const [cause = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
   return {
     message: `AWS’s price list could not be read: ${sentence(clipped(cause, MAX_CAUSE_CHARACTERS))}`,
     nextStep: `Nothing, if the next refresh succeeds; else ${elsewhere}.`,

@@ -118,6 +118,19 @@ async function plantLustre(deployment: Deployment): Promise<void> {
   await writeFile(file, 'still here');
 }
 
+describe('a new installation', () => {
+  it('asks for AWS’s prices at once, and says why those of the release stay in force', async () => {
+    const [refresh] = await eventually(
+      async () => platform.priceRefreshes(),
+      ({ length }) => length > 0,
+      20,
+    );
+    expect(refresh).toMatchObject({ outcome: 'kept', inForce: { from: 'release' } });
+    // The emulators have no price list.
+    expect(refresh?.problem?.message).toMatch(/^AWS’s price list could not be read: [^\n]*$/);
+  });
+});
+
 describe('a sweep', () => {
   it('gives back what was left behind, of every kind, and leaves look-alikes and the living alone', async () => {
     const living: Tenant = { virtualLabId: 'sweep', projectId: 'living' };

@@ -18,9 +18,11 @@ import { type SlurmNodePool, startHeadNodePool } from '../../src/dev/head-node-p
 import type { ManagedProcess } from '../../src/dev/managed-process.ts';
 import { type Product, startProduct } from '../../src/dev/product.ts';
 import { type Stack, startStack } from '../../src/dev/stack.ts';
+import type { PriceRefresh } from '../../src/domain/price-refresh.ts';
 import type { ReconcileReport } from '../../src/domain/sweep-report.ts';
 import { acquireLease, type AcquireRequest } from '../../src/workflows/messages.ts';
 import type { reconcile } from '../../src/workflows/reconcile.workflow.ts';
+import type { refreshPrices } from '../../src/workflows/refresh-prices.workflow.ts';
 import { searchAttributes } from '../../src/workflows/search-attributes.ts';
 import { replayServer } from './replay-server.ts';
 
@@ -232,6 +234,15 @@ export class Platform {
       workflowId: `sweep-${randomUUID()}`,
     };
     return this.temporal.workflow.execute<typeof reconcile>('reconcile', options);
+  }
+
+  /** How the refreshes of prices have ended that the Schedule has begun. */
+  async priceRefreshes(): Promise<PriceRefresh[]> {
+    const query = "WorkflowType = 'refreshPrices' AND ExecutionStatus = 'Completed'";
+    const results: PriceRefresh[] = [];
+    for await (const { workflowId, runId } of this.temporal.workflow.list({ query }))
+      results.push(await this.temporal.workflow.getHandle<typeof refreshPrices>(workflowId, runId).result());
+    return results;
   }
 
   /** Leases a subnet to a deployment, as its workflow would. */
