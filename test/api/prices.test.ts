@@ -5,7 +5,7 @@ import { type Harness, harness } from './support.ts';
 
 const prices = priceTable.regions['us-east-1'] ?? expect.unreachable();
 const body = { tier: 'debug' };
-const needs = { tasks: 10, expectedSecondsPerJob: 60 };
+const needs = { tasks: 10, memoryMebibytesPerTask: 1000, expectedSecondsPerJob: 60 };
 
 function inIreland(): Harness {
   const api = harness();
