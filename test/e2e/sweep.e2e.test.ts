@@ -7,10 +7,13 @@ import { CreateDataRepositoryAssociationCommand, CreateFileSystemCommand } from 
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createS3PriceStore } from '../../src/clients/price-store.ts';
+import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
 import { clusterName, keyPairName, keySecretName, outerStackName } from '../../src/domain/cluster-name.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
 import { clusterWorkflowId, newEpochId, type Tenant } from '../../src/domain/ids.ts';
 import { dataRepositories } from '../../src/domain/lustre.ts';
+import { priceTable } from '../../src/domain/prices.ts';
 import { deploymentTags, keyTags, toTagList } from '../../src/domain/resource-tags.ts';
 import { eventually, Platform } from '../support/platform.ts';
 
@@ -131,6 +134,31 @@ describe('a new installation', () => {
   });
 });
 
+/** What a GiB of the planted Lustre costs a month by the installation's own prices. */
+const OWN_LUSTRE_USD = 0.25;
+
+describe('prices in the control bucket', () => {
+  it('count in the API, and in the sweep below, from the first time that somebody asks', async () => {
+    const prices = priceTable.regions[EMULATED_REGION] ?? expect.unreachable();
+    const { ec2OnDemandLinux, lustrePersistent2Ssd } = prices;
+    const bucket = platform.product.env['CONTROL_BUCKET'] ?? '';
+    await createS3PriceStore({ s3: platform.stack.aws.s3, bucket }).put({
+      version: 1,
+      region: EMULATED_REGION,
+      currency: 'USD',
+      readAt: new Date().toISOString(),
+      prices: {
+        ...prices,
+        ec2OnDemandLinux: { ...ec2OnDemandLinux, asOf: '2026-01-02' },
+        lustrePersistent2Ssd: { ...lustrePersistent2Ssd, usdPerGibibyteMonth: { '250': OWN_LUSTRE_USD } },
+      },
+    });
+    const needs = { tasks: 1, memoryMebibytesPerTask: 1000, expectedSecondsPerJob: 60 };
+    const { body } = await platform.request('POST', '/v1/plans', { body: { needs } });
+    expect(body).toMatchObject({ estimate: { pricesAsOf: '2026-01-02' } });
+  });
+});
+
 describe('a sweep', () => {
   it('gives back what was left behind, of every kind, and leaves look-alikes and the living alone', async () => {
     const living: Tenant = { virtualLabId: 'sweep', projectId: 'living' };
@@ -159,7 +187,7 @@ describe('a sweep', () => {
       'lease-only': 1,
     });
     // 1,200 GiB of Lustre and three secrets; the planted stack has no instance, and nobody knows what it was to have.
-    expect(cost.usdPerMonth).toBeCloseTo(1200 * 0.21 + 3 * 0.4, 2);
+    expect(cost.usdPerMonth).toBeCloseTo(1200 * OWN_LUSTRE_USD + 3 * 0.4, 2);
     expect(cost.unpriced).toEqual([expect.stringMatching(/^stack .*EC2 shows no instance/)]);
     expect(reported.map(({ because }) => because).toSorted()).toEqual([
       'It lacks tags that we would have set.',
