@@ -193,7 +193,7 @@ describe('a refresh of the prices of an installation', () => {
       /^Nothing, if the next refresh succeeds/,
     ],
     [
-      'the last part is not understood',
+      'a later part is not understood',
       9,
       200,
       { PriceList: ['{"product":{}}'] },

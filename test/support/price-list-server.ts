@@ -19,7 +19,7 @@ const requestSchema = z.object({
   NextToken: z.string().optional(),
 });
 
-/** Two entries a page, so that reading means paging. */
+/** Two entries a page, so that reading means paging; the first page is empty, as AWS may send it. */
 const PAGE = 2;
 
 /**
@@ -75,14 +75,14 @@ export class PriceListServer {
     const asked: unknown = JSON.parse(await text(request));
     this.asked += 1;
     if (this.fault && this.asked >= this.fault.from) return this.fault;
-    const { ServiceCode, Filters, NextToken = '0' } = requestSchema.parse(asked);
+    const { ServiceCode, Filters, NextToken = String(-PAGE) } = requestSchema.parse(asked);
     const matching = (this.products[ServiceCode] ?? []).filter(({ product }) =>
       Filters.every(({ Field, Value }) => product.attributes[Field] === Value),
     );
     const first = Number(NextToken);
     const body = {
       FormatVersion: 'aws_v1',
-      PriceList: matching.slice(first, first + PAGE).map((entry) => JSON.stringify(entry)),
+      PriceList: matching.slice(Math.max(0, first), first + PAGE).map((entry) => JSON.stringify(entry)),
       ...(first + PAGE < matching.length && { NextToken: String(first + PAGE) }),
     };
     this.exchanged.push({ operation: 'GetProducts', input: asked, output: body });

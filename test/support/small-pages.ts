@@ -18,6 +18,7 @@ const clientNames: Readonly<Record<string, Exclude<keyof AwsClients, 'destroy'>>
   ec2: 'ec2',
   efs: 'efs',
   fsx: 'fsx',
+  pricing: 'pricing',
   s3: 's3',
   'secrets-manager': 'secretsManager',
   'service-quotas': 'serviceQuotas',
