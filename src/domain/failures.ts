@@ -63,7 +63,7 @@ export const failures = {
     httpStatus: 422,
     title: 'The project has a budget, and a part of the cluster has no price',
     nextStep:
-      'Ask for instance types that have a price in the Region, or take the budget back; operators: `npm run prices:update`.',
+      'Ask for instance types that have a price in the Region, or take the budget back; operators: the last workflow `refreshPrices` says why there is none.',
   },
   NeedsInfeasible: {
     retryable: false,

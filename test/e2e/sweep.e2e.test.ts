@@ -134,12 +134,12 @@ describe('a new installation', () => {
   });
 });
 
+const prices = priceTable.regions[EMULATED_REGION] ?? expect.unreachable();
 /** What a GiB of the planted Lustre costs a month by the installation's own prices. */
 const OWN_LUSTRE_USD = 0.25;
 
 describe('prices in the control bucket', () => {
   it('count in the API, and in the sweep below, from the first time that somebody asks', async () => {
-    const prices = priceTable.regions[EMULATED_REGION] ?? expect.unreachable();
     const { ec2OnDemandLinux, lustrePersistent2Ssd } = prices;
     const bucket = platform.product.env['CONTROL_BUCKET'] ?? '';
     await createS3PriceStore({ s3: platform.stack.aws.s3, bucket }).put({
