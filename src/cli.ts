@@ -1,8 +1,12 @@
 #!/usr/bin/env node
+import { enableCompileCache } from 'node:module';
 import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { ConfigError, readApiConfig, readWorkerConfig } from './runtime/config.ts';
 import { untilToldToStop } from './runtime/signals.ts';
+
+// A start takes half of the time when Node need not strip types and compile again; where it may not write, it does without.
+enableCompileCache();
 
 const program = new Command('parallelcluster-provisioner')
   .description('Private AWS ParallelClusters on demand, driven by Temporal workflows')
