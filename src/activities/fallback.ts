@@ -3,18 +3,20 @@ import { ofFallbackTier } from '../domain/fallback-tiers.ts';
 import { costNotesOf } from './cost-notes.ts';
 import type { Activities } from './port.ts';
 
-/** What a cluster of a fallback tier would be, by the tiers of this release and the prices in force. */
+/** What a cluster of a fallback tier, or any other one, would be and cost by the tiers of this release and the prices in force. */
 export function createFallbackActivities({
   settings,
   currentPrices,
 }: {
   readonly settings: { readonly region: string };
   readonly currentPrices: CurrentPrices;
-}): Pick<Activities, 'resolveFallback'> {
+}): Pick<Activities, 'resolveFallback' | 'priceSpec'> {
   return {
     async resolveFallback({ spec, tier }) {
       const fallback = ofFallbackTier(spec, tier);
       return { spec: fallback, notes: costNotesOf(fallback, settings.region, await currentPrices()) };
     },
+
+    priceSpec: async ({ spec }) => costNotesOf(spec, settings.region, await currentPrices()),
   };
 }

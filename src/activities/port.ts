@@ -255,6 +255,9 @@ export interface Activities {
     readonly tier: Tier;
   }): Promise<{ readonly spec: ClusterSpec; readonly notes: SpecNotes }>;
 
+  /** What a specification costs, where whoever asks for it has not said so. */
+  priceSpec(request: { readonly spec: ClusterSpec }): Promise<SpecNotes>;
+
   // support-bundle.ts
   /** Keeps what is to be known of a deployment that failed in the control bucket; returns where. Heartbeats. */
   saveSupportBundle(request: SupportBundleRequest): Promise<{ readonly uri: string }>;

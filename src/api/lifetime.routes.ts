@@ -28,13 +28,14 @@ export function registerLifetimeRoutes(app: Server, clusters: Clusters): void {
         description:
           'For a named reason and a bounded time, e.g. while results are being registered. The same name replaces ' +
           'the hold. A cluster that is to go for another reason (it was asked for, its maximum lifetime is over) ends its jobs and ' +
-          'keeps its files until its holds are over, or are taken back; a hard limit of the budget goes past them.',
+          'keeps its files until its holds are over, or are taken back; a hard limit of the budget goes past them. ' +
+          'Once the budget of the project is used up, no hold ends later than those that there are.',
         tags,
         params: tenantParams,
         body: holdRequestSchema,
         response: {
           200: answer('The cluster, held', clusterViewSchema),
-          ...problemResponses('body', 'NotFound', 'NoCluster', 'temporal'),
+          ...problemResponses('body', 'NotFound', 'NoCluster', 'BudgetExhausted', 'temporal'),
         },
       },
     },
@@ -65,13 +66,14 @@ export function registerLifetimeRoutes(app: Server, clusters: Clusters): void {
       schema: {
         operationId: 'extendCluster',
         summary: 'Move the end of the maximum lifetime',
-        description: 'To a moment at most 30 days from now. Repeating it is harmless.',
+        description:
+          'To a moment at most 30 days from now; to no later one once the budget of the project is used up. Repeating it is harmless.',
         tags,
         params: tenantParams,
         body: extensionBody,
         response: {
           200: answer('The cluster with its new end', clusterViewSchema),
-          ...problemResponses('body', 'NotFound', 'ClusterNotReady', 'temporal'),
+          ...problemResponses('body', 'NotFound', 'ClusterNotReady', 'BudgetExhausted', 'temporal'),
         },
       },
     },

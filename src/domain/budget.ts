@@ -85,6 +85,15 @@ function levelOf(spentUsd: number, share: number, hardLimitUsd: number | undefin
   return share >= HALF ? 'half-spent' : 'ok';
 }
 
+/** How much more can be spent until the next level is reached; infinite at the last one. */
+export function usdToNextLevel(
+  { limitUsd, hardLimitUsd = Number.POSITIVE_INFINITY }: Pick<Budget, 'limitUsd' | 'hardLimitUsd'>,
+  spentUsd: number,
+): number {
+  const levels = [HALF * limitUsd, NEARLY * limitUsd, limitUsd, hardLimitUsd];
+  return Math.min(...levels.filter((usd) => usd > spentUsd).map((usd) => usd - spentUsd));
+}
+
 export function isExhausted({ level }: Pick<BudgetStanding, 'level'>): boolean {
   return level === 'exhausted' || level === 'hard-limit';
 }

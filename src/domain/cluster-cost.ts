@@ -5,6 +5,7 @@ import {
   isExhausted,
   spentInMonth,
   standingOf,
+  usdToNextLevel,
   withSpending,
 } from './budget.ts';
 import type { ClusterSnapshot, DeploymentRecord } from './cluster-snapshot.ts';
@@ -18,13 +19,30 @@ import {
   startMeter,
   withRate,
 } from './cost-meter.ts';
-import { costParts, type CostRates, fixedNodes, hourlyUsd, notMetered, sumOfParts } from './cost-rates.ts';
+import {
+  type CostLoad,
+  costParts,
+  type CostRates,
+  fixedNodes,
+  hasUnknownNodes,
+  hourlyUsd,
+  notMetered,
+  sumOfParts,
+  withComingRates,
+} from './cost-rates.ts';
+import { pendingUpdate } from './spec-update-record.ts';
 
 /*
  * What the cluster of a snapshot has cost. Prices are said when it is asked for (SpecNotes); here they are multiplied by time.
  */
 
-type Costs = Pick<ClusterSnapshot, 'deployment' | 'account' | 'state' | 'blindSince'>;
+type Costs = Pick<
+  ClusterSnapshot,
+  'deployment' | 'account' | 'state' | 'since' | 'activity' | 'blindSince' | 'update'
+>;
+
+/** So many looks at Slurm may fail to come before nobody is said to know which nodes are up. */
+const TICKS_OF_A_LOOK = 2;
 
 /** What the account and the meter of the deployment are at a moment. Changes nothing. */
 export function costsAt(
@@ -40,18 +58,35 @@ export function costsAt(
 /**
  * Reads the meter of the deployment and sets it to what exists now; to be called after every change of that. Does nothing
  * where nobody said what the deployment costs.
+ *
+ * @param tickSeconds between two looks at Slurm, at most.
  */
-export function settleCosts(snapshot: Costs, now: string): void {
-  const { deployment } = snapshot;
-  const rates = deployment?.notes?.rates;
-  if (!deployment || !rates || !snapshot.account) return;
+export function settleCosts(snapshot: Costs, now: string, tickSeconds: number): void {
+  const { deployment, update } = snapshot;
+  const known = deployment?.notes?.rates;
+  if (!deployment || !known || !snapshot.account) return;
+  const pending = pendingUpdate(update);
+  const rates = withComingRates(known, pending?.mode === 'in-place' ? pending.notes?.rates : undefined);
   deployment.meter ??= startMeter(now);
   const { account, meter = deployment.meter } = costsAt(snapshot, now);
   if (account) snapshot.account = account;
-  deployment.meter = withRate(meter, hourlyUsd(rates, loadOf(deployment)), isAssumed(snapshot, deployment));
+  const load = loadOf(deployment);
+  const assumed = hasUnknownNodes(rates, load) || isAssumed(snapshot, deployment);
+  deployment.meter = withRate(meter, hourlyUsd(rates, load), assumed, seenUntil(snapshot, load, tickSeconds));
 }
 
-function loadOf({ resources, nodesUp, spec }: DeploymentRecord) {
+/** A worker that is away does not look either. */
+function seenUntil(
+  { state, since, activity }: Costs,
+  { stack }: CostLoad,
+  tickSeconds: number,
+): string | undefined {
+  if (state !== 'ready' || !stack) return undefined;
+  const lastMs = Math.max(Date.parse(since), activity ? Date.parse(activity.at) : 0);
+  return new Date(lastMs + TICKS_OF_A_LOOK * tickSeconds * 1000).toISOString();
+}
+
+function loadOf({ resources, nodesUp, spec }: DeploymentRecord): CostLoad {
   const stack = resources.stack !== undefined;
   return { stack, lustre: resources.lustre !== undefined, nodes: nodesUp ?? fixedNodes(spec.queues) };
 }
@@ -79,12 +114,28 @@ export function budgetAt(
  * end begins a new sum.
  */
 export function hardLimitInMs(snapshot: Costs, now: string): number {
-  const hardLimitUsd = snapshot.account?.budget?.hardLimitUsd;
+  return dueInMs(
+    snapshot,
+    now,
+    ({ hardLimitUsd = Number.POSITIVE_INFINITY }, spentUsd) => hardLimitUsd - spentUsd,
+  );
+}
+
+/** The same until the next level of the budget is reached. */
+export function nextLevelInMs(snapshot: Costs, now: string): number {
+  return dueInMs(snapshot, now, usdToNextLevel);
+}
+
+function dueInMs(
+  snapshot: Costs,
+  now: string,
+  leftUsdOf: (budget: Budget, spentUsd: number) => number,
+): number {
   const { account, meter } = costsAt(snapshot, now);
-  if (!account || !meter || hardLimitUsd === undefined) return Number.POSITIVE_INFINITY;
+  if (!account?.budget || !meter) return Number.POSITIVE_INFINITY;
   const nowMs = Date.parse(now);
   const perHour = sumOfParts(meter.usdPerHour);
-  const leftUsd = hardLimitUsd - spentInMonth(account, nowMs);
+  const leftUsd = leftUsdOf(account.budget, spentInMonth(account, nowMs));
   const ms = Math.ceil(perHour > 0 ? (leftUsd / perHour) * 3_600_000 : Number.POSITIVE_INFINITY);
   return nowMs + ms < nextMonthMs(nowMs) ? Math.max(0, ms) : Number.POSITIVE_INFINITY;
 }

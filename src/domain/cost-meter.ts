@@ -19,7 +19,12 @@ export interface CostMeter {
   readonly usdPerHour: PartsUsd;
   /** Which nodes are up is not known but assumed to be as it was seen last: unknown never means free. */
   readonly isAssumed: boolean;
-  /** How long it was so. */
+  /**
+   * Up to when the last look at the nodes holds: nobody has looked for too long afterwards, and they are assumed to be as they
+   * were. Absent where nobody looks, and in meters of older code.
+   */
+  readonly seenUntil?: string;
+  /** How long nodes were assumed. */
   readonly assumedSeconds: number;
 }
 
@@ -42,18 +47,30 @@ export function startMeter(now: string): CostMeter {
 export function readMeter(meter: CostMeter, now: string): CostMeter {
   const ms = Date.parse(now) - Date.parse(meter.upTo);
   if (ms <= 0) return meter;
-  const { usd, usdPerHour, isAssumed, assumedSeconds } = meter;
+  const { usd, usdPerHour, assumedSeconds } = meter;
   return {
     ...meter,
     upTo: now,
     usd: mapParts((part) => usd[part] + (usdPerHour[part] * ms) / MS_PER_HOUR),
-    assumedSeconds: assumedSeconds + (isAssumed ? ms / 1000 : 0),
+    assumedSeconds: assumedSeconds + assumedMs(meter, Date.parse(now)) / 1000,
   };
 }
 
-/** The meter from now on, when something else exists. Read it at that moment first. */
-export function withRate(meter: CostMeter, usdPerHour: PartsUsd, isAssumed: boolean): CostMeter {
-  return { ...meter, usdPerHour, isAssumed };
+/** How much of the time since the meter was read was assumed. */
+function assumedMs({ upTo, isAssumed, seenUntil }: CostMeter, nowMs: number): number {
+  const readMs = Date.parse(upTo);
+  if (isAssumed) return nowMs - readMs;
+  return seenUntil === undefined ? 0 : Math.max(0, nowMs - Math.max(readMs, Date.parse(seenUntil)));
+}
+
+/** The meter from now on, when something else exists or was seen. Read it at that moment first. */
+export function withRate(
+  { seenUntil: _before, ...meter }: CostMeter,
+  usdPerHour: PartsUsd,
+  isAssumed: boolean,
+  seenUntil?: string,
+): CostMeter {
+  return { ...meter, usdPerHour, isAssumed, ...(seenUntil !== undefined && { seenUntil }) };
 }
 
 /** What reading the meter at a moment adds to each calendar month. */

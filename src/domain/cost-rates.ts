@@ -67,19 +67,18 @@ export interface CostLoad {
   readonly nodes: NodeCounts;
 }
 
-/** US dollars an hour of what exists. Parts without a price are left out: `unpriced` of the rates names them. */
+/**
+ * US dollars an hour of what exists. Parts without a price are left out: `unpriced` of the rates names them. Nodes of which nobody
+ * said anything, e.g. of a queue that is on its way, count like the dearest of which somebody did.
+ */
 export function hourlyUsd(rates: CostRates, { stack, lustre, nodes }: CostLoad): PartsUsd {
-  const byGroup = new Map(
-    rates.computeResources.flatMap((resource) => {
-      const { fixed, dynamic } = groupsOf({ name: resource.queue }, resource);
-      return [fixed, dynamic].map((group) => [group, resource.usdPerHour ?? 0] as const);
-    }),
-  );
+  const byGroup = ratesByGroup(rates);
+  const dearest = Math.max(0, ...byGroup.values());
   const counts = stack ? Object.entries(nodes) : [];
   const nodeCount = counts.reduce((sum, [, count]) => sum + count, 0);
   return {
     headNode: stack ? (rates.headNodeUsdPerHour ?? 0) : 0,
-    nodes: counts.reduce((sum, [group, count]) => sum + count * (byGroup.get(group) ?? 0), 0),
+    nodes: counts.reduce((sum, [group, count]) => sum + count * (byGroup.get(group) ?? dearest), 0),
     rootVolumes: stack
       ? (rates.headNodeVolumeUsdPerHour ?? rates.rootVolumeUsdPerHour) +
         nodeCount * rates.rootVolumeUsdPerHour
@@ -87,6 +86,27 @@ export function hourlyUsd(rates: CostRates, { stack, lustre, nodes }: CostLoad):
     lustre: lustre ? (rates.lustreUsdPerHour ?? 0) : 0,
     endpoints: stack || lustre ? rates.endpointsUsdPerHour : 0,
   };
+}
+
+/** Whether nodes are up of which the rates say nothing. */
+export function hasUnknownNodes(rates: CostRates, { stack, nodes }: CostLoad): boolean {
+  const known = ratesByGroup(rates);
+  return stack && Object.entries(nodes).some(([group, count]) => count > 0 && !known.has(group));
+}
+
+function ratesByGroup({ computeResources }: CostRates): ReadonlyMap<string, number> {
+  return new Map(
+    computeResources.flatMap((resource) => {
+      const { fixed, dynamic } = groupsOf({ name: resource.queue }, resource);
+      return [fixed, dynamic].map((group) => [group, resource.usdPerHour ?? 0] as const);
+    }),
+  );
+}
+
+/** The rates while nodes of a coming specification may be up already; what both name costs what it has. */
+export function withComingRates(rates: CostRates, coming: CostRates | undefined): CostRates {
+  const priced = (coming?.computeResources ?? []).filter(({ usdPerHour }) => usdPerHour !== undefined);
+  return priced.length > 0 ? { ...rates, computeResources: [...priced, ...rates.computeResources] } : rates;
 }
 
 export function sumOfParts(parts: PartsUsd): number {

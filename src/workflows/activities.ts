@@ -13,6 +13,7 @@ export const activities: Proxies = {
   describePoolSubnets: bounded('describePoolSubnets'),
   preflight: bounded('preflight'),
   resolveFallback: bounded('resolveFallback'),
+  priceSpec: bounded('priceSpec'),
   saveSupportBundle: bounded('saveSupportBundle'),
   acquireSubnet: bounded('acquireSubnet'),
   releaseSubnet: bounded('releaseSubnet'),

@@ -22,7 +22,8 @@ import type { CampaignFacts } from '../activities/port.ts';
 import { nowIso } from './clock.ts';
 import { refuseBeyondBudget } from './cluster-costs.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
-import { canGrowFor, growFor, notesToCome, specToCome, waitsFor } from './cluster-updates.ts';
+import { notesToCome, specToCome, waitsFor } from './change-decision.ts';
+import { canGrowFor, growFor } from './cluster-updates.ts';
 import { rejection } from './failure.ts';
 import { TELL_TOGETHER } from './patches.ts';
 import {

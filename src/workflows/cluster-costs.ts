@@ -1,6 +1,6 @@
 import { CancellationScope, log, patched } from '@temporalio/workflow';
-import { isExhausted, isWorse, standingInWords } from '../domain/budget.ts';
-import { budgetAt, hardLimitInMs } from '../domain/cluster-cost.ts';
+import { type BudgetStanding, isExhausted, isWorse, standingInWords } from '../domain/budget.ts';
+import { budgetAt, hardLimitInMs, nextLevelInMs } from '../domain/cluster-cost.ts';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import { clusterName } from '../domain/cluster-name.ts';
 import { type Failure, failureOf } from '../domain/failures.ts';
@@ -10,27 +10,31 @@ import { nowIso } from './clock.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { countBudgetLevel } from './cost-metrics.ts';
 import { failureFrom, rejection } from './failure.ts';
-import { NOTIFY_BUDGET } from './patches.ts';
+import { COSTS_THROUGHOUT, NOTIFY_BUDGET } from './patches.ts';
 
 /** How often what a deployment has cost is copied into the control bucket, for the case that its workflow is lost. */
 const KEPT_EVERY_MS = 3_600_000;
+
+/** Refuses what costs more, or makes spending last longer, once the budget is used up. Changes nothing. */
+export function refuseWhenExhausted(entity: ClusterEntity): void {
+  const found = budgetAt(entity.snapshot, nowIso());
+  if (!found || !isExhausted(found.standing)) return;
+  const { budget, standing } = found;
+  const { month, spentUsd, share, level } = standing;
+  throw rejection('BudgetExhausted', standingInWords(budget, standing), {
+    budget: { ...budget, month, spentUsd, share, level },
+  });
+}
 
 /**
  * Refuses new work of a tenant whose budget is used up, or cannot be watched because a part of the cluster has no price: what
  * is unknown is not free. Changes nothing.
  */
 export function refuseBeyondBudget(entity: ClusterEntity, notes: SpecNotes | undefined): void {
-  const found = budgetAt(entity.snapshot, nowIso());
-  if (!found) return;
-  const { budget, standing } = found;
-  const { month, spentUsd, share, level } = standing;
-  if (isExhausted(standing)) {
-    throw rejection('BudgetExhausted', standingInWords(budget, standing), {
-      budget: { ...budget, month, spentUsd, share, level },
-    });
-  }
+  refuseWhenExhausted(entity);
+  const budget = entity.snapshot.account?.budget;
   const unpriced = notes?.rates ? (notes.rates.unpriced ?? []) : ['the cluster'];
-  if (unpriced.length > 0) {
+  if (budget && unpriced.length > 0) {
     const { limitUsd } = budget;
     throw rejection(
       'PriceUnknown',
@@ -52,10 +56,21 @@ export function budgetFailure(entity: ClusterEntity): Failure | undefined {
  * jobs are cancelled, logs copied, what Lustre holds exported.
  */
 export function watchBudget(entity: ClusterEntity, record: DeploymentRecord): void {
+  const standing = noteBudgetLevel(entity, record);
+  const budget = entity.snapshot.account?.budget;
+  if (budget && standing?.level === 'hard-limit')
+    entity.beginTeardown({
+      kind: 'budget',
+      reason: `The hard limit of the budget is reached. ${standingInWords(budget, standing)}`,
+    });
+}
+
+/** Says once when the budget has reached a level. Returns how it stands, if there is one. */
+export function noteBudgetLevel(entity: ClusterEntity, record: DeploymentRecord): BudgetStanding | undefined {
   const { snapshot } = entity;
   entity.settleCosts();
   const found = budgetAt(snapshot, nowIso());
-  if (!found || !snapshot.account) return;
+  if (!found || !snapshot.account) return undefined;
   const { budget, standing } = found;
   const { month, level, spentUsd, share } = standing;
   const { told } = snapshot.account;
@@ -70,11 +85,7 @@ export function watchBudget(entity: ClusterEntity, record: DeploymentRecord): vo
     });
     snapshot.account = { ...snapshot.account, told: { month, level } };
   }
-  if (level === 'hard-limit')
-    entity.beginTeardown({
-      kind: 'budget',
-      reason: `The hard limit of the budget is reached. ${standingInWords(budget, standing)}`,
-    });
+  return standing;
 }
 
 /** How long after a message that did not go out it is tried again. */
@@ -85,6 +96,8 @@ const NOTIFIED_AGAIN_AFTER_MS = 600_000;
  * for half a minute at most.
  */
 export async function notifyBudget(entity: ClusterEntity): Promise<void> {
+  // Of a watch that was ended meanwhile.
+  if (entity.noticeUnderWay) await entity.noticeUnderWay;
   const found = budgetAt(entity.snapshot, nowIso());
   const { told, notified, budget: asked } = entity.snapshot.account ?? {};
   if (!found || !told || told.month !== found.standing.month) return;
@@ -100,11 +113,15 @@ export async function notifyBudget(entity: ClusterEntity): Promise<void> {
   };
   try {
     // What the hard limit ends must not end the message about it.
-    await CancellationScope.nonCancellable(async () => activities.notifyBudget(notice));
+    const telling = CancellationScope.nonCancellable(async () => activities.notifyBudget(notice));
+    entity.noticeUnderWay = telling.catch(() => undefined);
+    await telling;
   } catch (error) {
     const problem = failureFrom(error).message;
     log.warn('Nobody could be told how the budget stands', { ...entity.tenant, problem });
     return;
+  } finally {
+    entity.noticeUnderWay = undefined;
   }
   // The next level is told at once.
   entity.notifiedBudgetAtMs = 0;
@@ -117,8 +134,15 @@ export function hardLimitDueInMs({ snapshot }: ClusterEntity): number {
   return hardLimitInMs(snapshot, nowIso());
 }
 
+/** The same until the next level. */
+export function nextLevelDueInMs({ snapshot }: ClusterEntity): number {
+  return nextLevelInMs(snapshot, nowIso());
+}
+
 /** Copies the account, and what the deployment has cost, into the control bucket. No failure concerns the cluster. */
 export async function keepCosts(entity: ClusterEntity, record?: DeploymentRecord): Promise<void> {
+  // What was read earlier must not be written later.
+  while (entity.copyUnderWay && patched(COSTS_THROUGHOUT)) await entity.copyUnderWay;
   entity.settleCosts();
   const { account } = entity.snapshot;
   if (!account) return;
@@ -134,16 +158,27 @@ export async function keepCosts(entity: ClusterEntity, record?: DeploymentRecord
       },
     };
   try {
-    await activities.keepCosts({ tenant: entity.tenant, account, ...ofDeployment });
+    // It can be written after it was cancelled.
+    const copying = CancellationScope.nonCancellable(async () =>
+      activities.keepCosts({ tenant: entity.tenant, account, ...ofDeployment }),
+    );
+    entity.copyUnderWay = copying.catch(() => undefined);
+    await copying;
     if (record) record.costKeptAt = nowIso();
   } catch (error) {
     log.warn('Costs could not be kept', { ...entity.tenant, problem: failureFrom(error).message });
+  } finally {
+    entity.copyUnderWay = undefined;
   }
 }
 
 /** The same now and then. */
 export async function keepCostsIfDue(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
-  if (!record.meter) return;
-  const keptMs = Date.parse(record.costKeptAt ?? record.meter.since);
-  if (Date.now() - keptMs >= KEPT_EVERY_MS) await keepCosts(entity, record);
+  if (copyDueInMs(record) <= 0) await keepCosts(entity, record);
+}
+
+/** Milliseconds until the next copy; negative when it is overdue, infinite where there is no meter. */
+export function copyDueInMs({ meter, costKeptAt }: DeploymentRecord): number {
+  if (!meter) return Number.POSITIVE_INFINITY;
+  return Date.parse(costKeptAt ?? meter.since) + KEPT_EVERY_MS - Date.now();
 }

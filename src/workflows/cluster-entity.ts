@@ -43,6 +43,10 @@ export class ClusterEntity {
   private awake = false;
   /** When it was last tried to tell somebody how the budget stands, since 1970; 0 if that succeeded. */
   notifiedBudgetAtMs = 0;
+  /** What is under way there. */
+  noticeUnderWay: Promise<void> | undefined;
+  /** The copy of costs that is under way. */
+  copyUnderWay: Promise<void> | undefined;
   private stopProvisioning: () => void = () => {};
   private opening: Promise<CostAccount> | undefined;
   private published: ClusterView | undefined;
@@ -101,7 +105,7 @@ export class ClusterEntity {
 
   /** Counts what the deployment has cost up to now. */
   settleCosts(): void {
-    settleCosts(this.snapshot, nowIso());
+    settleCosts(this.snapshot, nowIso(), this.policy.idleTickSeconds);
   }
 
   /**
@@ -237,6 +241,8 @@ export class ClusterEntity {
   /** Forgets the deployment that is gone. */
   endDeployment(state: 'deleted' | 'failed', message: string): void {
     const { snapshot } = this;
+    // What it has cost up to now stays with the tenant.
+    this.settleCosts();
     // One that is placed anew is the same cluster to whoever holds it.
     if (snapshot.teardown?.kind !== 'placed-anew' || !snapshot.requested) snapshot.holds = [];
     for (const key of ['deployment', 'teardown', 'activity', 'blindSince', 'idleSince'] as const)
@@ -265,14 +271,12 @@ export class ClusterEntity {
     this.snapshot.resolution = answer;
   }
 
-  /** Waits for an operator's answer in state `blocked`. */
-  async awaitResolution(): Promise<Resolution> {
-    for (;;) {
-      const { resolution } = this.snapshot;
-      delete this.snapshot.resolution;
-      if (resolution) return resolution;
-      await condition(() => this.snapshot.resolution !== undefined);
-    }
+  /** Waits for an operator's answer in state `blocked`; undefined if something else is to be done before it comes. */
+  async awaitResolution(isInterrupted: () => boolean): Promise<Resolution | undefined> {
+    await condition(() => this.snapshot.resolution !== undefined || isInterrupted());
+    const { resolution } = this.snapshot;
+    delete this.snapshot.resolution;
+    return resolution;
   }
 
   /** Ends the main loop's present sleep. */

@@ -24,8 +24,9 @@ import { activities } from './activities.ts';
 import { registerBudgetHandlers } from './budget-handlers.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { checkCampaign, refuseWhenCancelled, takeCampaign } from './cluster-campaigns.ts';
-import { refuseBeyondBudget } from './cluster-costs.ts';
-import { registerUpdateHandlers, specToCome } from './cluster-updates.ts';
+import { refuseBeyondBudget, refuseWhenExhausted } from './cluster-costs.ts';
+import { specToCome } from './change-decision.ts';
+import { registerUpdateHandlers } from './cluster-updates.ts';
 import { refuse, rejection } from './failure.ts';
 import {
   campaignProgress,
@@ -155,6 +156,10 @@ function registerLifetimeHandlers(entity: ClusterEntity): void {
         if (others.length >= MAX_HOLDS) {
           refuse({ path: 'name', reason: `the cluster has ${MAX_HOLDS} holds: release one first` });
         }
+        // One that ends before another does keeps nothing longer, unless it calls a cluster back.
+        const heldUntil = Math.max(0, ...entity.snapshot.holds.map(({ until }) => Date.parse(until)));
+        const isLonger = Date.now() + request.durationSeconds * 1000 > heldUntil;
+        if (isLonger || entity.isRecallable()) refuseWhenExhausted(entity);
       },
       description: 'Keep the cluster although idle, for a named reason and a bounded time',
     },
@@ -186,12 +191,14 @@ function registerLifetimeHandlers(entity: ClusterEntity): void {
     {
       validator: (request) => {
         refuse(problemWith(extensionRequestSchema, request) ?? problemWithEnd(request.until, Date.now()));
-        if (!entity.isLive() || !entity.snapshot.deployment?.lifetimeEndsAt) {
+        const endsAt = entity.snapshot.deployment?.lifetimeEndsAt;
+        if (!entity.isLive() || !endsAt) {
           throw rejection(
             'ClusterNotReady',
             `The cluster is ${entity.snapshot.state}; its lifetime has not begun.`,
           );
         }
+        if (Date.parse(request.until) > Date.parse(endsAt)) refuseWhenExhausted(entity);
       },
       description: 'Move the end of the maximum lifetime',
     },
@@ -270,6 +277,7 @@ function checkEnsure(entity: ClusterEntity, asked: EnsureRequest): void {
     );
   }
   if (!existing) refuseBeyondBudget(entity, asked.notes);
+  else if (entity.isRecallable()) refuseWhenExhausted(entity);
 }
 
 /** Who says what a cluster costs is told by an entity that knows what the tenant has spent. */

@@ -8,9 +8,9 @@ import { nowIso } from './clock.ts';
 import { activityOptions } from './policies.ts';
 import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
-import { BudgetWatch } from './budget-watch.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
 import { giveUpPlace } from './cluster-placement.ts';
+import { CostWatch, WHILE_IT_IS_MADE } from './cost-watch.ts';
 import { failureFrom, rejection } from './failure.ts';
 import { makeLustre } from './lustre-steps.ts';
 import { HOMES_ON_EFS, PREFLIGHT } from './patches.ts';
@@ -30,7 +30,7 @@ export async function provision(entity: ClusterEntity): Promise<void> {
   const record = entity.snapshot.deployment ?? entity.beginDeployment();
   const scope = new CancellationScope({ cancellable: true });
   entity.onStopProvisioning(() => scope.cancel());
-  const watch = new BudgetWatch(entity, record);
+  const watch = new CostWatch(entity, record, WHILE_IT_IS_MADE);
   try {
     await scope.run(() => provisionSteps(entity, record));
   } catch (error) {

@@ -39,7 +39,10 @@ export function prepareSuccessor(entity: ClusterEntity): void {
   }
   entity.snapshot.requested = pending.spec;
   delete entity.snapshot.placement;
-  if (pending.notes) entity.snapshot.requestedNotes = pending.notes;
+  const rates = entity.snapshot.deployment?.notes?.rates;
+  // Nobody said what it costs: then about what its predecessor does, which is nearer to it than nothing.
+  const notes = pending.notes ?? (rates && { rates });
+  if (notes) entity.snapshot.requestedNotes = notes;
   else delete entity.snapshot.requestedNotes;
   // An idle teardown can be called back; the successor is asked for already.
   if (teardown?.kind === 'idle') entity.snapshot.teardown = { ...teardown, kind: 'replaced' };

@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import type { DeploymentRecord, OpenCampaign } from '../domain/cluster-snapshot.ts';
 import { failureOf } from '../domain/failures.ts';
 import { sentence } from '../domain/wording.ts';
@@ -5,13 +6,14 @@ import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import { announceGone } from './cluster-campaigns.ts';
 import { keepEvidence } from './cluster-placement.ts';
-import { budgetFailure, keepCosts, notifyBudget } from './cluster-costs.ts';
+import { budgetFailure, keepCosts, noteBudgetLevel, notifyBudget } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { awaitHolds } from './cluster-holds.ts';
 import { look } from './cluster-serve.ts';
 import { failureFrom } from './failure.ts';
 import { exportWhileMounted, releaseLustre } from './lustre-steps.ts';
 import { settleS3Writes } from './s3-mount-steps.ts';
+import { COSTS_THROUGHOUT } from './patches.ts';
 import { recordLastUsage } from './usage-recorder.ts';
 
 /**
@@ -120,6 +122,7 @@ async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Pr
 }
 
 async function finish(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  if (patched(COSTS_THROUGHOUT)) noteBudgetLevel(entity, record);
   await notifyBudget(entity);
   await keepCosts(entity, record);
   dropWhatTheBudgetForbids(entity);
@@ -165,10 +168,12 @@ function dropWhatTheBudgetForbids(entity: ClusterEntity): void {
 /** What a view has room for. */
 const MAX_ABANDONED = 8;
 
-/** Waits for an operator's answer to a teardown that did not succeed. */
-export async function awaitDecision(entity: ClusterEntity): Promise<void> {
+/** Waits for an operator's answer to a teardown that did not succeed, or until the run is to continue as new. */
+export async function awaitDecision(entity: ClusterEntity, mustRollOver: () => boolean): Promise<void> {
   const record = entity.record();
-  const { choice, by, reason } = await entity.awaitResolution();
+  const answer = await entity.awaitResolution(mustRollOver);
+  if (!answer) return;
+  const { choice, by, reason } = answer;
   if (choice === 'retry') {
     resume(entity, `Tried again, as ${by} decided: ${reason}`);
     return;
@@ -187,8 +192,9 @@ export async function awaitDecision(entity: ClusterEntity): Promise<void> {
   );
   entity.endDeployment(
     'failed',
-    `Given up by ${by}: ${reason}. Subnet, keys and what is left of the stack remain.`,
+    `Given up by ${by}: ${reason}. Subnet, keys and what is left of the stack remain, and cost what nothing here counts any more.`,
   );
+  if (patched(COSTS_THROUGHOUT)) await keepCosts(entity, record);
   await dismissWaitingCampaigns(entity);
 }
 

@@ -1,16 +1,17 @@
-import { setHandler, uuid4 } from '@temporalio/workflow';
-import type { OpenCampaign } from '../domain/cluster-snapshot.ts';
-import { coversSpec, diffSpecs, type ClusterSpec } from '../domain/cluster-spec.ts';
+import { log, patched, setHandler, uuid4 } from '@temporalio/workflow';
+import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import { changeRequestSchema } from '../domain/entity-requests.ts';
 import { problemWith } from '../domain/lifetime.ts';
 import type { SpecNotes } from '../domain/spec-notes.ts';
 import { grownFor, planUpdate, type UpdatePlan } from '../domain/spec-update.ts';
 import { MAX_CHANGES, pendingUpdate, type SpecUpdate } from '../domain/spec-update-record.ts';
-import { counted } from '../domain/wording.ts';
 import { nowIso } from './clock.ts';
-import { refuseBeyondBudget } from './cluster-costs.ts';
+import { activities } from './activities.ts';
+import { refuseBeyondBudget, refuseWhenExhausted } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
-import { failureFrom, refuse, rejection } from './failure.ts';
+import { decide, notesToCome, specToCome } from './change-decision.ts';
+import { failureFrom, refuse } from './failure.ts';
+import { COSTS_THROUGHOUT } from './patches.ts';
 import {
   changeSpec,
   type ChangeAnswer,
@@ -36,7 +37,7 @@ export function registerUpdateHandlers(entity: ClusterEntity): void {
     description: 'What a change would be refused with at this moment; nothing is changed',
   });
 
-  setHandler(changeSpec, (request) => change(entity, request), {
+  setHandler(changeSpec, (request) => changePriced(entity, request), {
     validator: (request) => {
       check(entity, request);
     },
@@ -47,7 +48,8 @@ export function registerUpdateHandlers(entity: ClusterEntity): void {
 /** Throws what a change is refused with. */
 function check(entity: ClusterEntity, request: ChangeRequest): void {
   refuse(problemWith(changeRequestSchema, request));
-  decide(entity, request);
+  // Where nobody says what it costs, that is asked for after the change was taken in hand.
+  decide(entity, request, request.notes ? refuseBeyondBudget : refuseWhenExhausted);
 }
 
 function judge(entity: ClusterEntity, request: ChangeRequest): ChangeJudgement {
@@ -59,84 +61,26 @@ function judge(entity: ClusterEntity, request: ChangeRequest): ChangeJudgement {
   }
 }
 
-/** What the cluster is about to be where an update was asked for; what it is otherwise. */
-export function specToCome(entity: ClusterEntity): ClusterSpec | undefined {
-  const current = entity.currentSpec();
-  return current && (pendingUpdate(entity.snapshot.update)?.spec ?? current);
-}
-
-export function notesToCome(entity: ClusterEntity): SpecNotes | undefined {
-  const pending = pendingUpdate(entity.snapshot.update);
-  return pending ? pending.notes : entity.currentNotes();
-}
-
-type Decision =
-  | { readonly kind: 'nothing' | 'repeated' | 'withdraw' | 'not-made-yet' }
-  | { readonly kind: 'begin'; readonly plan: UpdatePlan };
-
-/** What a request comes to; changes nothing. Throws what it is refused with. */
-function decide(entity: ClusterEntity, request: ChangeRequest): Decision {
-  const { spec, from, notes } = request;
-  const { snapshot } = entity;
-  const current = entity.currentSpec();
-  if (!current) throw rejection('NoCluster', `The cluster is ${snapshot.state}.`);
-  const pending = pendingUpdate(snapshot.update);
-  const coming = pending?.spec ?? current;
-  const isSame = (other: ClusterSpec) => diffSpecs(other, spec).length === 0;
-  if (isSame(coming)) return { kind: pending ? 'repeated' : 'nothing' };
-  if (from && diffSpecs(coming, from).length > 0)
-    throw rejection('ClusterSpecConflict', 'The specification was changed meanwhile.', {
-      differences: diffSpecs(from, coming),
-    });
-  if (snapshot.requested) return notMadeYet(entity, current, request);
-  if (snapshot.state === 'provisioning' || snapshot.state === 'waiting-ready')
-    throw rejection(
-      'ClusterNotReady',
-      `The cluster is ${snapshot.state}; it can be changed when it is ready.`,
-    );
-  if (pending) refuseBesideAnother(entity, pending);
-  if (pending && isSame(current)) return { kind: 'withdraw' };
-  const plan = planUpdate(current, spec);
-  if (plan.mode === 'refused') {
-    const refused = plan.changes.filter(({ mode }) => mode === 'refused');
-    throw rejection(
-      'ChangeRefused',
-      `Not changed on a living cluster: ${refused.map(({ path, because = '' }) => `${path} (${because})`).join('; ')}.`,
-      { changes: plan.changes },
-    );
-  }
-  // It is work that costs money, but for how long the cluster lives: that can always be made shorter.
-  if (plan.mode !== 'at-once') refuseBeyondBudget(entity, notes);
-  return { kind: 'begin', plan };
-}
-
-/** It can be anything else, unless campaigns wait for what it was to be. */
-function notMadeYet(entity: ClusterEntity, current: ClusterSpec, { spec, notes }: ChangeRequest): Decision {
-  const waiting = Object.values(entity.snapshot.campaigns).filter(({ targetEpoch }) => !targetEpoch);
-  if (waiting.length > 0 && !coversSpec(spec, current))
-    throw rejection(
-      'ClusterUpdating',
-      `${counted(waiting.length, 'campaign')} waits for the cluster as it was asked for.`,
-    );
-  if (planUpdate(current, spec).mode !== 'at-once') refuseBeyondBudget(entity, notes);
-  return { kind: 'not-made-yet' };
-}
-
-/** One that waits for campaigns can still be changed; one that CloudFormation carries out cannot. */
-function refuseBesideAnother(entity: ClusterEntity, pending: SpecUpdate): void {
-  const waiting = Object.values(entity.snapshot.campaigns).filter((each) => waitsFor(each, pending));
-  if (pending.mode === 'after-drain' && waiting.length === 0) return;
-  throw rejection(
-    'ClusterUpdating',
-    pending.mode === 'after-drain'
-      ? `The cluster is about to be replaced, and ${counted(waiting.length, 'campaign')} waits for that.`
-      : 'The cluster is being updated.',
+/** Asks for what a change costs where nobody said it: an operator in the Temporal UI does not know. */
+function changePriced(entity: ClusterEntity, request: ChangeRequest): ChangeAnswer | Promise<ChangeAnswer> {
+  const isMetered = entity.snapshot.account !== undefined;
+  if (request.notes || !isMetered || !patched(COSTS_THROUGHOUT)) return change(entity, request);
+  const decision = decide(entity, request, refuseWhenExhausted);
+  const isWork =
+    decision.kind === 'not-made-yet' || (decision.kind === 'begin' && decision.plan.mode !== 'at-once');
+  if (!isWork) return change(entity, request);
+  return activities.priceSpec({ spec: request.spec }).then(
+    (notes) => change(entity, { ...request, notes }),
+    (error: unknown) => {
+      log.warn('Nobody said what a change costs', { ...entity.tenant, problem: failureFrom(error).message });
+      return change(entity, request);
+    },
   );
 }
 
 function change(entity: ClusterEntity, request: ChangeRequest): ChangeAnswer {
   // The validator saw an earlier state when several updates arrive in one task.
-  const decision = decide(entity, request);
+  const decision = decide(entity, request, refuseBeyondBudget);
   const { spec, notes } = request;
   switch (decision.kind) {
     case 'nothing':
@@ -209,8 +153,9 @@ export function applyUpdate(entity: ClusterEntity, notes?: SpecNotes): void {
   deployment.spec = spec;
   noteAsked(entity, update, before);
   const known = notes ?? update.notes;
-  if (known) deployment.notes = known;
-  else delete deployment.notes;
+  const rates = deployment.notes?.rates;
+  // Where nobody says what it costs now, what was known goes on counting: a meter never stops while something exists.
+  if (known) deployment.notes = { ...(rates && { rates }), ...known };
   const longer = spec.maxLifetimeSeconds - before.maxLifetimeSeconds;
   if (lifetimeEndsAt && longer !== 0)
     deployment.lifetimeEndsAt = new Date(Date.parse(lifetimeEndsAt) + longer * 1000).toISOString();
@@ -238,11 +183,6 @@ function noteAsked(
   const { tier: _tier, queues: _queues, ...changed } = spec;
   const { tier, queues } = placement.asked;
   snapshot.placement = { ...placement, asked: { ...changed, tier, queues } };
-}
-
-/** Whether a campaign is told where its jobs are to run only when this update is done. */
-export function waitsFor({ afterUpdate }: OpenCampaign, update: SpecUpdate | undefined): boolean {
-  return update !== undefined && afterUpdate === update.id;
 }
 
 /**

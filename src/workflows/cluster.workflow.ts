@@ -5,6 +5,7 @@ import { registerClusterHandlers } from './cluster-handlers.ts';
 import { provision } from './cluster-provision.ts';
 import { serve } from './cluster-serve.ts';
 import { awaitDecision, dismissWaitingCampaigns, drain, releaseEverything } from './cluster-teardown.ts';
+import { watchingCosts } from './cost-watch.ts';
 import type { ClusterInput } from './messages.ts';
 
 /**
@@ -35,13 +36,13 @@ async function live(entity: ClusterEntity): Promise<void> {
         break;
       case 'draining':
       case 'exporting':
-        await drain(entity);
+        await watchingCosts(entity, async () => drain(entity));
         break;
       case 'deleting':
-        await releaseEverything(entity);
+        await watchingCosts(entity, async () => releaseEverything(entity));
         break;
       case 'blocked':
-        await awaitDecision(entity);
+        await watchingCosts(entity, async (watch) => awaitDecision(entity, () => watch.isHistoryLong));
         break;
       case 'deleted':
       case 'failed':

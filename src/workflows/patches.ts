@@ -51,3 +51,9 @@ export const WATCH_BUDGET_ALWAYS = '2026-11-26-watch-budget-always';
  * older.
  */
 export const NOTIFY_BUDGET = '2026-11-26-notify-budget';
+
+/**
+ * What a deployment costs is watched, told and copied in all of its states, and what a change costs is asked for where nobody said
+ * it. Can go when no cluster entity is open whose present run was begun by release 0.2.0 or older.
+ */
+export const COSTS_THROUGHOUT = '2026-11-26-costs-throughout';

@@ -52,6 +52,13 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     scheduleToClose: '15 min',
     retry: QUICK_AWS,
   },
+  priceSpec: {
+    summary: 'Say what a specification costs',
+    why: 'Calls nothing; whoever asked for a change waits for it, which goes on without.',
+    startToClose: '10 s',
+    scheduleToClose: '60 s',
+    retry: QUICK_AWS,
+  },
   saveSupportBundle: {
     summary: 'Keep what is to be known of the deployment that failed',
     why: 'Some dozen reads; the stack that waits for it costs money, so it is given up after few minutes.',

@@ -5,7 +5,8 @@ import { pendingUpdate, type SpecUpdate } from '../domain/spec-update-record.ts'
 import { activities } from './activities.ts';
 import { announceGone } from './cluster-campaigns.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
-import { applyUpdate, waitsFor } from './cluster-updates.ts';
+import { waitsFor } from './change-decision.ts';
+import { applyUpdate } from './cluster-updates.ts';
 import { failureFrom } from './failure.ts';
 
 /**

@@ -19,6 +19,8 @@ import type { ExportProblem, ExportVerdict } from '../../src/domain/export-proof
 import type { JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterAccess } from '../../src/domain/cluster-view.ts';
 import { clusterName } from '../../src/domain/cluster-name.ts';
+import type { ClusterSpec } from '../../src/domain/cluster-spec.ts';
+import type { SpecNotes } from '../../src/domain/spec-notes.ts';
 import { ofFallbackTier } from '../../src/domain/fallback-tiers.ts';
 import type { Tenant } from '../../src/domain/ids.ts';
 import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
@@ -95,6 +97,8 @@ export class FakeWorld {
   /** Records of usage, in order: when, whether it was the last, and whether the stack was still there. */
   readonly costAccounts = new Map<string, CostAccount>();
   readonly keptCosts: DeploymentCosts[] = [];
+  /** What activities say that a specification costs. */
+  notesOf: (spec: ClusterSpec) => SpecNotes = () => ({});
   readonly budgetNotices: BudgetNotice[] = [];
   readonly usageRecords: {
     readonly atMs: number;
@@ -277,6 +281,7 @@ export class FakeWorld {
         spec: ofFallbackTier(spec, tier),
         notes: {},
       }),
+      priceSpec: async ({ spec }: Parameters<Activities['priceSpec']>[0]) => this.notesOf(spec),
       saveSupportBundle: async ({ epoch }: Parameters<Activities['saveSupportBundle']>[0]) => {
         const hasStack = [...this.stacks.values()].some((stack) => stack.epoch === epoch);
         this.effects.push(`saveSupportBundle ${hasStack ? 'of the stack' : 'too late'}`);
@@ -342,7 +347,11 @@ export class FakeWorld {
         if (this.stacks.get(clusterName)?.epoch !== epoch) throw new Error(`no stack of ${epoch}`);
         this.updatedStacks.push({ clusterName, queues: spec.queues.map(({ name }) => name) });
         this.effects.push('updateStack');
-        return { estimate: { region: 'us-east-1', idleUsdPerHour: spec.queues.length } };
+        const { estimate, rates } = this.notesOf(spec);
+        return {
+          estimate: estimate ?? { region: 'us-east-1', idleUsdPerHour: spec.queues.length },
+          ...(rates && { rates }),
+        };
       },
       checkQueues: async () => {},
       deleteStack: async ({ clusterName, epoch }: Deployment) => {
