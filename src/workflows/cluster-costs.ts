@@ -158,10 +158,7 @@ export async function keepCosts(entity: ClusterEntity, record?: DeploymentRecord
       },
     };
   try {
-    // It can be written after it was cancelled.
-    const copying = CancellationScope.nonCancellable(async () =>
-      activities.keepCosts({ tenant: entity.tenant, account, ...ofDeployment }),
-    );
+    const copying = activities.keepCosts({ tenant: entity.tenant, account, ...ofDeployment });
     entity.copyUnderWay = copying.catch(() => undefined);
     await copying;
     if (record) record.costKeptAt = nowIso();

@@ -77,7 +77,8 @@ export class CostWatch {
       await notifyBudget(entity);
       if (scope.consideredCancelled) return;
       if (isThroughout) {
-        await keepCostsIfDue(entity, record);
+        // A copy can be written after it was cancelled: whoever makes the next one waits for it.
+        await CancellationScope.nonCancellable(async () => keepCostsIfDue(entity, record));
         if (scope.consideredCancelled) return;
         entity.publish();
       }
@@ -86,8 +87,8 @@ export class CostWatch {
       const seen = { budget: budget(), perHour: perHour() };
       const hasChanged = () => budget() !== seen.budget || perHour() !== seen.perHour;
       const summary = 'Until the costs are looked at again';
-      if (seen.perHour > 0) await condition(hasChanged, this.nextLookInMs(), { summary });
-      else await condition(hasChanged);
+      if (isThroughout && seen.perHour === 0) await condition(hasChanged);
+      else await condition(hasChanged, this.nextLookInMs(), { summary });
     }
   }
 
