@@ -1,3 +1,4 @@
+import type { NodeCounts } from '../../src/domain/node-groups.ts';
 import { createHash } from 'node:crypto';
 import type { CampaignFacts, Observation, ObserveRequest, SubmitOutcome } from '../../src/activities/port.ts';
 import type { Dependency } from '../../src/domain/dependencies.ts';
@@ -40,6 +41,8 @@ export class FakeSlurm {
   /** Jobs of other users: seen only in Slurm. */
   foreignUntilMs = 0;
   reachable = true;
+  /** What it says of nodes; nothing if absent, as releases before 0.3.0. */
+  nodesUp: NodeCounts | undefined;
   /** What Slurm says about jobs by key, in place of what would happen to them. */
   readonly said = new Map<string, Partial<SlurmJobFact>>();
   maxFactsPerLook = 4000;
@@ -121,6 +124,7 @@ export class FakeSlurm {
         interactiveSessions: 0,
       },
       runningOwn: running,
+      ...(this.nodesUp && { nodesUp: this.nodesUp }),
       campaigns: changed.filter(({ facts }) => facts.length > 0),
       more,
     };

@@ -1,140 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { CostRates } from '../../src/domain/cost-rates.ts';
-import type { Tenant } from '../../src/domain/ids.ts';
-import { costMetrics } from '../../src/workflows/cost-metrics.ts';
-import { changeSpec, removeBudget, setBudget } from '../../src/workflows/messages.ts';
-import { scrape } from '../support/time-skipping.ts';
+import { extendCluster, holdCluster, releaseHold, removeBudget } from '../../src/workflows/messages.ts';
+import { budget, change, larger, rates, ready } from '../support/budgets.ts';
 import { inVirtualTime } from '../support/virtual-time.ts';
-import type { WorkflowRig } from '../support/workflow-rig.ts';
 
 const run = inVirtualTime({ serverFor: 'file' });
 
-/** 36 USD an hour: a cent a second. */
-const rates: CostRates = {
-  version: 1,
-  region: 'us-east-1',
-  pricesAsOf: '2026-01-01',
-  headNodeUsdPerHour: 36,
-  rootVolumeUsdPerHour: 0,
-  computeResources: [],
-  endpointsUsdPerHour: 0,
-};
-
 const id = (name: string) => name.padEnd(26, '2');
-
-async function ready(
-  rig: WorkflowRig,
-  name: string,
-  own: Partial<CostRates> = {},
-  values: Record<string, unknown> = {},
-): Promise<Tenant> {
-  const tenant = rig.tenant(name);
-  const spec = rig.spec({ idleTimeoutSeconds: 80_000, maxLifetimeSeconds: 86_400, ...values });
-  await rig.ensure(tenant, spec, { rates: { ...rates, ...own } });
-  await rig.until(tenant, 'ready');
-  return tenant;
-}
-
-const budget = async (rig: WorkflowRig, tenant: Tenant, limitUsd: number, hardLimitUsd?: number) =>
-  rig.cluster(tenant).executeUpdate(setBudget, {
-    args: [{ limitUsd, ...(hardLimitUsd && { hardLimitUsd }), by: 'Ada', reason: 'tested' }],
-  });
-
-const larger = {
-  tier: undefined,
-  queues: [{ name: 'more', computeResources: [{ name: 'nodes', instanceType: 'm5.large', maxCount: 2 }] }],
-};
-
-/** Changes the cluster of {@link ready}, beside whose queues others may stand. */
-async function change(rig: WorkflowRig, tenant: Tenant, values: Record<string, unknown>) {
-  const { spec } = await rig.view(tenant);
-  if (!spec) throw new Error('no specification');
-  const changed = rig.spec({ idleTimeoutSeconds: 80_000, maxLifetimeSeconds: 86_400, ...values });
-  const queues = values['queues'] ? [...spec.queues, ...changed.queues] : spec.queues;
-  const asked = { ...changed, tier: spec.tier, queues };
-  return rig
-    .cluster(tenant)
-    .executeUpdate(changeSpec, { args: [{ spec: asked, notes: { rates }, reason: 'x' }] });
-}
-
-describe('the meter', () => {
-  it('counts from the first step, and what all deployments of a month cost stays with the tenant', async () => {
-    await run({ policy: { historyEventLimit: 60 } }, async (rig) => {
-      const tenant = await ready(rig, 'meter');
-      const before = await rig.view(tenant);
-      await rig.pass(3600);
-      const after = await rig.view(tenant);
-      expect(before.cost).toMatchObject({ ratePerHourUsd: 36, pricesAsOf: '2026-01-01' });
-      const seconds = (Date.parse(after.observedAt) - Date.parse(before.observedAt)) / 1000;
-      const grown = (after.cost?.sinceStartUsd ?? 0) - (before.cost?.sinceStartUsd ?? 0);
-      expect(grown).toBeCloseTo(seconds / 100, 1);
-      await rig.teardown(tenant);
-      await rig.until(tenant, 'deleted');
-      const gone = await rig.view(tenant);
-      expect(rig.world.usageRecords).toMatchObject([{ isPriced: true, isLast: true }]);
-      const spent = gone.cost?.thisMonthUsd ?? 0;
-      expect(gone.cost).toMatchObject({ ratePerHourUsd: 0, parts: [] });
-      expect(spent).toBeGreaterThanOrEqual(after.cost?.thisMonthUsd ?? 0);
-      const kept = rig.world.costAccounts.get(tenant.projectId);
-      expect(Object.values(kept?.months ?? {}).reduce((a, b) => a + b, 0)).toBeCloseTo(spent, 2);
-      expect(rig.world.keptCosts.at(-1)?.meter.usd.headNode).toBeCloseTo(spent, 2);
-      await rig.pass(3600);
-      expect((await rig.view(tenant)).cost?.thisMonthUsd).toBe(spent);
-      await rig.ensure(tenant, rig.spec(), { rates });
-      await rig.until(tenant, 'ready');
-      expect((await rig.view(tenant)).cost?.thisMonthUsd).toBeGreaterThanOrEqual(spent);
-    });
-  });
-});
-
-describe('the metrics', () => {
-  it('say rate, sum and share as the view does, count levels, and fall to nothing with the cluster and the budget', async () => {
-    await run({}, async (rig) => {
-      const tenant = await ready(rig, 'measured');
-      await budget(rig, tenant, 10);
-      await rig.untilView(tenant, ({ budget: found }) => found?.level === 'nearly-spent', 36_000);
-      // Until it is published, which is at the next look.
-      await rig.pass(300);
-      const { memo } = await rig.shown(tenant);
-      const found = await metricsOf(tenant);
-      expect(memo).toMatchObject({
-        cost: { ratePerHourUsd: 36, thisMonthUsd: found[costMetrics.month.name] },
-        budget: { share: found[costMetrics.used.name] },
-      });
-      expect(found).toMatchObject({
-        [costMetrics.rate.name]: 36,
-        [`${costMetrics.levels.name} half-spent`]: 1,
-        [`${costMetrics.levels.name} nearly-spent`]: 1,
-      });
-      await rig.cluster(tenant).executeUpdate(removeBudget, { args: [{}] });
-      await rig.teardown(tenant);
-      const { cost, observedAt } = await rig.until(tenant, 'deleted');
-      const after = await metricsOf(tenant);
-      expect(after).toMatchObject({
-        [costMetrics.rate.name]: 0,
-        [costMetrics.month.name]: cost?.thisMonthUsd,
-        [costMetrics.used.name]: 0,
-      });
-      const observed = after[costMetrics.observed.name] ?? 0;
-      expect(Date.parse(observedAt) / 1000 - observed).toBeLessThan(120);
-    });
-  });
-});
-
-/** What the worker says to Prometheus of a tenant: values by name, and by level where there is one. */
-async function metricsOf({ virtualLabId, projectId }: Tenant): Promise<Record<string, number>> {
-  const lines = (await scrape()).matchAll(/^(pcluster_\w+)\{([^}]*)\} (\S+)$/gm);
-  const own = [...lines].filter(
-    ([, , labels = '']) =>
-      labels.includes(`virtual_lab_id="${virtualLabId}"`) && labels.includes(`project_id="${projectId}"`),
-  );
-  return Object.fromEntries(
-    own.map(([, name = '', labels = '', value]) => {
-      const [, level] = /level="([^"]*)"/.exec(labels) ?? [];
-      return [level ? `${name} ${level}` : name, Number(value)];
-    }),
-  );
-}
 
 describe('a budget', () => {
   it('is half spent, nearly spent, then used up: new work is refused until it is raised', async () => {
@@ -252,6 +123,59 @@ describe('a budget', () => {
       expect(told).toHaveLength(5);
       expect(told[0]).toMatchObject({ tenant, budget: { limitUsd: 100, hardLimitUsd: 110 } });
       expect(told[0]?.budget).not.toHaveProperty('reason');
+    });
+  });
+
+  it('ends a cluster that idles at its hard limit, not at the next look', async () => {
+    await run({ policy: { idleTickSeconds: 6 * 3600 } }, async (rig) => {
+      const tenant = await ready(rig, 'idling');
+      await budget(rig, tenant, 50, 60);
+      const view = await rig.until(tenant, 'deleted', 10_000);
+      expect(view.budget?.spentUsd).toBeGreaterThanOrEqual(60);
+      expect(view.budget?.spentUsd).toBeLessThan(62);
+    });
+  });
+
+  it('that is used up lets nobody make spending last longer, and everybody make it shorter', async () => {
+    await run({}, async (rig) => {
+      const lustre = { lustre: { sizeGibibytes: 2400 } };
+      const tenant = await ready(rig, 'longer', {}, lustre);
+      const changeTo = async (values: Record<string, unknown>) =>
+        change(rig, tenant, { ...lustre, ...values });
+      const cluster = rig.cluster(tenant);
+      const exhausted = { cause: { type: 'BudgetExhausted' } };
+      const hold = async (name: string, durationSeconds: number) =>
+        cluster.executeUpdate(holdCluster, { args: [{ name, reason: 'x', durationSeconds }] });
+      const extend = async (seconds: number) => {
+        const until = new Date((await rig.env.currentTimeMs()) + seconds * 1000).toISOString();
+        return cluster.executeUpdate(extendCluster, { args: [{ until }] });
+      };
+      await hold('first', 40_000);
+      await budget(rig, tenant, 1);
+      await rig.untilView(tenant, ({ budget: found }) => found?.level === 'exhausted');
+
+      await expect(hold('second', 80_000)).rejects.toMatchObject(exhausted);
+      await expect(extend(20 * 86_400)).rejects.toMatchObject(exhausted);
+      await expect(changeTo({ maxLifetimeSeconds: 86_401 })).rejects.toMatchObject(exhausted);
+      await expect(changeTo({ idleTimeoutSeconds: 80_001 })).rejects.toMatchObject(exhausted);
+      await hold('second', 1000);
+      await hold('first', 2000);
+      await extend(80_000);
+      await changeTo({ idleTimeoutSeconds: 600 });
+      await cluster.executeUpdate(releaseHold, { args: [{ name: 'first' }] });
+      await cluster.executeUpdate(releaseHold, { args: [{ name: 'second' }] });
+
+      rig.world.failOn('exportLustre', 'AwsUnavailable');
+      const { spec } = await rig.until(tenant, 'exporting');
+      if (!spec) throw new Error('no specification');
+      await expect(rig.ensure(tenant, spec, { rates })).rejects.toMatchObject(exhausted);
+      await expect(hold('third', 60)).rejects.toMatchObject(exhausted);
+      await expect(changeTo({ idleTimeoutSeconds: 300 })).rejects.toMatchObject(exhausted);
+      await budget(rig, tenant, 1000);
+      expect(await rig.ensure(tenant, spec, { rates })).toMatchObject({
+        outcome: 'exists',
+        view: { state: 'ready' },
+      });
     });
   });
 
