@@ -96,8 +96,6 @@ const NOTIFIED_AGAIN_AFTER_MS = 600_000;
  * for half a minute at most.
  */
 export async function notifyBudget(entity: ClusterEntity): Promise<void> {
-  // Of a watch that was ended meanwhile.
-  if (entity.noticeUnderWay) await entity.noticeUnderWay;
   const found = budgetAt(entity.snapshot, nowIso());
   const { told, notified, budget: asked } = entity.snapshot.account ?? {};
   if (!found || !told || told.month !== found.standing.month) return;
@@ -113,15 +111,11 @@ export async function notifyBudget(entity: ClusterEntity): Promise<void> {
   };
   try {
     // What the hard limit ends must not end the message about it.
-    const telling = CancellationScope.nonCancellable(async () => activities.notifyBudget(notice));
-    entity.noticeUnderWay = telling.catch(() => undefined);
-    await telling;
+    await CancellationScope.nonCancellable(async () => activities.notifyBudget(notice));
   } catch (error) {
     const problem = failureFrom(error).message;
     log.warn('Nobody could be told how the budget stands', { ...entity.tenant, problem });
     return;
-  } finally {
-    entity.noticeUnderWay = undefined;
   }
   // The next level is told at once.
   entity.notifiedBudgetAtMs = 0;

@@ -43,8 +43,6 @@ export class ClusterEntity {
   private awake = false;
   /** When it was last tried to tell somebody how the budget stands, since 1970; 0 if that succeeded. */
   notifiedBudgetAtMs = 0;
-  /** What is under way there. */
-  noticeUnderWay: Promise<void> | undefined;
   /** The copy of costs that is under way. */
   copyUnderWay: Promise<void> | undefined;
   private stopProvisioning: () => void = () => {};

@@ -130,9 +130,13 @@ describe('while a cluster goes', () => {
         args: [{ choice: 'retry', by: 'Ada', reason: 'mended' }],
       });
       await vi.waitFor(() => expect(rig.world.leftovers()).toEqual([]), { timeout: 5000 });
+      await vi.waitFor(async () => expect((await rig.view(tenant)).cost?.ratePerHourUsd).toBe(0));
+      // The last copy waits for the one before, which would overwrite it.
+      expect(rig.world.calls.get('keepCosts')).toBe(1);
       for (const go of letGo) go();
       await rig.until(tenant, 'deleted');
       expect(levels(rig)).toEqual(['exhausted']);
+      expect(rig.world.keptCosts).toHaveLength(2);
     });
   });
 
