@@ -20,9 +20,15 @@ const costFields = {
     .array(z.object({ part: z.enum(costParts), usd, usdPerHour: usd }))
     .meta({ description: 'Of the present deployment: what has cost something.' }),
   pricesAsOf: z.string().optional().meta({ format: 'date' }),
-  assumedSeconds: z.number().min(0).optional().meta({
-    description: 'For how long nobody saw which nodes are up: they were counted as they were seen last.',
-  }),
+  assumedSeconds: z
+    .number()
+    .min(0)
+    .optional()
+    .meta({
+      description:
+        'For how long nobody saw which nodes are up, or knew what they cost: they were counted as they were seen last, at the ' +
+        'dearest price that is known.',
+    }),
   isUpperBound: z
     .literal(true)
     .optional()
