@@ -54,7 +54,7 @@ describe('the level of a budget', () => {
     [300, Number.POSITIVE_INFINITY],
   ])('after %d USD is the next one after %d more', (spentUsd, more) => {
     expect(usdToNextLevel(limits, spentUsd)).toBeCloseTo(more, 9);
-    if (Number.isFinite(more)) expect(levelAt(spentUsd + more)).not.toBe(levelAt(spentUsd));
+    expect(levelAt(spentUsd + more) === levelAt(spentUsd)).toBe(levelAt(spentUsd) === 'hard-limit');
   });
 
   it('without a hard limit is followed by none from the limit on', () => {

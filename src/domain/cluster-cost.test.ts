@@ -50,6 +50,8 @@ function running(nodesUp: Readonly<Record<string, number>> = {}): ClusterSnapsho
 }
 
 const meterOf = (snapshot: ClusterSnapshot) => snapshot.deployment?.meter ?? expect.unreachable();
+const budgetOf = (snapshot: ClusterSnapshot, now: string) =>
+  costFields(snapshot, now).budget ?? expect.unreachable();
 const rateOf = (snapshot: ClusterSnapshot) => sumOfParts(meterOf(snapshot).usdPerHour);
 
 function withBudgetOf(snapshot: ClusterSnapshot, limitUsd: number, hardLimitUsd?: number): ClusterSnapshot {
@@ -178,7 +180,7 @@ describe('a limit', () => {
 
 describe('a budget in a view of earlier', () => {
   it('has nothing spent in a month that has begun since', () => {
-    const view = costFields(withBudgetOf(running(), 8), at(5 * 3600)).budget ?? expect.unreachable();
+    const view = budgetOf(withBudgetOf(running(), 8), at(5 * 3600));
     expect(view).toMatchObject({ month: '2026-11', level: 'half-spent' });
     expect(budgetNow(view, Date.parse('2026-11-30T23:00:00Z'))).toBe(view);
     expect(budgetNow(view, Date.parse('2026-12-01T00:00:00Z'))).toMatchObject({

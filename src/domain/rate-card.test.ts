@@ -11,7 +11,10 @@ function rates(input: ClusterSpecInput, region = 'us-east-1'): CostRates {
   return ratesOf(spec, { prices: priceTable, region, instanceTypes, share: UNSHARED_ENDPOINTS });
 }
 
-const queue = (computeResource: { name: string; instanceType: string }, more = {}) => ({
+const queue = (
+  computeResource: { name: string; instanceType: string; multithreading?: boolean },
+  more = {},
+) => ({
   queues: [{ name: 'q', computeResources: [{ maxCount: 10, ...computeResource }], ...more }],
 });
 const mpi = { name: 'c', instanceType: 'c7a.48xlarge' };
@@ -47,7 +50,7 @@ describe('the rates of a specification', () => {
   it('count processors as Slurm does, which are cores where threads are off', () => {
     const intel = { name: 'c', instanceType: 'c6a.48xlarge' };
     const cpus = (multithreading: boolean) =>
-      rates(queue({ ...intel, ...{ multithreading } })).computeResources[0]?.cpus;
+      rates(queue({ ...intel, multithreading })).computeResources[0]?.cpus;
     expect(cpus(true)).toBe(192);
     expect(cpus(false)).toBe(96);
   });
