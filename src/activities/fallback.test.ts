@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../domain/cluster-spec-input.ts';
+import { priceTable } from '../domain/prices.ts';
 import { createFallbackActivities } from './fallback.ts';
 
 const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ tier: 'prod-batch' }));
-const { priceSpec, resolveFallback } = createFallbackActivities({ settings: { region: 'us-east-1' } });
+const { priceSpec, resolveFallback } = createFallbackActivities({
+  settings: { region: 'us-east-1' },
+  currentPrices: async () => priceTable,
+});
 
 describe('what a specification costs that nobody has priced', () => {
   it('is said with the rates of its own nodes', async () => {

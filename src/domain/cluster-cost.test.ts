@@ -99,7 +99,7 @@ describe('nodes that nobody sees', () => {
     expect(rateOf(snapshot)).toBe(11);
   });
 
-  it.each(['waiting-ready', 'draining', 'exporting', 'deleting', 'blocked'] as const)(
+  it.each(['waiting-ready', 'draining', 'deleting', 'blocked'] as const)(
     'are assumed in state %s, where nobody looks',
     (state) => {
       const snapshot = { ...running(), state };
@@ -116,6 +116,13 @@ describe('nodes that nobody sees', () => {
     const often = running();
     for (const seconds of [100, 500, 700, 20_000, 36_000]) settleCosts(often, at(seconds), TICK);
     expect(meterOf(often).assumedSeconds).toBe(36_000 - 2 * TICK);
+  });
+
+  it('are seen while a cluster that goes is held, as long as it is looked at', () => {
+    const snapshot = { ...running(), state: 'exporting' as const };
+    settleCosts(snapshot, at(0), TICK);
+    settleCosts(snapshot, at(900), TICK);
+    expect(meterOf(snapshot).assumedSeconds).toBe(300);
   });
 
   it('of which nobody said what they cost count like the dearest that is known, and are assumed', () => {

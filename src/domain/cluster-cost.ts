@@ -81,8 +81,8 @@ function seenUntil(
   { stack }: CostLoad,
   tickSeconds: number,
 ): string | undefined {
-  if (state !== 'ready' || !stack) return undefined;
-  const lastMs = Math.max(Date.parse(since), activity ? Date.parse(activity.at) : 0);
+  if (!isLookedAt(state) || !stack) return undefined;
+  const lastMs = Date.parse(activity?.at ?? since);
   return new Date(lastMs + TICKS_OF_A_LOOK * tickSeconds * 1000).toISOString();
 }
 
@@ -91,10 +91,14 @@ function loadOf({ resources, nodesUp, spec }: DeploymentRecord): CostLoad {
   return { stack, lustre: resources.lustre !== undefined, nodes: nodesUp ?? fixedNodes(spec.queues) };
 }
 
-/** Slurm is not asked before the cluster is ready and while it is deleted; then no node is seen. */
+/** Slurm is not asked before the cluster is ready and while it is deleted; then no node is seen. For holds it is asked. */
+function isLookedAt(state: ClusterSnapshot['state']): boolean {
+  return state === 'ready' || state === 'exporting';
+}
+
 function isAssumed({ state, blindSince }: Costs, { resources }: DeploymentRecord): boolean {
   if (resources.stack === undefined) return false;
-  return state !== 'ready' || blindSince !== undefined;
+  return !isLookedAt(state) || blindSince !== undefined;
 }
 
 /** How the budget stands at a moment; undefined where there is none. */

@@ -44,6 +44,11 @@ export function refuseBeyondBudget(entity: ClusterEntity, notes: SpecNotes | und
   }
 }
 
+/** Whether nothing may cost anything any more that can be helped. */
+export function isPastHardLimit(entity: ClusterEntity): boolean {
+  return budgetAt(entity.snapshot, nowIso())?.standing.level === 'hard-limit';
+}
+
 /** Why the next deployment, which was asked for while the budget had room, does not begin; undefined if it may. */
 export function budgetFailure(entity: ClusterEntity): Failure | undefined {
   const found = budgetAt(entity.snapshot, nowIso());

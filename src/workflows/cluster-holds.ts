@@ -2,9 +2,10 @@ import { patched } from '@temporalio/workflow';
 import type { Hold } from '../domain/cluster-view.ts';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import { sentence } from '../domain/wording.ts';
+import { isPastHardLimit } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { look } from './cluster-serve.ts';
-import { HOLDS_KEEP_FILES } from './patches.ts';
+import { COSTS_THROUGHOUT, HOLDS_KEEP_FILES } from './patches.ts';
 
 /**
  * Keeps a cluster on which nothing runs any more for whoever still reads from it, until the last hold is over or taken back. Who
@@ -17,6 +18,7 @@ export async function awaitHolds(entity: ClusterEntity, record: DeploymentRecord
   for (;;) {
     const hold = lastHold(snapshot.holds, Date.now());
     if (!hold || snapshot.teardown?.kind === 'budget' || !patched(HOLDS_KEEP_FILES)) return true;
+    if (isPastHardLimit(entity) && patched(COSTS_THROUGHOUT)) return true;
     if (entity.mustRollOver) return false;
     entity.say(
       `Nothing runs any more. Held by ${hold.name} until ${hold.until}: ${sentence(hold.reason)} ` +

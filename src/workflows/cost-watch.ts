@@ -73,7 +73,8 @@ export class CostWatch {
       await condition(() => budget() !== undefined || (isThroughout && perHour() > 0));
       if (!isThroughout && !patched(WATCH_BUDGET_ALWAYS)) return;
       if (options.endsAtHardLimit) watchBudget(entity, record);
-      else noteBudgetLevel(entity, record);
+      // Holds keep what goes, but not past that.
+      else if (noteBudgetLevel(entity, record)?.level === 'hard-limit') entity.wake();
       await notifyBudget(entity);
       if (scope.consideredCancelled) return;
       if (isThroughout) {

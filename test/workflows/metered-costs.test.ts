@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Tenant } from '../../src/domain/ids.ts';
 import { costMetrics } from '../../src/workflows/cost-metrics.ts';
-import { removeBudget, resolveBlock, setBudget } from '../../src/workflows/messages.ts';
+import { holdCluster, removeBudget, resolveBlock, setBudget } from '../../src/workflows/messages.ts';
 import { budget, change, changeWithoutNotes, larger, rates, ready } from '../support/budgets.ts';
 import { scrape } from '../support/time-skipping.ts';
 import { inVirtualTime } from '../support/virtual-time.ts';
@@ -112,6 +112,22 @@ describe('while a cluster goes', () => {
       });
       rig.world.heal('exportLustre');
       await rig.until(tenant, 'deleted', 7200);
+    });
+  });
+
+  it('a hold keeps it no longer than to the hard limit', async () => {
+    await run({ policy: { idleTickSeconds: 6 * 3600 } }, async (rig) => {
+      const tenant = await ready(rig, 'held');
+      await rig.cluster(tenant).executeUpdate(holdCluster, {
+        args: [{ name: 'results', reason: 'x', durationSeconds: 40_000 }],
+      });
+      await rig.teardown(tenant);
+      await budget(rig, tenant, 10, 20);
+      await rig.pass(1800);
+      expect(await rig.view(tenant)).toMatchObject({ state: 'exporting', budget: { level: 'exhausted' } });
+      const { budget: spent } = await rig.until(tenant, 'deleted', 7200);
+      expect(spent?.spentUsd).toBeGreaterThanOrEqual(20);
+      expect(spent?.spentUsd).toBeLessThan(22);
     });
   });
 
