@@ -156,10 +156,9 @@ function registerLifetimeHandlers(entity: ClusterEntity): void {
         if (others.length >= MAX_HOLDS) {
           refuse({ path: 'name', reason: `the cluster has ${MAX_HOLDS} holds: release one first` });
         }
-        // One that ends before another does keeps nothing longer, unless it calls a cluster back.
+        // One that ends before another does keeps nothing longer; none keeps a cluster that can be called back.
         const heldUntil = Math.max(0, ...entity.snapshot.holds.map(({ until }) => Date.parse(until)));
-        const isLonger = Date.now() + request.durationSeconds * 1000 > heldUntil;
-        if (isLonger || entity.isRecallable()) refuseWhenExhausted(entity);
+        if (Date.now() + request.durationSeconds * 1000 > heldUntil) refuseWhenExhausted(entity);
       },
       description: 'Keep the cluster although idle, for a named reason and a bounded time',
     },

@@ -96,7 +96,7 @@ describe('while a cluster goes', () => {
   });
 
   it('those of an export that takes long are told, copied and shown', async () => {
-    await run({}, async (rig) => {
+    await run({ recordAs: 'costs-while-exporting' }, async (rig) => {
       const tenant = await ready(rig, 'exporting', {}, { lustre: { sizeGibibytes: 2400 } });
       await budget(rig, tenant, 500);
       rig.world.failOn('exportLustre', 'AwsUnavailable');
