@@ -22,7 +22,7 @@ export interface WatchOptions {
 /** A stack, a Lustre file system and a head node cost money before anybody can use them, and a creation may be tried for hours. */
 export const WHILE_IT_IS_MADE: WatchOptions = { endsAtHardLimit: true, lookEverySeconds: 600 };
 
-/** An export may take a week, and an operator's answer longer: each look is some ten events of history. */
+/** An export may take a week, and an operator's answer longer: each look is a dozen events of history. */
 const WHILE_IT_GOES: WatchOptions = { endsAtHardLimit: false, lookEverySeconds: 3600 };
 
 /**
