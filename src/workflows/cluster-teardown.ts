@@ -6,7 +6,7 @@ import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import { announceGone } from './cluster-campaigns.ts';
 import { keepEvidence } from './cluster-placement.ts';
-import { budgetFailure, keepCosts, noteBudgetLevel, notifyBudget } from './cluster-costs.ts';
+import { budgetFailure, keepCosts, notifyBudget } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { awaitHolds } from './cluster-holds.ts';
 import { look } from './cluster-serve.ts';
@@ -122,7 +122,7 @@ async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Pr
 }
 
 async function finish(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
-  if (patched(COSTS_THROUGHOUT)) noteBudgetLevel(entity, record);
+  // What was noted beside these steps, and could not be told.
   await notifyBudget(entity);
   await keepCosts(entity, record);
   dropWhatTheBudgetForbids(entity);
