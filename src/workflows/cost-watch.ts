@@ -32,6 +32,7 @@ const WHILE_IT_GOES: WatchOptions = { endsAtHardLimit: false, lookEverySeconds: 
 export class CostWatch {
   /** The history has become so long that the run should continue as new. */
   isHistoryLong = false;
+  private readonly isThroughout = patched(COSTS_THROUGHOUT);
   private readonly scope = new CancellationScope({ cancellable: true });
   private readonly running: Promise<void>;
   private readonly entity: ClusterEntity;
@@ -50,9 +51,10 @@ export class CostWatch {
     this.scope.cancel();
   }
 
+  /** The same; runs of older code wait for a message that is under way. */
   async stop(): Promise<void> {
     this.cancel();
-    await this.running;
+    if (!this.isThroughout) await this.running;
   }
 
   private async run(): Promise<void> {
@@ -64,8 +66,7 @@ export class CostWatch {
   }
 
   private async watch(): Promise<void> {
-    const { entity, record, options, scope } = this;
-    const isThroughout = patched(COSTS_THROUGHOUT);
+    const { entity, record, options, scope, isThroughout } = this;
     if (!isThroughout && !options.endsAtHardLimit) return;
     const budget = () => entity.snapshot.account?.budget;
     const perHour = () => (record.meter ? sumOfParts(record.meter.usdPerHour) : 0);

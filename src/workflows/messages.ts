@@ -58,7 +58,8 @@ export interface ChangeAnswer {
 
 /**
  * Changes the specification of a living cluster, as `planUpdate` says what that takes. The present specification withdraws a
- * change that waits for campaigns. NoCluster, ClusterNotReady, ClusterUpdating, ClusterSpecConflict, ChangeRefused.
+ * change that waits for campaigns. NoCluster, ClusterNotReady, ClusterUpdating, ClusterSpecConflict, ChangeRefused,
+ * BudgetExhausted, PriceUnknown.
  */
 export const changeSpec = defineUpdate<ChangeAnswer, [ChangeRequest]>('changeSpec');
 
@@ -108,16 +109,19 @@ export interface TeardownRequest {
 /** Begins the teardown: running jobs are cancelled, logs copied, everything given back. Repeating it is harmless. */
 export const teardownCluster = defineUpdate<ClusterView, [TeardownRequest]>('teardown');
 
-/** Keeps the cluster although idle, for a named reason and a bounded time. The same name replaces the hold. */
+/** Keeps the cluster although idle, for a named reason and a bounded time. The same name replaces the hold. NoCluster, BudgetExhausted. */
 export const holdCluster = defineUpdate<ClusterView, [HoldRequest]>('hold');
 
 export const releaseHold = defineUpdate<ClusterView, [{ readonly name: string }]>('release');
 
-/** Moves the end of the maximum lifetime to a moment (ISO 8601), so that repeating it changes nothing. */
+/**
+ * Moves the end of the maximum lifetime to a moment (ISO 8601), so that repeating it changes nothing. ClusterNotReady,
+ * BudgetExhausted.
+ */
 export const extendCluster = defineUpdate<ClusterView, [ExtensionRequest]>('extend');
 
 /**
- * Says what the tenant may spend in a calendar month. From the limit on, new clusters and campaigns are refused
+ * Says what the tenant may spend in a calendar month. From the limit on, new work and longer lifetimes are refused
  * (BudgetExhausted); at the hard limit the deployment goes. Starts the entity where there is none. Repeating it is harmless.
  */
 export const setBudget = defineUpdate<ClusterView, [BudgetRequest]>('setBudget');
