@@ -12,7 +12,12 @@ export type Foundation = Readonly<Record<TemplateName, Stack>>;
 /** With the example's parameters unless others are given. */
 export async function makeFoundation(given: Readonly<Record<string, string>> = {}): Promise<Foundation> {
   const example = readFileSync(join(import.meta.dirname, '../../infra/parameters.example.yaml'), 'utf8');
-  const parameters = { ...z.record(z.string(), z.coerce.string()).parse(parse(example)), ...given };
+  const parameters = {
+    ...z.record(z.string(), z.coerce.string()).parse(parse(example)),
+    // An output of a template of AWS.
+    ProviderArn: 'arn:aws:lambda:us-east-1:123456789012:function:pcluster-provider',
+    ...given,
+  };
   const stacks = new Map<string, Stack>();
   let outputs: Readonly<Record<string, string>> = {};
   for (const template of await readTemplates()) {
