@@ -32,7 +32,8 @@ let foundation: Foundation;
 /** A key of KMS counts what its own policy says beside those of the caller. */
 const keyPolicy = ({ resource }: IamRequest) => {
   if (resource === dataKey) return { resource: policyOf(foundation, 'storage', 'DataKey', 'KeyPolicy') };
-  if (resource === controlKey) return { resource: policyOf(foundation, 'storage', 'ControlKey', 'KeyPolicy') };
+  if (resource === controlKey)
+    return { resource: policyOf(foundation, 'storage', 'ControlKey', 'KeyPolicy') };
   return {};
 };
 beforeAll(async () => {
@@ -48,7 +49,11 @@ describe('the role of the worker', () => {
       `arn:aws:fsx:${HERE}:association/fs-0123456789abcdef0/dra-0123456789abcdef0`,
       ofEpoch,
     ),
-    to('elasticfilesystem:DeleteAccessPoint', `arn:aws:elasticfilesystem:${HERE}:access-point/fsap-1`, ofEpoch),
+    to(
+      'elasticfilesystem:DeleteAccessPoint',
+      `arn:aws:elasticfilesystem:${HERE}:access-point/fsap-1`,
+      ofEpoch,
+    ),
     to('ec2:TerminateInstances', `arn:aws:ec2:${HERE}:instance/i-0123456789abcdef0`, ofEpoch),
     to('logs:DeleteLogGroup', `arn:aws:logs:${HERE}:log-group:/parallelcluster-provisioner/lab1/x`, ofTenant),
     to('logs:DeleteLogGroup', `arn:aws:logs:${HERE}:log-group:/aws/parallelcluster/pcluster-x`, ofTenant),
@@ -72,8 +77,14 @@ describe('the role of the worker', () => {
       to('s3:PutObject', `${controlBucket}/campaigns/x`),
       to('kms:Decrypt', controlKey),
       to('kms:CreateGrant', dataKey, { 'kms:ViaService': 'fsx.us-east-1.amazonaws.com' }),
-      to('secretsmanager:GetSecretValue', `arn:aws:secretsmanager:${HERE}:secret:parallelcluster-provisioner/x-AbCdEf`),
-      to('cloudformation:DeleteStack', `arn:aws:cloudformation:${HERE}:stack/provisioner-pcluster-lab1-cortex/1`),
+      to(
+        'secretsmanager:GetSecretValue',
+        `arn:aws:secretsmanager:${HERE}:secret:parallelcluster-provisioner/x-AbCdEf`,
+      ),
+      to(
+        'cloudformation:DeleteStack',
+        `arn:aws:cloudformation:${HERE}:stack/provisioner-pcluster-lab1-cortex/1`,
+      ),
     ]),
   )('may %s', async (_, request) => {
     const { policies: identity } = roleOf(foundation, 'service', 'WorkerRole');
@@ -124,8 +135,14 @@ describe('the role of the API', () => {
     named([
       to('s3:PutObject', `${controlBucket}/deployments/x`),
       to('s3:GetObject', `${scratchBucket}/lab1/cortex/x`),
-      to('secretsmanager:GetSecretValue', `arn:aws:secretsmanager:${HERE}:secret:parallelcluster-provisioner/x-AbCdEf`),
-      to('cloudformation:DeleteStack', `arn:aws:cloudformation:${HERE}:stack/provisioner-pcluster-lab1-cortex/1`),
+      to(
+        'secretsmanager:GetSecretValue',
+        `arn:aws:secretsmanager:${HERE}:secret:parallelcluster-provisioner/x-AbCdEf`,
+      ),
+      to(
+        'cloudformation:DeleteStack',
+        `arn:aws:cloudformation:${HERE}:stack/provisioner-pcluster-lab1-cortex/1`,
+      ),
       to('fsx:DeleteFileSystem', `arn:aws:fsx:${HERE}:file-system/fs-1`, ofEpoch),
       to('ec2:TerminateInstances', `arn:aws:ec2:${HERE}:instance/i-1`, ofEpoch),
     ]),
@@ -191,7 +208,10 @@ describe('ParallelCluster’s provider', () => {
     named([
       to('s3:GetObject', `${controlBucket}/campaigns/x`),
       to('s3:GetObject', `${scratchBucket}/lab1/cortex/x`),
-      to('secretsmanager:GetSecretValue', `arn:aws:secretsmanager:${HERE}:secret:parallelcluster-provisioner/x-AbCdEf`),
+      to(
+        'secretsmanager:GetSecretValue',
+        `arn:aws:secretsmanager:${HERE}:secret:parallelcluster-provisioner/x-AbCdEf`,
+      ),
       to('secretsmanager:GetSecretValue', `arn:aws:secretsmanager:${HERE}:secret:slurm-database/x-AbCdEf`),
       to('iam:CreateRole', 'arn:aws:iam::123456789012:role/x'),
     ]),
@@ -227,13 +247,25 @@ describe('a role of a cluster, whatever its policies say,', () => {
 
   it.each(
     named([
-      to('logs:PutLogEvents', `arn:aws:logs:${HERE}:log-group:/parallelcluster-provisioner/lab2/x:log-stream:y`),
-      to('logs:CreateLogStream', `arn:aws:logs:${HERE}:log-group:/parallelcluster-provisioner/lab2/x:log-stream:y`),
-      to('logs:GetLogEvents', `arn:aws:logs:${HERE}:log-group:/parallelcluster-provisioner/lab2/x:log-stream:y`),
+      to(
+        'logs:PutLogEvents',
+        `arn:aws:logs:${HERE}:log-group:/parallelcluster-provisioner/lab2/x:log-stream:y`,
+      ),
+      to(
+        'logs:CreateLogStream',
+        `arn:aws:logs:${HERE}:log-group:/parallelcluster-provisioner/lab2/x:log-stream:y`,
+      ),
+      to(
+        'logs:GetLogEvents',
+        `arn:aws:logs:${HERE}:log-group:/parallelcluster-provisioner/lab2/x:log-stream:y`,
+      ),
       to('s3:GetObject', `${controlBucket}/campaigns/x`),
       to('s3:ListBucket', controlBucket),
       to('kms:Decrypt', controlKey),
-      to('secretsmanager:GetSecretValue', `arn:aws:secretsmanager:${HERE}:secret:parallelcluster-provisioner/x-AbCdEf`),
+      to(
+        'secretsmanager:GetSecretValue',
+        `arn:aws:secretsmanager:${HERE}:secret:parallelcluster-provisioner/x-AbCdEf`,
+      ),
       to('secretsmanager:GetSecretValue', `arn:aws:secretsmanager:${HERE}:secret:rds!db-1-AbCdEf`),
       to('iam:CreateRole', 'arn:aws:iam::123456789012:role/x'),
       to('iam:PassRole', 'arn:aws:iam::123456789012:role/hpc-foundation-service-workerrole', {

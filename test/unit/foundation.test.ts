@@ -109,31 +109,6 @@ describe('the policies of the service', () => {
   });
 });
 
-describe('the boundary of clusters', () => {
-  it('opens nothing that belongs to the service: private keys, content of campaigns, its KMS key', () => {
-    const boundary = statementsOf(templates, 'provider', 'ClusterBoundary');
-    const secrets = boundary.filter(({ Action }) =>
-      Action.some((action) => action.startsWith('secretsmanager:')),
-    );
-    const keys = boundary.filter(({ Action }) => Action.some((action) => action.startsWith('kms:')));
-    const control = boundary
-      .flatMap(({ Resource }) => Resource)
-      .filter((arn) => arn.includes('ControlBucket'));
-
-    expect(secrets.flatMap(({ Resource }) => Resource)).toEqual([
-      expect.stringMatching(/:secret:\$\{DatabaseSecretPrefix\}\/\*$/),
-    ]);
-    expect(keys.map(({ Sid, Resource }) => [Sid, ...Resource])).toEqual([
-      ['EncryptedData', 'DataKeyArn'],
-      // Only through EC2 and Secrets Manager, of which the latter is limited above.
-      ['EncryptedByOtherServices', '*'],
-    ]);
-    expect(control).toEqual([expect.stringMatching(/\$\{ControlBucket\}\/assets\/\*$/)]);
-    const wide = boundary.filter(({ Effect, Resource }) => Effect === 'Allow' && Resource.includes('*'));
-    expect(actionsOf(wide).join(' ')).not.toMatch(/\b(s3|iam|secretsmanager|dynamodb):/);
-  });
-});
-
 describe('the parameters', () => {
   it('are all in infra/README.md, with default and meaning', () => {
     const outputs = new Set(templates.flatMap((template) => template.outputs));
