@@ -89,7 +89,7 @@ describe('a cluster that is asked for by needs', () => {
         usd: 76.922,
         explanation: expect.arrayContaining([expect.stringContaining('11 nodes')]),
       },
-      estimate: { region: 'us-east-1', idleUsdPerHour: 0.192, fullUsdPerHour: 61.397, storageUsdPerMonth: 0 },
+      estimate: { region: 'us-east-1', idleUsdPerHour: 0.182, fullUsdPerHour: 61.397, storageUsdPerMonth: 0 },
     });
     expect((await api.request('GET', clusterUrl())).json()).toMatchObject({ plan: { needs } });
   });

@@ -218,6 +218,7 @@ describe('the private network', () => {
         'WorkflowService → HeadNode tcp 22-22',
         `WorkflowService → HeadNode tcp ${SLURM_API_PORT}-${SLURM_API_PORT}`,
         'Node → Endpoint tcp 443-443',
+        'Worker → Endpoint tcp 443-443',
         'Node → Efs tcp 2049-2049',
         'HeadNode → Database tcp 3306-3306',
         'DatabaseAdministrator → Database tcp 3306-3306',
@@ -242,7 +243,7 @@ describe('the private network', () => {
     expect(called).toEqual(expect.arrayContaining(Object.keys(optionalServices)));
   });
 
-  it('has endpoints that answer under the services’ own names, to nodes only', () => {
+  it('has endpoints that answer under the services’ own names', () => {
     const interfaces = endpoints.filter(({ VpcEndpointType }) => VpcEndpointType === 'Interface');
 
     expect(interfaces).toHaveLength(Object.keys(requiredEndpoints).length - 2);
