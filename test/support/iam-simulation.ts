@@ -4,7 +4,7 @@ import { ACCOUNT } from './cloudformation.ts';
 export interface IamRequest {
   readonly action: string;
   readonly resource: string;
-  readonly context?: Readonly<Record<string, string | string[]>>;
+  readonly context?: Readonly<Record<string, string>>;
   /** A role of the foundation's account unless another is named: an ARN, or the name of a service of AWS. */
   readonly principal?: string;
   /** Account that the resource is of, if not the foundation's. */

@@ -218,7 +218,7 @@ describe('the endpoints', () => {
     ],
     ['logsEndpoint', 'logs:PutLogEvents', 'arn:aws:logs:us-east-1:ACCOUNT:log-group:x:log-stream:y'],
   ])('let keys of this account pass %s, and none of another', async (id, action, arn) => {
-    const with_ = async (account: string): Promise<boolean> => {
+    const passesWith = async (account: string): Promise<boolean> => {
       const principal = `arn:aws:iam::${account}:role/somebody`;
       const request: IamRequest = {
         principal,
@@ -233,8 +233,8 @@ describe('the endpoints', () => {
       });
     };
 
-    await expect(with_(OURS)).resolves.toBe(true);
-    await expect(with_(FOREIGN)).resolves.toBe(false);
+    await expect(passesWith(OURS)).resolves.toBe(true);
+    await expect(passesWith(FOREIGN)).resolves.toBe(false);
   });
 
   it('have all the same policy but for gateways, and are reached by HTTPS from nodes', () => {
