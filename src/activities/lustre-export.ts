@@ -147,9 +147,26 @@ function endedTask({
   };
 }
 
+/** FSx writes no report where nothing failed. */
 async function readReport({ s3 }: LustreDeps, uri: string): Promise<ExportEvidence['failedFiles']> {
   const { bucket, key } = parseS3Uri(uri);
-  return parseExportReport((await readObject({ s3, bucket }, key)) ?? '');
+  try {
+    return parseExportReport((await readObject({ s3, bucket }, key)) ?? '');
+  } catch (error) {
+    throw unverifiable(error, uri);
+  }
+}
+
+/**
+ * S3 answers 403 for an object that is not there to whoever may not list its bucket (API reference, GetObject and
+ * HeadObject), so that a denied look tells neither that an object is missing nor that it is there.
+ */
+function unverifiable(error: unknown, uri: string): unknown {
+  if (!(error instanceof KnownFailure) || error.type !== 'AwsAccessDenied') return error;
+  return new KnownFailure(
+    'ExportNotVerifiable',
+    `S3 refused to show whether there is ${uri}: the worker may not read it or, if it is not there, lacks s3:ListBucket on its bucket. ${error.message}`,
+  );
 }
 
 /**
@@ -259,6 +276,6 @@ async function differenceInS3(
       : `has ${sizeBytes} bytes, its object ${ContentLength ?? 'no size'}`;
   } catch (error) {
     if (isNotFound(error)) return 'has no object';
-    throw error;
+    throw unverifiable(error, `s3://${bucket}/${key}`);
   }
 }

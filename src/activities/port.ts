@@ -319,7 +319,7 @@ export interface Activities {
   setAutomaticExport(
     request: Deployment & { readonly fileSystemId: string; readonly isOn: boolean },
   ): Promise<void>;
-  /** Switches automatic export off, exports everything once and judges whether it is in S3. The same request is the same export. Heartbeats. */
+  /** Switches automatic export off, exports everything once and judges whether it is in S3. The same request is the same export. Heartbeats. ExportNotVerifiable. */
   exportLustre(request: ExportRequest): Promise<ExportVerdict>;
   /** Deletes the epoch's file systems and waits until they are gone. Heartbeats. LustreNotExported, LustreDeleteFailed. */
   deleteLustre(request: Deployment & { readonly consent: LustreConsent }): Promise<void>;

@@ -116,7 +116,7 @@ export const planExample: FeasiblePlan = {
   estimate: {
     seconds: 5100,
     billedSeconds: 7800,
-    usd: { headNode: 0.09, nodes: 76.507, lustre: 0, efs: 0, endpoints: 0.325, total: 76.922 },
+    usd: { headNode: 0.09, nodes: 76.507, lustre: 0, efs: 0, endpoints: 0.303, total: 76.9 },
     region: 'us-east-1',
     pricesAsOf: '2026-07-20',
   },

@@ -68,7 +68,8 @@ export const clusterOptionsSchema = z.strictObject({
     .meta({
       description:
         'Without `lustre`: the folders that it would have at `/data`, by Mountpoint for Amazon S3 (`project/public` to read, ' +
-        '`project/private` to read and write) and in the job user’s home (`scratch`).',
+        '`project/private` to read and write) and in the job user’s home (`scratch`). Where homes are on no file system of ' +
+        'their own (installations without EFS), `scratch` goes with the cluster: write what is to stay to `project/private`.',
     }),
 });
 

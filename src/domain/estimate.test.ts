@@ -17,19 +17,19 @@ const specOf = (input: ClusterSpecInput) => resolveClusterSpec(clusterSpecInputS
 const estimate = (input: ClusterSpecInput) => estimateOf(specOf(input), priceTable, 'us-east-1');
 const prices = pricesIn(priceTable, 'us-east-1') ?? expect.unreachable();
 
-/** A head node, and 15 interface endpoints at a cent. */
-const IDLE = 0.0416 + 0.15;
+/** A head node, and 14 interface endpoints at a cent. */
+const IDLE = 0.0416 + 0.14;
 
 describe('an estimate', () => {
   it('is of the head node, the nodes and the endpoints, idle and full', () => {
     expect(estimate({ tier: 'debug' })).toEqual({
       region: 'us-east-1',
       pricesAsOf: '2026-07-20',
-      idleUsdPerHour: 0.192,
-      fullUsdPerHour: 0.275,
+      idleUsdPerHour: 0.182,
+      fullUsdPerHour: 0.265,
       storageUsdPerMonth: 0,
     });
-    expect(IDLE + 8 * 0.0104).toBeCloseTo(0.2748, 6);
+    expect(IDLE + 8 * 0.0104).toBeCloseTo(0.2648, 6);
   });
 
   it('counts nodes that are always up, and Lustre whether or not jobs run', () => {
@@ -50,7 +50,7 @@ describe('an estimate', () => {
     expect(estimate({ tier: 'prod-mpi-hpc' })).toEqual({
       region: 'us-east-1',
       pricesAsOf: '2026-07-20',
-      idleUsdPerHour: 0.192,
+      idleUsdPerHour: 0.182,
       storageUsdPerMonth: 0,
       unpriced: ['hpc7a.96xlarge'],
     });

@@ -29,7 +29,7 @@ export interface HourlyCost {
  * used them: an upper bound, and paid whether or not there are clusters.
  */
 export const UNSHARED_ENDPOINTS: EndpointShare = {
-  interfaceEndpoints: 15,
+  interfaceEndpoints: 14,
   availabilityZones: 1,
   clusters: 1,
 };

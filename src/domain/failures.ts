@@ -201,6 +201,13 @@ export const failures = {
     nextStep:
       'Mend what the message names, then resolve the block with `retry`; or with `discard`, by name and with a reason, to lose the data.',
   },
+  ExportNotVerifiable: {
+    retryable: false,
+    httpStatus: 502,
+    title: 'S3 does not let the service see whether an export is whole',
+    nextStep:
+      'Operators: allow the worker `s3:GetObject` on the objects and `s3:ListBucket` on the buckets of SCRATCH_BUCKET and PROJECT_PRIVATE_BUCKET, and the use of their key; then resolve the block with `retry`.',
+  },
   S3WritesUnfinished: {
     retryable: false,
     httpStatus: 409,

@@ -16,11 +16,11 @@ export const requiredEndpoints = {
   elasticfilesystem: 'mount helper of EFS: mount targets by zone',
   fsx: 'FSx for Lustre: file systems and exports, looked at from nodes',
   kms: 'data keys of what nodes write encrypted by themselves',
-  servicequotas: 'this service: what the account may start, asked before a cluster is made',
-  sns: 'this service: how budgets of projects stand',
+  servicequotas:
+    'this service, from the main VPC: what the account may start, asked before a cluster is made',
+  sns: 'this service, from the main VPC: how budgets of projects stand',
   sts: 'credentials of nodes: GetCallerIdentity of every AWS tool',
-  ssm: 'Systems Manager: administration of nodes without SSH, parameters of the CloudWatch agent',
-  ssmmessages: 'Systems Manager: sessions',
+  ssm: 'Parameter Store: configurations of the CloudWatch agent (CloudWatchAgentServerPolicy); the boundary denies sessions',
 } as const;
 
 export type EndpointService = keyof typeof requiredEndpoints;

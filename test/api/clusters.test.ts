@@ -21,8 +21,8 @@ describe('PUT cluster', () => {
       estimate: {
         region: 'us-east-1',
         pricesAsOf: '2026-07-20',
-        idleUsdPerHour: 0.192,
-        fullUsdPerHour: 0.275,
+        idleUsdPerHour: 0.182,
+        fullUsdPerHour: 0.265,
         storageUsdPerMonth: 0,
       },
     });

@@ -86,10 +86,10 @@ describe('a cluster that is asked for by needs', () => {
       plan: {
         needs,
         seconds: 5100,
-        usd: 76.922,
+        usd: 76.9,
         explanation: expect.arrayContaining([expect.stringContaining('11 nodes')]),
       },
-      estimate: { region: 'us-east-1', idleUsdPerHour: 0.192, fullUsdPerHour: 61.397, storageUsdPerMonth: 0 },
+      estimate: { region: 'us-east-1', idleUsdPerHour: 0.182, fullUsdPerHour: 61.387, storageUsdPerMonth: 0 },
     });
     expect((await api.request('GET', clusterUrl())).json()).toMatchObject({ plan: { needs } });
   });
@@ -102,7 +102,7 @@ describe('a cluster that is asked for by needs', () => {
     expect(response.statusCode).toBe(202);
     expect(api.clusters.submitted[0]).toMatchObject({
       spec: { tier: 'custom' },
-      notes: { plan: { needs }, estimate: { fullUsdPerHour: 61.397 } },
+      notes: { plan: { needs }, estimate: { fullUsdPerHour: 61.387 } },
     });
     const refused = await api.request('POST', `${clusterUrl()}/campaigns`, {
       body: { ...body, cluster: { needs: { ...needs, budgetUsd: 1 } } },

@@ -41,8 +41,17 @@ describe('the home of a deployment', () => {
     expect(new Set(made).size).toBe(3);
     expect(await Promise.all(made.map(rootOf))).toEqual(['/homes/lab/a', '/homes/lab/a', '/homes/lab/b']);
     await runActivity(homes.deleteHome, first);
+    // Again: it may be gone already.
     await runActivity(homes.deleteHome, first);
     expect(await Promise.all(made.map(rootOf))).toEqual([undefined, '/homes/lab/a', '/homes/lab/b']);
+  });
+
+  test('belongs to root, so that no user of a node can change who comes in', async () => {
+    await runActivity(homes.ensureHome, freshDeployment('owned'));
+    const command = new DescribeAccessPointsCommand({ FileSystemId: efsFileSystemId });
+    const { AccessPoints = [] } = await aws().clients.efs.send(command);
+    const { RootDirectory } = AccessPoints.find((each) => each.RootDirectory?.Path?.endsWith('/owned')) ?? {};
+    expect(RootDirectory?.CreationInfo).toEqual({ OwnerUid: 0, OwnerGid: 0, Permissions: '0755' });
   });
 
   test('has one access point when the answer to its creation was lost', async () => {

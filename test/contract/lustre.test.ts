@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
-import { CreateSubnetCommand, CreateVpcCommand } from '@aws-sdk/client-ec2';
+import { CreateSecurityGroupCommand, CreateSubnetCommand, CreateVpcCommand } from '@aws-sdk/client-ec2';
 import { DescribeDataRepositoryAssociationsCommand } from '@aws-sdk/client-fsx';
 import {
   CreateBucketCommand,
@@ -11,7 +11,7 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createLustreActivities } from '../../src/activities/lustre.ts';
 import type { SampledFile } from '../../src/clients/slurm-gateway.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
@@ -21,7 +21,9 @@ import { lustreSpecSchema, STORAGE_MOUNT_PATH } from '../../src/domain/lustre.ts
 import type { Exchange } from '../../src/dev/fsx/service.ts';
 import { runActivity } from '../support/activity.ts';
 import { shapeProblems } from '../support/aws-shapes.ts';
-import { lagBehind, useEmulatedAws } from '../support/aws.ts';
+import { lagBehind, useEmulatedAws, withoutListing } from '../support/aws.ts';
+import { makeFoundation, roleOf } from '../support/foundation.ts';
+import { isAllowed } from '../support/iam-simulation.ts';
 import { inSmallPages } from '../support/small-pages.ts';
 
 const aws = useEmulatedAws();
@@ -31,6 +33,8 @@ const stored: { readonly what: string; readonly value: unknown }[] = [];
 let sample: SampledFile[] = [];
 let lease: { readonly subnetId: string; readonly availabilityZone: string };
 let lustre: ReturnType<typeof createLustreActivities>;
+let securityGroupId: string;
+const kmsKeyId = 'arn:aws:kms:us-east-1:123456789012:key/1b2c3d4e-0000-4000-8000-123456789012';
 
 beforeAll(async () => {
   const { clients } = aws();
@@ -38,6 +42,9 @@ beforeAll(async () => {
   const { Subnet } = await clients.ec2.send(
     new CreateSubnetCommand({ VpcId: Vpc?.VpcId ?? '', CidrBlock: '10.1.0.0/24' }),
   );
+  const group = { VpcId: Vpc?.VpcId ?? '', GroupName: 'lustre', Description: 'Lustre' };
+  const { GroupId = '' } = await clients.ec2.send(new CreateSecurityGroupCommand(group));
+  securityGroupId = GroupId;
   lease = { subnetId: Subnet?.SubnetId ?? '', availabilityZone: 'us-east-1a' };
   for (const Bucket of Object.values(buckets)) await clients.s3.send(new CreateBucketCommand({ Bucket }));
   lustre = createLustreActivities({
@@ -48,7 +55,7 @@ beforeAll(async () => {
       putSupportFile: async () => 's3://control/',
       putDiscard: async (_, value: Discard) => void stored.push({ what: 'discard', value }),
     },
-    lustre: { buckets, securityGroupIds: [] },
+    lustre: { buckets, securityGroupIds: [securityGroupId], kmsKeyId },
     lustrePollSeconds: 0.05,
     exportStallSeconds: 2,
   });
@@ -124,6 +131,19 @@ describe('a Lustre file system', () => {
       ['/project/public', 's3://project-public/', 0, 'AVAILABLE'],
       ['/project/private', `s3://project-private/lab/${made.projectId}/`, 3, 'AVAILABLE'],
     ]);
+    await runActivity(lustre.deleteLustre, { ...made, consent: { kind: 'never-mounted' } });
+  });
+
+  test('is in the leased subnet, behind the security group for Lustre, encrypted with the installation’s key, and compressed', async () => {
+    const made = await make();
+    const { input } = exchanges.findLast(({ operation }) => operation === 'CreateFileSystem') ?? {};
+    expect(input).toMatchObject({
+      FileSystemType: 'LUSTRE',
+      SubnetIds: [lease.subnetId],
+      SecurityGroupIds: [securityGroupId],
+      KmsKeyId: kmsKeyId,
+      LustreConfiguration: { DeploymentType: 'PERSISTENT_2', DataCompressionType: 'LZ4' },
+    });
     await runActivity(lustre.deleteLustre, { ...made, consent: { kind: 'never-mounted' } });
   });
 
@@ -262,6 +282,58 @@ describe('an export', () => {
     expect(await exported(made, true)).toMatchObject({ proof: { sample: { listed: 1, compared: 1 } } });
     await runActivity(lustre.deleteLustre, { ...made, consent: discard });
   });
+
+  test('that is clean is proven under the role that the foundation gives the worker', async () => {
+    const foundation = await makeFoundation({
+      PrivateAssetsBucket: buckets.projectPrivate,
+      ScratchBucket: buckets.scratch,
+    });
+    const { policies } = roleOf(foundation, 'service', 'WorkerRole');
+    const mayList = async (bucket: string) =>
+      isAllowed({ action: 's3:ListBucket', resource: `arn:aws:s3:::${bucket}` }, { identity: policies });
+    const unlisted: string[] = [];
+    for (const bucket of Object.values(buckets)) if (!(await mayList(bucket))) unlisted.push(bucket);
+    // Nothing of the service's is ever looked for in there.
+    expect(unlisted).toEqual([buckets.projectPublic]);
+    onTestFinished(withoutListing(aws().clients.s3, unlisted));
+    const made = await make();
+    await write(made, 'scratch/clean', 'four');
+    const missing = { path: `${STORAGE_MOUNT_PATH}/scratch/missing`, sizeBytes: 1 };
+    sample = [{ path: `${STORAGE_MOUNT_PATH}/scratch/clean`, sizeBytes: 4 }];
+    expect(await exported(made, true)).toMatchObject({ status: 'proven' });
+    sample.push(missing);
+    expect(await exported(made, true)).toMatchObject({ problems: [{ kind: 'sample-differs' }] });
+    await runActivity(lustre.deleteLustre, { ...made, consent: discard });
+  });
+
+  test.each([
+    ['its report', 'export-reports/', false],
+    ['a file of the sample', 'missing', true],
+  ])(
+    'is neither proven nor said to differ when S3 hides whether there is %s',
+    async (_, path, withSample) => {
+      const made = await make();
+      await write(made, 'scratch/clean', 'four');
+      if (withSample) {
+        aws().emulators.fsx.faults.deniedPaths = /clean/;
+        sample = [{ path: `${STORAGE_MOUNT_PATH}/scratch/missing`, sizeBytes: 1 }];
+      }
+      const allow = withoutListing(aws().clients.s3, Object.values(buckets));
+      onTestFinished(allow);
+      await expect(exported(made, withSample)).rejects.toMatchObject({
+        type: 'ExportNotVerifiable',
+        message: expect.stringMatching(
+          new RegExp(`s3://scratch/lab/${made.projectId}/${path}.*lacks s3:ListBucket`),
+        ) as unknown,
+      });
+      expect(stored).toEqual([]);
+      allow();
+      aws().emulators.fsx.faults.clear();
+      sample = [];
+      await expect.poll(async () => (await exported(made)).status).toBe('proven');
+      await runActivity(lustre.deleteLustre, { ...made, consent: discard });
+    },
+  );
 
   test('is not proven by the pages of CloudWatch that have no value, before the one that has', async () => {
     const made = await make();

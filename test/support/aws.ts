@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, vi } from 'vitest';
 import { createAwsClients } from '../../src/clients/aws.ts';
 import type { AwsClients, MiddlewareStack } from '../../src/clients/aws.ts';
+import { isNotFound } from '../../src/clients/aws-errors.ts';
 import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
 import { startAwsEmulators } from '../../src/dev/aws-emulators.ts';
 import type { AwsEmulators } from '../../src/dev/aws-emulators.ts';
@@ -70,6 +71,29 @@ export function noteCalls({ middlewareStack }: AnyClient): {
 /** Any client of the SDK, as far as middleware is concerned. */
 interface AnyClient {
   readonly middlewareStack: MiddlewareStack & { remove(name: string): boolean };
+}
+
+/**
+ * Answers as S3 does to whoever may not list these buckets: 403 for an object that is not there (API reference, GetObject
+ * and HeadObject), until what is returned is called.
+ */
+export function withoutListing({ middlewareStack }: AnyClient, buckets: readonly string[]): () => void {
+  middlewareStack.add(
+    <Args, Output>(next: (args: Args) => Promise<Output>) =>
+      async (args: Args) => {
+        try {
+          return await next(args);
+        } catch (error) {
+          const { Bucket } = Object(Object(args).input);
+          if (!isNotFound(error) || !(error instanceof Error) || !buckets.includes(Bucket)) throw error;
+          // HEAD has no body that could say more.
+          const name = error.name === 'NotFound' ? 'Forbidden' : 'AccessDenied';
+          throw Object.assign(new Error(name), { name, $metadata: { httpStatusCode: 403 } });
+        }
+      },
+    { step: 'initialize', name: 'withoutListing' },
+  );
+  return () => void middlewareStack.remove('withoutListing');
 }
 
 /**

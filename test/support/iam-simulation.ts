@@ -1,73 +1,61 @@
 import { runSimulation } from '@cloud-copilot/iam-simulate';
-import { type ScalarTag, parse } from 'yaml';
-import { z } from 'zod';
-import type { Template, TemplateName } from '../../infra/templates.ts';
-
-const ACCOUNT = '123456789012';
+import { ACCOUNT } from './cloudformation.ts';
 
 export interface IamRequest {
   readonly action: string;
   readonly resource: string;
   readonly context?: Readonly<Record<string, string>>;
+  /** A role of the foundation's account unless another is named: an ARN, or the name of a service of AWS. */
+  readonly principal?: string;
+  /** Account that the resource is of, if not the foundation's. */
+  readonly resourceAccount?: string;
 }
 
-/** Whether IAM lets a role with this policy, within this boundary, do something in its own account. */
+export interface PoliciesInForce {
+  /** Of the principal. */
+  readonly identity?: readonly unknown[];
+  readonly boundary?: unknown;
+  /** Of the resource itself, e.g. a bucket or a key; the trust of a role. */
+  readonly resource?: unknown;
+  /** Of the endpoint that the request passes. */
+  readonly endpoint?: unknown;
+}
+
+/** Whatever IAM knows, on everything. */
+export const anything = {
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }],
+};
+
+/** Whether IAM lets a request pass under these policies. */
 export async function isAllowed(
-  { action, resource, context = {} }: IamRequest,
-  policy: unknown,
-  boundary: unknown,
+  { action, resource, context = {}, principal, resourceAccount = ACCOUNT }: IamRequest,
+  policies: PoliciesInForce,
 ): Promise<boolean> {
   const outcome = await runSimulation(
     {
       request: {
-        principal: `arn:aws:iam::${ACCOUNT}:role/parallelcluster/pcluster/node`,
+        principal: principal ?? `arn:aws:iam::${ACCOUNT}:role/some-role`,
         action,
-        resource: { resource, accountId: ACCOUNT },
+        resource: { resource, accountId: resourceAccount },
         contextVariables: { 'aws:RequestedRegion': 'us-east-1', ...context },
       },
-      identityPolicies: [{ name: 'policy', policy }],
-      permissionBoundaryPolicies: [{ name: 'boundary', policy: boundary }],
+      identityPolicies: (policies.identity ?? []).map((policy, index) => ({
+        name: `policy-${index}`,
+        policy,
+      })),
       serviceControlPolicies: [],
       resourceControlPolicies: [],
+      ...(policies.boundary !== undefined && {
+        permissionBoundaryPolicies: [{ name: 'boundary', policy: policies.boundary }],
+      }),
+      ...(policies.resource !== undefined && { resourcePolicy: policies.resource }),
+      ...(policies.endpoint !== undefined && {
+        vpcEndpointPolicies: [{ name: 'endpoint', policy: policies.endpoint }],
+      }),
     },
     {},
   );
   if (outcome.resultType === 'error') throw new Error(JSON.stringify(outcome.errors));
   return outcome.overallResult === 'Allowed';
-}
-
-const documents = z.object({
-  Resources: z.record(
-    z.string(),
-    z.object({ Properties: z.object({ PolicyDocument: z.unknown().optional() }) }),
-  ),
-});
-
-const asText = (tag: string, text: (value: string) => string): ScalarTag => ({ tag, resolve: text });
-
-/** A managed policy of the foundation as CloudFormation makes it with these parameters. */
-export function policyInForce(
-  templates: readonly Template[],
-  name: TemplateName,
-  policy: string,
-  parameters: Readonly<Record<string, string>>,
-): unknown {
-  const { body = '' } = templates.find((template) => template.name === name) ?? {};
-  const customTags = [
-    asText('!Sub', (value) => value),
-    asText('!Ref', (value) => `\${${value}}`),
-    asText('!GetAtt', (value) => `\${${value}}`),
-  ];
-  const { Resources } = documents.parse(parse(body, { customTags, logLevel: 'silent' }));
-  const values: Readonly<Record<string, string>> = {
-    'AWS::Partition': 'aws',
-    'AWS::Region': 'us-east-1',
-    'AWS::AccountId': ACCOUNT,
-    'AWS::URLSuffix': 'amazonaws.com',
-    ...parameters,
-  };
-  const text = JSON.stringify(Resources[policy]?.Properties.PolicyDocument);
-  return JSON.parse(
-    text.replaceAll(/\$\{([\w:]+)\}/g, (_, reference: string) => values[reference] ?? `no-${reference}`),
-  );
 }

@@ -1,13 +1,17 @@
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { EC2Client } from '@aws-sdk/client-ec2';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { environmentLines, variableOutputs } from '../../infra/environment-lines.ts';
 import { FoundationError } from '../../infra/foundation-error.ts';
 import { deployFoundation } from '../../infra/foundation.ts';
+import { readParameters } from '../../infra/parameter-file.ts';
 import { checkParameters, parametersOf, readTemplates } from '../../infra/templates.ts';
 import type { Template } from '../../infra/templates.ts';
 import { MAX_TEMPLATE_BODY_BYTES } from '../../src/domain/outer-stack.ts';
@@ -109,28 +113,51 @@ describe('the policies of the service', () => {
   });
 });
 
-describe('the boundary of clusters', () => {
-  it('opens nothing that belongs to the service: private keys, content of campaigns, its KMS key', () => {
-    const boundary = statementsOf(templates, 'provider', 'ClusterBoundary');
-    const secrets = boundary.filter(({ Action }) =>
-      Action.some((action) => action.startsWith('secretsmanager:')),
-    );
-    const keys = boundary.filter(({ Action }) => Action.some((action) => action.startsWith('kms:')));
-    const control = boundary
-      .flatMap(({ Resource }) => Resource)
-      .filter((arn) => arn.includes('ControlBucket'));
+describe('infra:deploy', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'infra-deploy-'));
+    await writeFile(join(folder, 'whole.yaml'), read('infra/parameters.example.yaml'));
+    await writeFile(join(folder, 'nested.yaml'), 'Zones: { a: b }\nMonthlyBudgetUsd: null\n');
+    await writeFile(join(folder, 'broken.yaml'), 'Zones: [a\n');
+  });
+  afterAll(async () => rm(folder, { recursive: true, force: true }));
 
-    expect(secrets.flatMap(({ Resource }) => Resource)).toEqual([
-      expect.stringMatching(/:secret:\$\{DatabaseSecretPrefix\}\/\*$/),
-    ]);
-    expect(keys.map(({ Sid, Resource }) => [Sid, ...Resource])).toEqual([
-      ['EncryptedData', 'DataKeyArn'],
-      // Only through EC2 and Secrets Manager, of which the latter is limited above.
-      ['EncryptedByOtherServices', '*'],
-    ]);
-    expect(control).toEqual([expect.stringMatching(/\$\{ControlBucket\}\/assets\/\*$/)]);
-    const wide = boundary.filter(({ Effect, Resource }) => Effect === 'Allow' && Resource.includes('*'));
-    expect(actionsOf(wide).join(' ')).not.toMatch(/\b(s3|iam|secretsmanager|dynamodb):/);
+  const NOBODY = {
+    AWS_REGION: 'us-east-1',
+    AWS_CONFIG_FILE: '/nonexistent',
+    AWS_SHARED_CREDENTIALS_FILE: '/nonexistent',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  };
+
+  it.each([
+    ['no file', 'missing.yaml', 'missing.yaml cannot be read', 'Copy infra/parameters.example.yaml'],
+    ['a file of another form', 'nested.yaml', '- Zones is no text', '- MonthlyBudgetUsd is no text'],
+    ['a file that is no YAML', 'broken.yaml', 'broken.yaml is no YAML', 'line 2'],
+    ['no credentials', 'whole.yaml', 'no credentials of AWS', 'Set AWS_REGION, and AWS_PROFILE'],
+  ])('with %s says what is wrong and what to do, without a stack of calls', async (_, file, what, next) => {
+    const run = await execa('node', ['infra/deploy.ts', '--parameters', join(folder, file)], {
+      cwd: ROOT,
+      env: { PATH: process.env['PATH'], ...NOBODY },
+      extendEnv: false,
+      reject: false,
+    });
+
+    expect(run.exitCode).toBe(1);
+    expect(run.stdout).toBe('');
+    expect(run.stderr).toContain(what);
+    expect(run.stderr).toContain(next);
+    expect(run.stderr).not.toMatch(/^ +at /m);
+  });
+
+  it('takes a list of YAML for what CloudFormation writes with commas', async () => {
+    const file = join(folder, 'list.yaml');
+    await writeFile(file, 'Zones:\n  - us-east-1a\n  - us-east-1b\nMonthlyBudgetUsd: 50\n');
+
+    await expect(readParameters(file)).resolves.toEqual({
+      Zones: 'us-east-1a,us-east-1b',
+      MonthlyBudgetUsd: '50',
+    });
   });
 });
 

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readTemplates } from '../../infra/templates.ts';
 import { nodePolicy } from '../../src/domain/node-policy.ts';
 import { configurationOf, deployment } from '../support/cluster-configuration.ts';
-import { type IamRequest, isAllowed, policyInForce } from '../support/iam-simulation.ts';
+import { makeFoundation, policyOf } from '../support/foundation.ts';
+import { anything, type IamRequest, isAllowed } from '../support/iam-simulation.ts';
 
 const buckets = { scratch: 'b-scratch', projectPublic: 'b-public', projectPrivate: 'b-private' };
 const script = 's3://operators-scripts/licences.sh';
@@ -79,37 +79,35 @@ const denied: readonly IamRequest[] = [
 describe('in S3, a node of a tenant’s cluster', () => {
   let boundary: unknown;
   beforeAll(async () => {
-    boundary = policyInForce(await readTemplates(), 'provider', 'ClusterBoundary', {
+    const foundation = await makeFoundation({
       PublicAssetsBucket: buckets.projectPublic,
       PrivateAssetsBucket: buckets.projectPrivate,
       ScratchBucket: buckets.scratch,
       ControlBucket: 'provisioner-control',
       CustomActionsBucket: 'operators-scripts',
     });
+    boundary = policyOf(foundation, 'provider', 'ClusterBoundary');
   });
 
   it.each(named(allowed))('may %s', async (_, request) => {
-    await expect(isAllowed(request, policy, boundary)).resolves.toBe(true);
+    await expect(isAllowed(request, { identity: [policy], boundary })).resolves.toBe(true);
   });
 
   it.each(named(denied))('may not %s', async (_, request) => {
-    await expect(isAllowed(request, policy, boundary)).resolves.toBe(false);
+    await expect(isAllowed(request, { identity: [policy], boundary })).resolves.toBe(false);
   });
 
   it('may not delete versions or change buckets, whatever its policy says: the boundary does not allow it', async () => {
-    const anything = {
-      Version: '2012-10-17',
-      Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: '*' }],
-    };
     for (const request of [
       to('DeleteObjectVersion', 'b-private/lab1/cortex/a'),
       to('PutBucketPolicy', 'b-scratch'),
       to('PutObject', 'b-public/models/a'),
       to('PutObject', 'provisioner-control/campaigns/x'),
     ])
-      await expect(isAllowed(request, anything, boundary), inWords(request)).resolves.toBe(false);
-    await expect(isAllowed(to('PutObject', 'b-private/lab1/cortex/a'), anything, boundary)).resolves.toBe(
-      true,
-    );
+      await expect(isAllowed(request, { identity: [anything], boundary }), inWords(request)).resolves.toBe(
+        false,
+      );
+    const own = to('PutObject', 'b-private/lab1/cortex/a');
+    await expect(isAllowed(own, { identity: [anything], boundary })).resolves.toBe(true);
   });
 });
