@@ -117,6 +117,8 @@ export function judge(fact: SlurmJobFact): Verdict {
       nextStep: 'Submit it again with a request that the queue can meet.',
     };
   }
+  if (fact.unreadable !== undefined)
+    return { state: 'unknown', reason: `Slurm’s record of it cannot be read: ${fact.unreadable}` };
   if (fact.state === undefined)
     return { state: 'unknown', reason: 'Slurm names a state that this version does not know' };
   if (has('REVOKED')) return { state: 'cancelled', reason: 'Another cluster of the federation ran it' };
@@ -308,10 +310,13 @@ export function classifyActivity(
   interactiveSessions: number,
 ): ClusterActivity {
   const counts = { running: 0, pending: 0, stuck: 0 };
+  let unreadable = 0;
   for (const fact of facts) {
-    if (fact.source === 'queue' && !hasEnded(fact)) counts[classify(fact)] += 1;
+    if (fact.source !== 'queue' || hasEnded(fact)) continue;
+    counts[classify(fact)] += 1;
+    if (fact.unreadable !== undefined) unreadable += 1;
   }
-  return { ...counts, interactiveSessions };
+  return { ...counts, interactiveSessions, ...(unreadable > 0 && { unreadable }) };
 }
 
 function classify(fact: SlurmJobFact): 'running' | 'pending' | 'stuck' {
