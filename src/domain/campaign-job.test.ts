@@ -185,6 +185,13 @@ describe('a job that Slurm requeued', () => {
     expect(lost).toHaveProperty('requeueLimit');
   });
 
+  it('is not spared by a requeue that was asked for and has not happened yet', () => {
+    const asked = jobAskedToRequeue({ ...limited, restarts: 3 });
+    expect(jobAfterNews(asked, fact({ restarts: 3 }), NOW).cancellation?.reason).toContain(
+      '3 times by itself',
+    );
+  });
+
   it('is not cancelled where nobody counts, or when it ended by itself meanwhile', () => {
     expect(mustBeCancelled(jobAfterNews(pending, fact({ restarts: 99 }), NOW))).toBe(false);
     const ended = jobAfterNews(limited, fact({ state: 'COMPLETED', exitCode: 0, restarts: 3 }), NOW);

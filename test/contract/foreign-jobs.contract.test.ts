@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createJobListingActivities } from '../../src/activities/job-listing.ts';
 import { createSlurmActivities } from '../../src/activities/slurm.ts';
 import { jobComment } from '../../src/domain/ids.ts';
@@ -128,35 +128,22 @@ describe('the list of all jobs', () => {
 describe('a job whose texts look like Slurm’s own lines', () => {
   const SEPARATOR = '\u001F';
 
+  afterEach(cancelAll);
+
   it('is one job with odd texts, and hides and forges none', async () => {
     const campaignId = newCampaignId();
     const jobs = [{ spec: jobSpecSchema.parse({ key: 'a', command: ['sleep', '300'] }) }];
     const [own] = await cluster.gateway.submit(cluster.head, { campaignId, jobs, defaultQueue: 'debug' });
     const ownId = own !== undefined && 'jobId' in own ? own.jobId : '';
     const comment = jobComment({ epoch: cluster.head.epoch, campaignId, jobKey: 'a' });
-    // As the looks print it: the own job has ended, and there is another one.
-    const line = [
-      ownId,
-      ownId,
-      'COMPLETED',
-      '0:0',
-      'None',
-      1e9,
-      1e9,
-      2e9,
-      'n',
-      0,
-      'debug',
-      'sim',
-      'x',
-      comment,
-    ];
+    // As a look would print it if the own job had ended.
+    const line = `${ownId}|${ownId}|COMPLETED|0:0|None|1000000000|1000000000|2000000000|n|0|debug|sim|x|${comment}`;
     const texts = [
       `evil\n7${SEPARATOR}7${SEPARATOR}RUNNING${SEPARATOR}zz`,
-      `x\n${line.join(SEPARATOR)}\n999${SEPARATOR}999${SEPARATOR}`,
+      `x\n${line.replaceAll('|', SEPARATOR)}\n999${SEPARATOR}999${SEPARATOR}`,
       'x\n\u001Equeue ok\n\u001Edone',
     ];
-    const ids = [];
+    const ids: string[] = [];
     for (const text of texts)
       ids.push(await sbatch('ec2-user', `--job-name=${text}`, `--comment=${text}`, '--wrap=true'));
     for (const [index, id] of ids.entries()) {
@@ -168,11 +155,17 @@ describe('a job whose texts look like Slurm’s own lines', () => {
     expect(await activity()).toMatchObject({ running: 1, pending: 0 });
     const usage = async () => cluster.gateway.readUsage(cluster.head, {});
     await expect.poll(async () => (await usage()).isWhole, { timeout: 30_000 }).toBe(true);
-    const { records } = await usage();
-    expect(records.filter(({ jobId }) => jobId === ownId)).toHaveLength(1);
-    expect(records.every((record) => record.campaignId === undefined || record.jobId === ownId)).toBe(true);
-    expect(await cluster.gateway.cancel(cluster.head, { campaignId })).toBeDefined();
-    await cancelAll();
+    const ofCampaigns = (await usage()).records.filter((record) => record.campaignId !== undefined);
+    expect(ofCampaigns.filter(({ jobId }) => ids.includes(jobId))).toEqual([]);
+    expect(ofCampaigns.filter(({ jobId }) => jobId === ownId)).toHaveLength(1);
+    const control = {
+      campaignId,
+      action: { kind: 'nice', nice: 1 },
+      jobs: [{ jobKey: 'a', restarts: 0 }],
+    } as const;
+    expect(await cluster.gateway.control(cluster.head, control)).toMatchObject([{ jobKey: 'a' }]);
+    await cluster.gateway.cancel(cluster.head, { campaignId });
+    await expect.poll(async () => (await listed(ownId))?.state, { timeout: 30_000 }).toBe('cancelled');
   });
 });
 
