@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { accountingRow, RemoteHome, secondsAgo, US, US_IN_TEXT } from '../../test/support/remote-home.ts';
+import { judge } from '../domain/job-state.ts';
 import { squeueColumns } from '../domain/slurm-output.ts';
 import type { SlurmSnapshot } from './slurm-gateway.ts';
 import { decodeObservation } from './slurm-protocol.ts';
@@ -302,6 +303,19 @@ describe('a look at Slurm', () => {
         message: expect.stringContaining('squeue does not end with a whole record') as unknown,
       });
     }
+  });
+
+  it('names who cancelled a job, by number where the head node has no such login', async () => {
+    await home.program(
+      'getent',
+      'shift; for id; do [[ $id == 1500 ]] && echo "sim:x:1500:1500::/home/sim:/bin/bash"; done',
+    );
+    const by = (jobId: string, who: string) =>
+      accountingRow(jobId, `CANCELLED by ${who}`, secondsAgo(60), '');
+    await home.write('accounting', by('1', '1500') + by('2', '777') + by('3', '0') + by('4', '1500'));
+    expect((await observe()).facts.map((fact) => judge(fact).reason)).toEqual(
+      ['sim', 'user 777', 'root', 'sim'].map((who) => `Cancelled by ${who}`),
+    );
   });
 
   it('needs no ledger', async () => {

@@ -224,7 +224,9 @@ describe('a job that Slurm refused, which it shows as one that failed', () => {
     const words = {
       state: 'rejected',
       reason: 'Slurm refused it: Memory specification can not be satisfied',
+      nextStep: expect.stringContaining('Submit it again') as unknown,
     };
+    expect(answered).toMatchObject(words);
     expect(jobAfterNews(answered, shown, NOW)).toMatchObject(words);
     const seen = jobAfterNews(submitting, shown, NOW);
     expect(seen).toMatchObject({ state: 'rejected' });
@@ -248,8 +250,12 @@ describe('a job that Slurm refused, which it shows as one that failed', () => {
   });
 
   it('is not one whose submission failed for good although Slurm has it: what Slurm says counts', () => {
-    const [given = expect.unreachable()] = refuseUnsubmitted([submitting], 'no answer', NOW);
-    expect(given.state).toBe('rejected');
+    const [given = expect.unreachable()] = refuseUnsubmitted(
+      [submitting],
+      { message: 'no answer', nextStep: 'Ask again.' },
+      NOW,
+    );
+    expect(given).toMatchObject({ state: 'rejected', nextStep: 'Ask again.' });
     expect(jobAfterNews(given, fact({}), NOW)).toMatchObject({ state: 'running', slurmJobId: '7' });
   });
 

@@ -28,6 +28,8 @@ export interface SlurmJobFact {
   readonly nodeProblem?: string;
   /** Who cancelled it, as a number of the head node's users; only accounting tells. */
   readonly cancelledBy?: number;
+  /** Their login, where the head node knows one. */
+  readonly cancelledByLogin?: string;
   readonly exitCode?: number;
   readonly signal?: number;
   readonly submitTime?: number;

@@ -11,6 +11,7 @@
 #   `found`: the same of jobs of the epoch that neither shows although Slurm once accepted them, as far as it was asked;
 #   `lost`: `<comment> <id>` of those that Slurm has really forgotten; `<comment> <id> <index>,…` of an array's tasks of
 #   which it knows nothing, while it knows others;
+#   `logins`: `<login> <number>` of users who cancelled jobs;
 #   `more`: how many jobs are left to the next look.
 # `failed <program>: <message>` in place of a section's end ends the answer: half of the facts are none. `done` ends a
 # whole answer.
@@ -110,10 +111,12 @@ lost_of() {
     }'"$KNOWN_TASKS" <(printf '%s\n' "$3") <(printf '%s\n%s\n' "$2" "$4") <(printf '%s\n' "$1")
 }
 
+found=''
+
 # Sections of entries in $1, of which those in $2 are asked for now.
 # shellcheck disable=SC2154 # `accounting` is set below
 say_of_missing() {
-  local missing=$1 asked=$2 answered found
+  local missing=$1 asked=$2 answered
   answered=$(grep -vxF -f <(printf '%s\n' "$asked") <<<"$missing")
   section found found_of "$answered" "$asked"
   found=$output
@@ -163,7 +166,15 @@ look_by_period() {
   [[ -z $missing ]] || say_of_missing "$missing" "$asked"
 }
 
+# `<login> <number>` of who cancelled jobs that accounting in $1 shows. Nobody's login is not worth an error.
+logins_of() {
+  local numbers
+  numbers=$(awk -F "$US" '$3 ~ /^CANCELLED by / && !seen[$3]++ { print substr($3, 14) }' <<<"$1")
+  [[ -z $numbers ]] || xargs getent passwd <<<"$numbers" | cut -d : -f 1,3 --output-delimiter=' '
+}
+
 if [[ $since != - ]]; then
   { [[ $sacct_calls == one ]] && look_by_id; } || look_by_period
+  section logins logins_of "$accounting"$'\n'"$found"
 fi
 printf '%sdone\n' "$RS"
