@@ -6,6 +6,7 @@ import type { ClusterView } from '../domain/cluster-view.ts';
 import { KnownFailure } from '../domain/failures.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContent, campaignSpecSchema, RetrySelection } from '../domain/job.ts';
+import { demandsOf } from '../domain/queue-demands.ts';
 import { countJobs } from '../domain/job-array.ts';
 import { campaignIdFor } from './campaign-id.ts';
 import { ALL, type CampaignRecord, type CampaignRecords, CONTROL_BUCKET } from './campaign-records.ts';
@@ -152,6 +153,7 @@ export class CampaignIntake {
         content: reference,
         jobCount: countJobs(jobs),
         queues: [...new Set(jobs.flatMap(({ queue }) => queue ?? []))],
+        demands: demandsOf(jobs),
         ...(cluster && resolveAsked(cluster, await this.deps.planning(), 'cluster.')),
       },
       answerBy,

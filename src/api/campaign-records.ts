@@ -8,6 +8,7 @@ import { infoDocument, scriptDocument } from '../domain/job-documents.ts';
 import type { LogKind } from '../domain/log-events.ts';
 import { isTerminal } from '../domain/slurm-states.ts';
 import type { Tenant } from '../domain/ids.ts';
+import { counted } from '../domain/wording.ts';
 import { withinDeadline } from './deadline.ts';
 import type { Campaigns } from './ports.ts';
 import type { CampaignSummary } from './view-schemas.ts';
@@ -85,8 +86,14 @@ export class CampaignRecords {
       ? // Which part has it is not known beforehand.
         (await this.jobs(tenant, campaignId, record, ALL, answerBy)).jobs.find(({ key }) => key === jobKey)
       : await this.deps.campaigns.job(tenant, campaignId, jobKey, answerBy);
-    if (!job) throw new KnownFailure('NotFound', `Campaign ${campaignId} has no job \`${jobKey}\`.`);
-    return job;
+    if (job) return job;
+    const { jobs } = await this.jobs(tenant, campaignId, record, ALL, answerBy);
+    const tasks = jobs.filter(({ arrayKey }) => arrayKey === jobKey);
+    const message =
+      tasks[0] === undefined
+        ? `Campaign ${campaignId} has no job \`${jobKey}\`.`
+        : `\`${jobKey}\` is an array of ${counted(tasks.length, 'task')}: name one, e.g. \`${tasks[0].key}\`. For all of them, POST …/campaigns/${campaignId}/actions takes the key of the array.`;
+    throw new KnownFailure('NotFound', message);
   }
 
   /**

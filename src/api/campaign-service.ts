@@ -196,15 +196,17 @@ export class CampaignService {
     throw new KnownFailure('JobActionRefused', 'The campaign has ended: Slurm has none of its jobs.');
   }
 
-  /** Since when the states of jobs are only the last known ones. Of an ended campaign they are final. */
+  /** Since when and why the states of jobs are only the last known ones. Of an ended campaign they are final. */
   private async blindness(
     tenant: Tenant,
     record: CampaignRecord,
     answerBy: Date,
-  ): Promise<Pick<CampaignPage, 'blindSince'>> {
+  ): Promise<Pick<CampaignPage, 'blindSince' | 'blindBecause'>> {
     if (!record.open) return {};
     const cluster = await this.deps.clusters.view(tenant, answerBy);
-    return cluster?.blindSince === undefined ? {} : { blindSince: cluster.blindSince };
+    if (cluster?.blindSince === undefined) return {};
+    const { blindSince, blindBecause } = cluster;
+    return { blindSince, ...(blindBecause && { blindBecause }) };
   }
 
   private async pageOfJobs(

@@ -180,6 +180,9 @@ const activitySchema = z.object({
     description:
       'Connections on the head node with a terminal or a program that is not this service’s own, of whatever user.',
   }),
+  unreadable: count.optional().meta({
+    description: 'Of those that run: jobs of which Slurm’s record could not be read.',
+  }),
   at: time,
 });
 
@@ -212,6 +215,7 @@ const clusterViewFields = {
   readyAt: time.optional(),
   activity: activitySchema.optional(),
   blindSince: time.optional(),
+  blindBecause: failureSchema.optional().meta({ description: 'Why looks at Slurm fail since `blindSince`.' }),
   idleSince: time.optional(),
   teardownAt: time.optional(),
   update: specUpdateSchema.optional().meta({ description: 'The last change that was asked for.' }),
@@ -339,6 +343,7 @@ export const campaignPageSchema = z.object({
     description:
       'Slurm has not answered since then: the states of the jobs are the last known ones. Absent while it answers.',
   }),
+  blindBecause: failureSchema.optional().meta({ description: 'Why it has not.' }),
   jobs: z.array(jobViewSchema),
   nextPageToken: z.string().optional(),
   jobsUnavailable: failureSchema.optional().meta({

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { accountingRow, RemoteHome, secondsAgo, US } from '../../test/support/remote-home.ts';
+import { accountingRow, RemoteHome, secondsAgo, US, US_IN_TEXT } from '../../test/support/remote-home.ts';
+import { judge } from '../domain/job-state.ts';
 import { squeueColumns } from '../domain/slurm-output.ts';
 import type { SlurmSnapshot } from './slurm-gateway.ts';
 import { decodeObservation } from './slurm-protocol.ts';
@@ -22,13 +23,14 @@ afterEach(async () => home.remove());
 const since = secondsAgo(7200);
 const commentOf = (key: string) => `pcp/e1/c1/${key}`;
 
-function queueLine(jobId: string, comment: string): string {
+function queueLine(jobId: string, comment: string, name = ''): string {
   const values: Readonly<Record<string, string>> = {
     JobID: jobId.replace(/_.*/, ''),
     JobArrayID: jobId,
     State: 'RUNNING',
     exit_code: '0:0',
     RestartCnt: '0',
+    Name: name,
     Comment: comment,
   };
   return `${squeueColumns.map((column) => `${values[column] ?? ''}${US}`).join('')}\n`;
@@ -53,6 +55,12 @@ function pendingLine(jobId: string, partition: string, reason: string): string {
     Reason: reason,
   };
   return `${squeueColumns.map((column) => `${values[column] ?? ''}${US}`).join('')}\n`;
+}
+
+/** A line that is what sacct says of a job of the key `lost`. */
+function forged(jobId: string, state: string): string {
+  const row = accountingRow(jobId, state, secondsAgo(60), commentOf('lost')).trimEnd();
+  return row.replaceAll(US, US_IN_TEXT).slice(0, -US_IN_TEXT.length);
 }
 
 /** Tasks of an array that wait, as Slurm shows several together. */
@@ -260,6 +268,54 @@ describe('a look at Slurm', () => {
     const ledger = `job ${commentOf('a')} 7 ${secondsAgo(60)} 0-4\n`;
     await home.write('.parallelcluster-provisioner/e1/ledger', ledger);
     expect(lostOf(await observe())).toEqual([`7 ${commentOf('a')}`]);
+  });
+
+  it.each([
+    ['the beginning of a record', `evil\n7${US_IN_TEXT}7${US_IN_TEXT}RUNNING${US_IN_TEXT}zz`],
+    ['a whole record of somebody else', `x\n${forged('3', 'COMPLETED')}\n`],
+    ['the end of its section', 'x\n\u001Equeue ok\n\u001Edone\n'],
+    ['a failure', 'x\n\u001Efailed squeue: is away'],
+    ['only a line break and a separator', `\n${US_IN_TEXT}`],
+  ])('takes a name for nothing else, whatever is in it: %s', async (_what, name) => {
+    await writeLedger(secondsAgo(60), 'lives', 'ended', 'lost');
+    await home.write('queue', queueLine('1', commentOf('lives'), name) + queueLine('9', 'x', name));
+    const ended = accountingRow('2', 'COMPLETED', secondsAgo(60), commentOf('ended'), name);
+    await home.write('accounting', ended + accountingRow('8', 'FAILED', secondsAgo(60), name, name));
+    const snapshot = await observe();
+    expect(snapshot.facts.map(({ jobId, state, source }) => [jobId, state, source])).toEqual([
+      ['1', 'RUNNING', 'queue'],
+      ['9', 'RUNNING', 'queue'],
+      ['2', 'COMPLETED', 'accounting'],
+      ['8', 'FAILED', 'accounting'],
+      ['3', undefined, 'ledger'],
+    ]);
+    expect(snapshot.facts[0]?.name).toBe(name.replaceAll(/\p{Cc}/gu, ' '));
+  });
+
+  it('fails when Slurm prints something else than whole records', async () => {
+    for (const output of [
+      'nothing to say',
+      queueLine('1', 'x').slice(0, -4),
+      `${queueLine('1', 'x')}and this`,
+    ]) {
+      await home.write('queue', output);
+      await expect(observe()).rejects.toMatchObject({
+        message: expect.stringContaining('squeue does not end with a whole record') as unknown,
+      });
+    }
+  });
+
+  it('names who cancelled a job, by number where the head node has no such login', async () => {
+    await home.program(
+      'getent',
+      'shift; for id; do [[ $id == 1500 ]] && echo "sim:x:1500:1500::/home/sim:/bin/bash"; done',
+    );
+    const by = (jobId: string, who: string) =>
+      accountingRow(jobId, `CANCELLED by ${who}`, secondsAgo(60), '');
+    await home.write('accounting', by('1', '1500') + by('2', '777') + by('3', '0') + by('4', '1500'));
+    expect((await observe()).facts.map((fact) => judge(fact).reason)).toEqual(
+      ['sim', 'user 777', 'root', 'sim'].map((who) => `Cancelled by ${who}`),
+    );
   });
 
   it('needs no ledger', async () => {

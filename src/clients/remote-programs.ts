@@ -43,15 +43,15 @@ function load(names: readonly string[], session = ''): string {
 }
 
 const commands: Readonly<Record<RemoteProgram, string>> = {
-  submit: load(['accounting', 'submit'], OWN_SESSION),
-  observe: load(['accounting', 'sections', 'count-sessions', 'asked-by-id', 'observe']),
+  submit: load(['columns', 'accounting', 'submit'], OWN_SESSION),
+  observe: load(['columns', 'accounting', 'sections', 'count-sessions', 'asked-by-id', 'observe']),
   sessions: load(['sections', 'count-sessions', 'sessions']),
-  ping: load(['ping']),
-  cancel: load(['cancel']),
-  control: load(['control']),
+  ping: load(['columns', 'ping']),
+  cancel: load(['columns', 'cancel']),
+  control: load(['columns', 'control']),
   'read-files': load(['read-files']),
   outputs: load(['outputs']),
-  usage: load(['accounting', 'sections', 'usage']),
+  usage: load(['columns', 'accounting', 'sections', 'usage']),
   home: load(['home']),
   'replace-jwks': load(['replace-jwks'], OWN_SESSION),
   'slurm-api-certificate': load(['slurm-api-certificate']),

@@ -12,6 +12,7 @@ import {
   parsePing,
 } from '../domain/slurm-output.ts';
 import { nodeProblemsOf, nodesUpOf, parseNodes, withNodeProblems } from '../domain/slurm-nodes.ts';
+import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import type {
   FileContent,
   FilePart,
@@ -103,8 +104,10 @@ export function decodeObservation(answer: string, withAccounting: boolean): Slur
     return {
       facts: [
         ...withNodeProblems(parseJobs(queue, 'queue'), nodeProblemsOf(nodes)),
-        ...parseJobs(accounting, 'accounting'),
-        ...parseJobs(sections.get('found') ?? '', 'accounting'),
+        ...withLogins(
+          [accounting, sections.get('found') ?? ''].flatMap((lines) => parseJobs(lines, 'accounting')),
+          sections.get('logins') ?? '',
+        ),
         ...parseLostJobs(sections.get('lost') ?? ''),
       ],
       // Nodes that nobody has shown are not off.
@@ -112,6 +115,15 @@ export function decodeObservation(answer: string, withAccounting: boolean): Slur
       interactiveSessions,
       more: sections.has('more'),
     };
+  });
+}
+
+/** Facts with the names behind the numbers in lines `<login> <number>`. */
+function withLogins(facts: readonly SlurmJobFact[], lines: string): SlurmJobFact[] {
+  const logins = new Map(lines.split('\n').map((line) => [Number(line.split(' ')[1]), line.split(' ')[0]]));
+  return facts.map((fact) => {
+    const login = fact.cancelledBy === undefined ? undefined : logins.get(fact.cancelledBy);
+    return login ? { ...fact, cancelledByLogin: login } : fact;
   });
 }
 

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { accountingRow, RemoteHome, secondsAgo, US } from '../../test/support/remote-home.ts';
+import { accountingRow, RemoteHome, secondsAgo, US, US_IN_TEXT } from '../../test/support/remote-home.ts';
 import type { Dependency } from '../domain/dependencies.ts';
 import { jobSpecSchema } from '../domain/job.ts';
 import type { JobToSubmit, Submitted } from './slurm-gateway.ts';
@@ -94,6 +94,15 @@ describe('submission', () => {
   it('adopts what the queue knows', async () => {
     await home.write('queue', queueLine('7', commentOf('a')) + queueLine('8', `pcp/e0/${campaignId}/b`));
     expect((await submit('a', 'b')).map(({ status }) => status)).toEqual(['adopted', 'submitted']);
+  });
+
+  it('adopts no job that only stands in the text of another', async () => {
+    const forged = `x\n7${US_IN_TEXT}${commentOf('a')}${US_IN_TEXT}1000`;
+    await home.write('queue', queueLine('6', forged));
+    const row = accountingRow('7', 'COMPLETED', 1000, commentOf('a')).trimEnd().slice(0, -1);
+    const name = `x\n${row.replaceAll(US, US_IN_TEXT)}`;
+    await home.write('accounting', accountingRow('6', 'COMPLETED', 1000, '', name));
+    expect(await submit('a')).toEqual([{ jobKey: 'a', status: 'submitted', jobId: '97' }]);
   });
 
   it('asks accounting when it has no ledger, and adopts what ended', async () => {

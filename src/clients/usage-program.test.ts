@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { RemoteHome, secondsAgo, US } from '../../test/support/remote-home.ts';
+import { RemoteHome, secondsAgo, US, US_IN_TEXT } from '../../test/support/remote-home.ts';
 import { newEpochId } from '../domain/ids.ts';
 import { usageColumns } from '../domain/usage-output.ts';
 import { decodeUsage, encodeUsageRequest } from './usage-protocol.ts';
@@ -24,7 +24,7 @@ afterEach(async () => home.remove());
 const usage = async () => decodeUsage(epoch, await home.run('usage', encodeUsageRequest(epoch)));
 
 const allocation = (jobId: string, end: number | 'Unknown', text: string) =>
-  `${[jobId, jobId, secondsAgo(600), secondsAgo(500), end, 100, 4, 1, 'debug', 'debug-dy-t3-1', text].join(US)}\n`;
+  `${[jobId, jobId, secondsAgo(600), secondsAgo(500), end, 100, 4, 1, 'debug', 'debug-dy-t3-1', text].join(US)}${US}\n`;
 
 it('what jobs allocated comes from accounting, with the campaigns of running jobs from the queue', async () => {
   await home.write('accounting', allocation('1', secondsAgo(400), comment) + allocation('2', 'Unknown', ''));
@@ -38,6 +38,18 @@ it('what jobs allocated comes from accounting, with the campaigns of running job
   ]);
   expect(isWhole).toBe(true);
   expect(Math.abs(asOfSeconds - Date.now() / 1000)).toBeLessThan(10);
+});
+
+it('a comment adds nothing to what jobs used, and takes nothing from it', async () => {
+  const forged = allocation('7', secondsAgo(400), comment).trimEnd().replaceAll(US, US_IN_TEXT);
+  await home.write('accounting', allocation('1', 'Unknown', '') + allocation('2', 'Unknown', `x\n${forged}`));
+  await home.write('queue', `2${US}x\n1${US_IN_TEXT}${comment}${US}\n`);
+  const { records, isWhole } = await usage();
+  expect(records.map(({ jobId, campaignId: of }) => [jobId, of])).toEqual([
+    ['1', undefined],
+    ['2', undefined],
+  ]);
+  expect(isWhole).toBe(true);
 });
 
 it('accounting is asked for the columns that are parsed, for every user and every run', async () => {

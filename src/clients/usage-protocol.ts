@@ -24,7 +24,7 @@ export function decodeUsage(epoch: string, answer: string): SlurmUsage {
   if (asked === undefined || queue === undefined || nodes === undefined || accounting === undefined)
     unavailable('the answer is cut off');
   const asOfSeconds = Number(asked);
-  const records = parsed('sacct', () =>
+  const { records, unreadable } = parsed('sacct', () =>
     parseUsage(accounting, {
       epoch,
       sinceSeconds: epochStartSeconds(epoch),
@@ -33,6 +33,6 @@ export function decodeUsage(epoch: string, answer: string): SlurmUsage {
     }),
   );
   // Slurm 22.05 tells accounting the queue of a job some seconds after everything else of it.
-  const isWhole = completeness === 'whole' && records.every(({ queue }) => queue !== '');
+  const isWhole = completeness === 'whole' && unreadable === 0 && records.every(({ queue }) => queue !== '');
   return { asOfSeconds, isWhole, records, nodeCpus: parseNodeCpus(nodes) };
 }

@@ -185,6 +185,13 @@ describe('a job that Slurm requeued', () => {
     expect(lost).toHaveProperty('requeueLimit');
   });
 
+  it('is not spared by a requeue that was asked for and has not happened yet', () => {
+    const asked = jobAskedToRequeue({ ...limited, restarts: 3 });
+    expect(jobAfterNews(asked, fact({ restarts: 3 }), NOW).cancellation?.reason).toContain(
+      '3 times by itself',
+    );
+  });
+
   it('is not cancelled where nobody counts, or when it ended by itself meanwhile', () => {
     expect(mustBeCancelled(jobAfterNews(pending, fact({ restarts: 99 }), NOW))).toBe(false);
     const ended = jobAfterNews(limited, fact({ state: 'COMPLETED', exitCode: 0, restarts: 3 }), NOW);
@@ -217,7 +224,9 @@ describe('a job that Slurm refused, which it shows as one that failed', () => {
     const words = {
       state: 'rejected',
       reason: 'Slurm refused it: Memory specification can not be satisfied',
+      nextStep: expect.stringContaining('Submit it again') as unknown,
     };
+    expect(answered).toMatchObject(words);
     expect(jobAfterNews(answered, shown, NOW)).toMatchObject(words);
     const seen = jobAfterNews(submitting, shown, NOW);
     expect(seen).toMatchObject({ state: 'rejected' });
@@ -241,8 +250,12 @@ describe('a job that Slurm refused, which it shows as one that failed', () => {
   });
 
   it('is not one whose submission failed for good although Slurm has it: what Slurm says counts', () => {
-    const [given = expect.unreachable()] = refuseUnsubmitted([submitting], 'no answer', NOW);
-    expect(given.state).toBe('rejected');
+    const [given = expect.unreachable()] = refuseUnsubmitted(
+      [submitting],
+      { message: 'no answer', nextStep: 'Ask again.' },
+      NOW,
+    );
+    expect(given).toMatchObject({ state: 'rejected', nextStep: 'Ask again.' });
     expect(jobAfterNews(given, fact({}), NOW)).toMatchObject({ state: 'running', slurmJobId: '7' });
   });
 

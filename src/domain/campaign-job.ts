@@ -1,7 +1,7 @@
 import type { JobView } from './campaign-view.ts';
 import type { Dependency } from './dependencies.ts';
 import { type JobIdentity, taskKey } from './job-array.ts';
-import { identityOf, jobAfterFact, judge } from './job-state.ts';
+import { identityOf, jobAfterFact, judge, REFUSED_NEXT_STEP } from './job-state.ts';
 import type { SlurmJobFact } from './slurm-facts.ts';
 import { isTerminal } from './slurm-states.ts';
 import { clipped, counted } from './wording.ts';
@@ -77,7 +77,12 @@ export function isUnsubmitted({ state }: JobView): boolean {
 /** Ends a job that Slurm never had: there is nothing to copy. */
 export function endUnsubmitted<Job extends JobView>(
   job: Job,
-  end: { readonly state: 'cancelled' | 'rejected'; readonly reason: string; readonly endedAt: string },
+  end: {
+    readonly state: 'cancelled' | 'rejected';
+    readonly reason: string;
+    readonly nextStep?: string;
+    readonly endedAt: string;
+  },
 ): Job {
   return { ...job, ...end, logsComplete: true };
 }
@@ -109,7 +114,8 @@ export function jobAfterSubmission(job: CampaignJob, answer: SubmissionAnswer, n
     if (state !== 'submitting' && !isRefused) return job;
     const message = clipped(answer.message, MAX_REASON_CHARACTERS);
     if (answer.status === 'rejected') {
-      return endUnsubmitted(job, { state: 'rejected', reason: `Slurm refused it: ${message}`, endedAt: now });
+      const reason = `Slurm refused it: ${message}`;
+      return endUnsubmitted(job, { state: 'rejected', reason, nextStep: REFUSED_NEXT_STEP, endedAt: now });
     }
     const waiting = { ...job, state: 'waiting', reason: `Not in Slurm yet: ${message}` } as const;
     return job.cancellation ? cancelJob(waiting, job.cancellation.reason, now) : waiting;

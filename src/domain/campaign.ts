@@ -3,6 +3,7 @@ import { endUnsubmitted, isUnsubmitted, newJobs } from './campaign-job.ts';
 import type { CampaignSnapshot } from './campaign-snapshot.ts';
 import type { CampaignOutcome, CampaignView, JobView } from './campaign-view.ts';
 import type { CampaignDependency } from './dependencies.ts';
+import type { Failure } from './failures.ts';
 import type { Tenant } from './ids.ts';
 import type { CampaignContentReference } from './job.ts';
 import { isTerminal, type JobState } from './slurm-states.ts';
@@ -64,10 +65,10 @@ function waitingForCampaigns(dependsOn: readonly CampaignDependency[]): string {
 /** Ends every job that could not be handed to Slurm. If Slurm has one all the same, what it says counts. */
 export function refuseUnsubmitted<Job extends JobView>(
   jobs: readonly Job[],
-  because: string,
+  { message, nextStep }: Pick<Failure, 'message' | 'nextStep'>,
   endedAt: string,
 ): Job[] {
-  const end = { state: 'rejected', reason: `Could not be submitted: ${because}`, endedAt } as const;
+  const end = { state: 'rejected', reason: `Could not be submitted: ${message}`, nextStep, endedAt } as const;
   return jobs.map((job) => (isUnsubmitted(job) ? endUnsubmitted(job, end) : job));
 }
 

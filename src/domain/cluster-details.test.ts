@@ -71,6 +71,16 @@ describe('what an operator reads at the top of a cluster’s workflow', () => {
     ]);
   });
 
+  it('is why Slurm does not answer, and how many records of its jobs cannot be read', () => {
+    const activity = { running: 2, pending: 0, stuck: 0, interactiveSessions: 0, unreadable: 1, at: NOW };
+    const blindBecause = failureOf('SlurmTokenRefused', 'It is not valid');
+    const details = renderClusterDetails({ ...bare, activity, blindSince: NOW, blindBecause });
+    expect(details).toContain('2 running (1 with a record that cannot be read), 0 waiting');
+    expect(details).toContain(
+      `- **blind because** SlurmTokenRefused: It is not valid. **Next step:** ${blindBecause.nextStep}`,
+    );
+  });
+
   it('is where it was tried in vain, and where what is known of that lies', () => {
     const tries = [
       {

@@ -31,12 +31,14 @@ export function renderClusterDetails(view: ClusterView): string {
     access?.slurmApi &&
       `- **Slurm REST API** port ${access.slurmApi.port}, trusts ${access.slurmApi.trust}; jobs go over ${access.slurmApi.jobsOver}`,
     activity &&
-      `- **Slurm** ${activity.running} running, ${activity.pending} waiting, ${activity.stuck} stuck (seen ${activity.at})`,
+      `- **Slurm** ${activity.running} running${activity.unreadable === undefined ? '' : ` (${activity.unreadable} with a record that cannot be read)`}, ${activity.pending} waiting, ${activity.stuck} stuck (seen ${activity.at})`,
     keys?.rotation &&
       `- **signing key** replaced for ${keys.rotation.by}: ${keys.rotation.reason}; ${whenOldKeyEnds(keys.rotation)}`,
     keys?.problem && `- **keys of Slurm** not as they should be yet: ${keys.problem}`,
     view.blindSince &&
       `- **blind** Slurm has not answered since ${view.blindSince}; job states are the last known ones`,
+    view.blindBecause &&
+      `- **blind because** ${view.blindBecause.type}: ${sentence(view.blindBecause.message)} **Next step:** ${view.blindBecause.nextStep}`,
     view.idleSince && `- **idle** since ${view.idleSince}`,
     view.teardownAt && `- **teardown** at ${view.teardownAt} if nothing changes`,
     view.update && updateLine(view.update),

@@ -145,10 +145,10 @@ const openCampaign = {
 };
 
 /** A cluster of which there is as much to say as there ever is. */
-function largest(spec: ClusterSpec): ClusterView {
+function largest(spec: ClusterSpec, state: 'blocked' | 'ready' = 'blocked'): ClusterView {
   const snapshot: ClusterSnapshot = {
     ...newClusterSnapshot(NOW),
-    state: 'blocked',
+    state,
     message,
     deployment: deploymentOf(spec),
     requested: spec,
@@ -158,10 +158,18 @@ function largest(spec: ClusterSpec): ClusterView {
       until: LATER,
     })),
     campaigns: Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`campaign-${n}`, openCampaign])),
-    activity: { running: 1000, pending: 1000, stuck: 1000, interactiveSessions: 10, at: NOW },
+    activity: {
+      running: 1000,
+      pending: 1000,
+      stuck: 1000,
+      interactiveSessions: 10,
+      unreadable: 100,
+      at: NOW,
+    },
     blindSince: NOW,
+    blindBecause: failureOf('SlurmTokenRefused', message),
     idleSince: NOW,
-    failure: failureOf('StackDeleteFailed', message),
+    ...(state === 'blocked' && { failure: failureOf('StackDeleteFailed', message) }),
     placement: {
       tries: Array.from({ length: 8 }, (_, n) => ({
         epoch: `01k4x8m2tqa3f${n}`,
@@ -215,6 +223,15 @@ describe('a view fits into a memo', () => {
         expect(Buffer.byteLength(JSON.stringify(view))).toBeLessThanOrEqual(MEMO_BYTES);
       }),
     );
+  });
+
+  it('with the beginning of why Slurm does not answer', () => {
+    const view = largest(specOf({ tier: 'prod-batch' }), 'ready');
+    expect(view.blindBecause).toEqual({
+      ...failureOf('SlurmTokenRefused', ''),
+      message: message.slice(0, 300),
+    });
+    expect(Buffer.byteLength(JSON.stringify(view))).toBeLessThanOrEqual(MEMO_BYTES);
   });
 
   it('with the beginning of a message that is very long', () => {

@@ -26,6 +26,7 @@ const MAX_PROBLEMS = 3;
 const MAX_FILES = 3;
 const MAX_PATH_CHARACTERS = 120;
 const MAX_BUDGET_CHARACTERS = 100;
+const MAX_BLIND_CHARACTERS = 300;
 const MEMO_BYTES = 8192;
 const MAX_TRIES = 3;
 const MAX_TRY_CHARACTERS = 160;
@@ -37,8 +38,18 @@ export function renderClusterView(
   snapshot: ClusterSnapshot,
   observedAt: string,
 ): ClusterView {
-  const { deployment, requested, activity, blindSince, idleSince, failure, state, campaigns, placement } =
-    snapshot;
+  const {
+    deployment,
+    requested,
+    activity,
+    blindSince,
+    blindBecause,
+    idleSince,
+    failure,
+    state,
+    campaigns,
+    placement,
+  } = snapshot;
   const open = Object.values(campaigns);
   const spec = deployment?.spec ?? requested;
   const notes = deployment ? deployment.notes : snapshot.requestedNotes;
@@ -61,6 +72,11 @@ export function renderClusterView(
     ...(deployment?.readyAt && { readyAt: deployment.readyAt }),
     ...(activity && { activity }),
     ...(blindSince && { blindSince }),
+    // Only a ready cluster is looked at. It has no failure of its own, so there is room.
+    ...(blindBecause &&
+      state === 'ready' && {
+        blindBecause: { ...blindBecause, message: blindBecause.message.slice(0, MAX_BLIND_CHARACTERS) },
+      }),
     ...(idleSince && { idleSince }),
     ...teardownAt(snapshot),
     ...(snapshot.update && { update: viewOfUpdate(snapshot.update, state === 'ready') }),

@@ -157,6 +157,8 @@ export interface ClusterSnapshot {
   campaigns: Record<string, OpenCampaign>;
   activity?: ClusterActivity & { readonly at: string };
   blindSince?: string;
+  /** Why looks fail since then. Absent in snapshots of releases before 0.3.0. */
+  blindBecause?: Failure;
   idleSince?: string;
   failure?: Failure;
   /** An operator's answer in state `blocked` that was not acted on yet. */

@@ -152,6 +152,8 @@ export interface ClusterView {
   readonly activity?: ClusterActivity & { readonly at: string };
   /** Slurm has not answered since then: job states are the last known ones. */
   readonly blindSince?: string;
+  /** Why looks at Slurm fail since then: the first failure, or the first one of another type since. */
+  readonly blindBecause?: Failure;
   readonly idleSince?: string;
   /** When the cluster goes if nothing changes. */
   readonly teardownAt?: string;

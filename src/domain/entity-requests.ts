@@ -4,6 +4,7 @@ import type { ClusterSpec } from './cluster-spec.ts';
 import { campaignIdSchema } from './ids.ts';
 import { holdNameSchema, sentenceSchema } from './lifetime.ts';
 import { lustreSpecSchema } from './lustre.ts';
+import { queueDemandSchema } from './queue-demands.ts';
 import { queueSchema } from './queue.ts';
 import { jobTransports, slurmApiTrusts } from './slurm-api-spec.ts';
 import { specNotesSchema } from './spec-notes.ts';
@@ -50,6 +51,7 @@ export const submitRequestSchema = z.strictObject({
   jobCount: z.int().min(1).optional(),
   jobKeys: z.array(z.string()).min(1).optional(),
   queues: z.array(z.string()),
+  demands: z.array(queueDemandSchema).optional(),
   spec: clusterSpecSchema.optional(),
   notes: specNotesSchema.optional(),
 });

@@ -1,4 +1,5 @@
 import type { Hold } from './cluster-view.ts';
+import type { Failure } from './failures.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 import { counted } from './wording.ts';
 
@@ -7,6 +8,8 @@ export interface IdleInput {
   readonly now: number;
   /** The look at Slurm that was made just now; undefined when it failed. A failed look counts as busy. */
   readonly activity: ClusterActivity | undefined;
+  /** Why it failed. */
+  readonly blindBecause?: Failure | undefined;
   /** Since when every successful look, without a gap, found the cluster idle. */
   readonly idleSince: number | undefined;
   /** Jobs that were accepted and are not in Slurm yet, over all open campaigns. */
@@ -58,16 +61,22 @@ export function decideIdle(input: IdleInput): IdleVerdict {
 
 function busyBecause({
   activity,
+  blindBecause,
   unsubmittedJobs,
   isUpdating,
   holds,
   now,
 }: IdleInput): IdleVerdict | undefined {
   const busy = (because: string, isMoving = true): IdleVerdict => ({ kind: 'busy', because, isMoving });
-  if (!activity) return busy('Slurm did not answer, so the cluster counts as busy.');
-  const { running, pending, interactiveSessions } = activity;
-  if (running + pending > 0)
-    return busy(`Slurm has ${counted(running, 'job')} running and ${pending} waiting.`);
+  if (!activity) {
+    const why = blindBecause ? ` (${blindBecause.type})` : '';
+    return busy(`Slurm did not answer${why}, so the cluster counts as busy.`);
+  }
+  const { running, pending, interactiveSessions, unreadable } = activity;
+  if (running + pending > 0) {
+    const which = unreadable === undefined ? '' : ` (${unreadable} with a record that cannot be read)`;
+    return busy(`Slurm has ${counted(running, 'job')} running${which} and ${pending} waiting.`);
+  }
   if (unsubmittedJobs > 0) return busy(`Not in Slurm yet: ${counted(unsubmittedJobs, 'accepted job')}.`);
   if (isUpdating) return busy('The cluster is being updated.', false);
   if (interactiveSessions > 0) {

@@ -304,6 +304,14 @@ describe('what keeps a cluster busy', () => {
     expect(classifyActivity([fact({ state: 'PENDING', reason })], 0)).toMatchObject({ pending: 0, stuck: 1 });
   });
 
+  it.each(['REQUEUE_HOLD', 'SPECIAL_EXIT', 'RESV_DEL_HOLD'] as const)(
+    'is no job that is held after a requeue, whatever reason Slurm names: %s',
+    (flag) => {
+      const held = fact({ state: 'PENDING', flags: [flag], reason: 'Priority' });
+      expect(classifyActivity([held], 0)).toMatchObject({ pending: 0, stuck: 1 });
+    },
+  );
+
   it('is no job that only accounting believes to run', () => {
     expect(classifyActivity([fact({ source: 'accounting' })], 0).running).toBe(0);
   });

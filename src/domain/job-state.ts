@@ -106,6 +106,9 @@ function exitOf({ state, exitCode, signal }: SlurmJobFact): Pick<JobView, 'exitC
   return exitCode === undefined || state === 'CANCELLED' ? {} : { exitCode };
 }
 
+/** Of a job that Slurm refused, whoever says so: its answer at the submission, or a look. */
+export const REFUSED_NEXT_STEP = 'Submit it again with a request that the queue can meet.';
+
 /** What a fact means. Flags come first: they say what the base state alone would hide. */
 export function judge(fact: SlurmJobFact): Verdict {
   const has = (...flags: SlurmStateFlag[]) => flags.some((flag) => fact.flags.includes(flag));
@@ -114,9 +117,11 @@ export function judge(fact: SlurmJobFact): Verdict {
     return {
       state: 'rejected',
       reason: 'Slurm refused it: no node can satisfy what it asks for',
-      nextStep: 'Submit it again with a request that the queue can meet.',
+      nextStep: REFUSED_NEXT_STEP,
     };
   }
+  if (fact.unreadable !== undefined)
+    return { state: 'unknown', reason: `Slurm’s record of it cannot be read: ${fact.unreadable}` };
   if (fact.state === undefined)
     return { state: 'unknown', reason: 'Slurm names a state that this version does not know' };
   if (has('REVOKED')) return { state: 'cancelled', reason: 'Another cluster of the federation ran it' };
@@ -162,7 +167,7 @@ const ends: Readonly<Record<EndState, (fact: SlurmJobFact) => Verdict>> = {
   COMPLETED: () => ({ state: 'succeeded', reason: 'Exit code 0' }),
   // With --kill-on-invalid-dep Slurm itself cancels, in the moment of the submission if it knows the end by then
   // (seen with 24.11; that moment is then also the start).
-  CANCELLED: ({ startTime, reason, cancelledBy }) => {
+  CANCELLED: ({ startTime, reason, cancelledBy, cancelledByLogin = `user ${cancelledBy}` }) => {
     if (reason === DROPPED_FROM_ARRAY)
       return {
         state: 'cancelled',
@@ -176,7 +181,7 @@ const ends: Readonly<Record<EndState, (fact: SlurmJobFact) => Verdict>> = {
         reason: 'A job that it depends on did not end as required',
         nextStep: 'Mend that job and submit both again.',
       };
-    const who = cancelledBy === undefined ? '' : ` by ${cancelledBy === 0 ? 'root' : `user ${cancelledBy}`}`;
+    const who = cancelledBy === undefined ? '' : ` by ${cancelledBy === 0 ? 'root' : cancelledByLogin}`;
     const when = startTime === undefined ? ' before it started' : '';
     return { state: 'cancelled', reason: `Cancelled${who}${when}` };
   },
@@ -242,9 +247,10 @@ export function betterFact(queue: SlurmJobFact, accounting: SlurmJobFact): Slurm
     (accounting.endTime ?? 0) >= (queue.startTime ?? Infinity);
   if (isNewer) return { ...accounting, comment: queue.comment };
   // The queue never tells who cancelled a job.
-  const { cancelledBy } = accounting;
+  const { cancelledBy, cancelledByLogin } = accounting;
   const isSameEnd = queue.state === 'CANCELLED' && accounting.endTime === queue.endTime;
-  return isSameEnd && cancelledBy !== undefined ? { ...queue, cancelledBy } : queue;
+  if (!isSameEnd || cancelledBy === undefined) return queue;
+  return { ...queue, cancelledBy, ...(cancelledByLogin !== undefined && { cancelledByLogin }) };
 }
 
 /**
@@ -308,10 +314,13 @@ export function classifyActivity(
   interactiveSessions: number,
 ): ClusterActivity {
   const counts = { running: 0, pending: 0, stuck: 0 };
+  let unreadable = 0;
   for (const fact of facts) {
-    if (fact.source === 'queue' && !hasEnded(fact)) counts[classify(fact)] += 1;
+    if (fact.source !== 'queue' || hasEnded(fact)) continue;
+    counts[classify(fact)] += 1;
+    if (fact.unreadable !== undefined) unreadable += 1;
   }
-  return { ...counts, interactiveSessions };
+  return { ...counts, interactiveSessions, ...(unreadable > 0 && { unreadable }) };
 }
 
 function classify(fact: SlurmJobFact): 'running' | 'pending' | 'stuck' {

@@ -138,7 +138,7 @@ export const jobSpecSchema = z
       .optional()
       .meta({
         description:
-          'How often Slurm may requeue the job because a node failed, did not boot, or was taken for other work; never ' +
+          'Slurm’s own requeueing is the retry policy, one limit for all causes: how often Slurm may requeue the job because a node failed, did not boot, or was taken for other work; never ' +
           'because of the job’s own end, and requeues that somebody asked for do not count. 0: not at all, not even by ' +
           `an action. ${DEFAULT_REQUEUE_LIMIT} if absent.`,
       }),

@@ -294,6 +294,10 @@ describe('the directives', () => {
     expect(options).toEqual([`#SBATCH --${option}`]);
   });
 
+  it('let a job that Slurm requeues go on with its output: what was copied of it stays true', () => {
+    expect(render().split('\n')).toContain('#SBATCH --open-mode=append');
+  });
+
   it('leave memory and time to the queue when the job names none', () => {
     expect(readDirective(render(), 'mem')).toBeUndefined();
     expect(readDirective(render(), 'time')).toBeUndefined();

@@ -19,6 +19,8 @@ export interface SlurmJobFact {
   readonly partition: string;
   /** Undefined when Slurm names a state that this version does not know: never treated as an end. */
   readonly state: SlurmBaseState | undefined;
+  /** What in Slurm's record of the job could not be read. Then its state is not known, and no time of it. */
+  readonly unreadable?: string;
   readonly flags: readonly SlurmStateFlag[];
   /** Slurm's own word for why the job waits or ended, e.g. `Resources`, `JobHeldUser`. */
   readonly reason: string;
@@ -26,6 +28,8 @@ export interface SlurmJobFact {
   readonly nodeProblem?: string;
   /** Who cancelled it, as a number of the head node's users; only accounting tells. */
   readonly cancelledBy?: number;
+  /** Their login, where the head node knows one. */
+  readonly cancelledByLogin?: string;
   readonly exitCode?: number;
   readonly signal?: number;
   readonly submitTime?: number;
@@ -49,4 +53,6 @@ export interface ClusterActivity {
   readonly stuck: number;
   /** Connections on the head node with a terminal or a program that is not ours, sessions of the SSM agent with them. */
   readonly interactiveSessions: number;
+  /** Of those that run: jobs of which Slurm's record could not be read. Absent when there are none. */
+  readonly unreadable?: number;
 }

@@ -1,6 +1,6 @@
 import { countByGroup, type NodeCounts } from './node-groups.ts';
 import type { SlurmJobFact } from './slurm-facts.ts';
-import { COLUMN_SEPARATOR, SlurmOutputError } from './slurm-output.ts';
+import { columnsOf } from './slurm-output.ts';
 import { nodeProblemOf, waitsForNodes } from './slurm-reasons.ts';
 
 /** A node in one of its partitions. */
@@ -13,19 +13,16 @@ export interface NodeFact {
 }
 
 /**
- * Parses sinfo printed with `--Node` and the columns PartitionName, NodeList, StateComplete, Reason, each ended by the separator. Reasons are free text: a line that goes on with one is left out.
+ * Parses lines of `sinfo --Node` with the columns PartitionName, NodeList, StateComplete, Reason.
  *
- * @throws SlurmOutputError if it printed something and no node: unknown nodes are not free ones.
+ * @throws SlurmOutputError naming a line that is no node: unknown nodes are not free ones.
  */
 export function parseNodes(output: string): NodeFact[] {
-  const nodes = output.split('\n').flatMap((line) => {
-    const [partition, name, states = '', reason] = line.split(COLUMN_SEPARATOR);
-    if (partition === undefined || !name || !/^[a-z_+]+$/i.test(states) || reason === undefined) return [];
-    return [{ partition, name, states: states.toLowerCase().split('+'), reason }];
+  const lines = output.split('\n').filter((line) => line !== '');
+  return lines.map((line) => {
+    const [partition = '', name = '', states = '', reason = ''] = columnsOf(line, 4);
+    return { partition, name, states: states.toLowerCase().split('+'), reason };
   });
-  if (nodes.length === 0 && output.trim() !== '')
-    throw new SlurmOutputError(`not a node: ${JSON.stringify(output.slice(0, 200))}`);
-  return nodes;
 }
 
 /** What is wrong with nodes of a partition, by partition. Of several problems one is told. */

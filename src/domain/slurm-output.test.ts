@@ -7,6 +7,7 @@ import {
   parseState,
   SlurmOutputError,
 } from './slurm-output.ts';
+import { classifyActivity } from './job-state.ts';
 import { slurmBaseStates, slurmStateFlags } from './slurm-states.ts';
 
 const columns = {
@@ -26,12 +27,8 @@ const columns = {
   comment: 'pcp/e/c/k',
 };
 
-function sacctLine(changes: Partial<typeof columns> = {}): string {
+function jobLine(changes: Partial<typeof columns> = {}): string {
   return `${Object.values({ ...columns, ...changes }).join(COLUMN_SEPARATOR)}\n`;
-}
-
-function squeueLine(changes: Partial<typeof columns> = {}): string {
-  return `${Object.values({ ...columns, ...changes }).join(COLUMN_SEPARATOR)}${COLUMN_SEPARATOR}\n`;
 }
 
 describe('states', () => {
@@ -67,7 +64,7 @@ describe('states', () => {
 
 describe('squeue', () => {
   it('is read column by column', () => {
-    expect(parseJobs(squeueLine(), 'queue')).toEqual([
+    expect(parseJobs(jobLine(), 'queue')).toEqual([
       {
         jobId: '7',
         comment: 'pcp/e/c/k',
@@ -87,25 +84,16 @@ describe('squeue', () => {
   });
 
   it('tells no start before the start and no end or exit code before the end', () => {
-    const [pending] = parseJobs(squeueLine({ state: 'PENDING', end: '1795379999' }), 'queue');
+    const [pending] = parseJobs(jobLine({ state: 'PENDING', end: '1795379999' }), 'queue');
     expect(pending).not.toHaveProperty('startTime');
-    const [running] = parseJobs(squeueLine({ end: '1795379999' }), 'queue');
+    const [running] = parseJobs(jobLine({ end: '1795379999' }), 'queue');
     expect(running).not.toHaveProperty('endTime');
     expect(running).not.toHaveProperty('exitCode');
   });
 
-  it('keeps free text with line breaks and separators together', () => {
-    const text =
-      squeueLine({ name: `two\nlines${COLUMN_SEPARATOR}and a separator` }) + squeueLine({ id: '8' });
-    expect(parseJobs(text, 'queue').map(({ jobId, name, comment }) => [jobId, name, comment])).toEqual([
-      ['7', `two\nlines${COLUMN_SEPARATOR}and a separator`, 'pcp/e/c/k'],
-      ['8', 'a name', 'pcp/e/c/k'],
-    ]);
-  });
-
   it('reads a job without comment and nodes', () => {
     const [job] = parseJobs(
-      squeueLine({ state: 'PENDING', start: 'N/A', nodes: '', comment: '(null)' }),
+      jobLine({ state: 'PENDING', start: 'N/A', nodes: '', comment: '(null)' }),
       'queue',
     );
     expect(job).toMatchObject({ jobId: '7', comment: '', nodes: '' });
@@ -113,8 +101,8 @@ describe('squeue', () => {
 
   it('names a task of an array by the array and its index, and reads a record of several as that of each', () => {
     const facts = parseJobs(
-      squeueLine({ arrayId: '7_[0-2,9%2]', state: 'PENDING', start: 'N/A', nodes: '' }) +
-        squeueLine({ id: '11', arrayId: '7_4', state: 'RUNNING' }),
+      jobLine({ arrayId: '7_[0-2,9%2]', state: 'PENDING', start: 'N/A', nodes: '' }) +
+        jobLine({ id: '11', arrayId: '7_4', state: 'RUNNING' }),
       'queue',
     );
     expect(facts.map(({ jobId, arrayTaskId, state }) => [jobId, arrayTaskId, state])).toEqual([
@@ -126,9 +114,17 @@ describe('squeue', () => {
     ]);
   });
 
-  it('fails where a list of indexes is cut off, instead of forgetting tasks', () => {
-    const cut = squeueLine({ arrayId: '7_[0,2,4,...%2]', state: 'PENDING', start: 'N/A', nodes: '' });
-    expect(() => parseJobs(cut, 'queue')).toThrow('not tasks of an array');
+  it('takes a list of indexes that is cut off for one job of an unknown state and of nobody’s campaign', () => {
+    const cut = jobLine({ arrayId: '7_[0,2,4,...%2]', state: 'PENDING', start: 'N/A', nodes: '' });
+    expect(parseJobs(cut + jobLine({ id: '8', arrayId: '8' }), 'queue')).toMatchObject([
+      { jobId: '8', state: 'RUNNING' },
+      {
+        jobId: '7_[0,2,4,...%2]',
+        state: undefined,
+        comment: '',
+        unreadable: expect.stringContaining('tasks'),
+      },
+    ]);
   });
 
   it('of an empty queue is no job', () => {
@@ -139,8 +135,8 @@ describe('squeue', () => {
 
 describe('sacct', () => {
   it('tells how a job ended', () => {
-    const ended = sacctLine({ state: 'FAILED', exit: '3:0', end: '1795373060' });
-    const killed = sacctLine({ state: 'FAILED', exit: '0:11', end: '1795373060' });
+    const ended = jobLine({ state: 'FAILED', exit: '3:0', end: '1795373060' });
+    const killed = jobLine({ state: 'FAILED', exit: '0:11', end: '1795373060' });
     const [exited, signalled] = parseJobs(ended + killed, 'accounting');
     expect(exited).toMatchObject({
       state: 'FAILED',
@@ -153,8 +149,8 @@ describe('sacct', () => {
   });
 
   it('tells the end of tasks that were cancelled together, and leaves out those that wait together', () => {
-    const cancelled = sacctLine({ arrayId: '7_[1-2%1]', state: 'CANCELLED by 1500', start: 'None' });
-    const waiting = sacctLine({ arrayId: '8_[0-9999]', state: 'PENDING', start: 'Unknown', end: 'Unknown' });
+    const cancelled = jobLine({ arrayId: '7_[1-2%1]', state: 'CANCELLED by 1500', start: 'None' });
+    const waiting = jobLine({ arrayId: '8_[0-9999]', state: 'PENDING', start: 'Unknown', end: 'Unknown' });
     const facts = parseJobs(cancelled + waiting, 'accounting');
     expect(facts.map(({ jobId, state, cancelledBy }) => [jobId, state, cancelledBy])).toEqual([
       ['7_1', 'CANCELLED', 1500],
@@ -163,7 +159,7 @@ describe('sacct', () => {
   });
 
   it('reads its own words for nothing', () => {
-    const text = sacctLine({
+    const text = jobLine({
       state: 'PENDING',
       start: 'Unknown',
       end: 'Unknown',
@@ -174,16 +170,28 @@ describe('sacct', () => {
   });
 });
 
+describe('a record that cannot be read', () => {
+  it.each([
+    ['an exit code in words', { exit: 'zero' }],
+    ['a time in words', { submit: 'yesterday' }],
+    ['a time as a date', { start: '2026-11-22T17:12:43' }],
+    ['a negative count', { restarts: '-1' }],
+  ])('costs itself only, and is a job that may run: %s', (_what, changes) => {
+    const facts = parseJobs(jobLine(changes) + jobLine({ id: '8', arrayId: '8' }), 'queue');
+    expect(facts).toMatchObject([
+      { jobId: '7', state: undefined, name: 'a name', comment: 'pcp/e/c/k', unreadable: expect.any(String) },
+      { jobId: '8', state: 'RUNNING' },
+    ]);
+    expect(classifyActivity(facts, 0)).toMatchObject({ running: 2, pending: 0, unreadable: 1 });
+  });
+});
+
 describe('malformed output fails instead of being read as few or no jobs', () => {
   it.each([
     ['an error message', 'slurm_load_jobs error: Unable to contact slurm controller\n'],
     ['a header', 'JOBID STATE\n'],
-    ['a line that is cut off', squeueLine().slice(0, 60)],
-    ['a line that is cut off in the last column', squeueLine().slice(0, -2)],
-    ['an exit code in words', squeueLine({ exit: 'zero' })],
-    ['a time in words', squeueLine({ submit: 'yesterday' })],
-    ['a time as a date', squeueLine({ start: '2026-11-22T17:12:43' })],
-    ['a negative count', squeueLine({ restarts: '-1' })],
+    ['a line that is cut off', jobLine().slice(0, 60)],
+    ['a line with a column too many', jobLine({ comment: `a${COLUMN_SEPARATOR}b` })],
   ])('%s', (_what, output) => {
     expect(() => parseJobs(output, 'queue')).toThrow(SlurmOutputError);
   });
@@ -202,7 +210,7 @@ describe('health', () => {
   });
 
   it('lists partitions', () => {
-    const output = ['main', 'up', '2', ''].join(COLUMN_SEPARATOR);
+    const output = ['main', 'up', '2'].join(COLUMN_SEPARATOR);
     expect(parsePartitions(`${output}\n`)).toEqual([{ name: 'main', availability: 'up', nodes: 2 }]);
   });
 });

@@ -3,7 +3,7 @@ import { DROPPED_FROM_ARRAY, type SlurmJobFact } from './slurm-facts.ts';
 import { slurmBaseStates, slurmStateFlags } from './slurm-states.ts';
 import type { SlurmBaseState, SlurmStateFlag } from './slurm-states.ts';
 
-/** Separates the columns that we ask squeue and sacct for: no name or path holds it by accident. */
+/** Between the columns of a line that remote/columns.sh has made of a record: no text of squeue or sacct has it in itself. */
 export const COLUMN_SEPARATOR = '\u001F';
 
 /** Slurm printed something that does not have the agreed form: never read as "no jobs". */
@@ -11,11 +11,7 @@ export class SlurmOutputError extends Error {
   override readonly name = 'SlurmOutputError';
 }
 
-/**
- * Columns of both programs, in order; name and comment are free text and come last, because a caller of sbatch can
- * put line breaks and even separators into them. squeue: `--Format`; sacct: `--format`; times as seconds since 1970
- * (`SLURM_TIME_FORMAT=%s`).
- */
+/** Columns of both programs, in order. squeue: `--Format`; sacct: `--format`; times as seconds since 1970 (`SLURM_TIME_FORMAT=%s`). */
 export const squeueColumns =
   'JobID JobArrayID State exit_code Reason SubmitTime StartTime EndTime NodeList RestartCnt Partition UserName Name Comment'.split(
     ' ',
@@ -25,17 +21,23 @@ export const sacctColumns =
     ' ',
   );
 
-const RECORD_START = new RegExp(
-  String.raw`^\d+${COLUMN_SEPARATOR}\d+[^${COLUMN_SEPARATOR}]*${COLUMN_SEPARATOR}`,
-);
-const FIXED_COLUMNS = 12;
-
 /**
- * Parses what squeue or sacct printed for the columns above.
- * @throws SlurmOutputError naming the line that is not a job.
+ * Parses lines of the columns above. A record of which a column cannot be read costs itself only: it is a job of a state that
+ * is not known, as {@link SlurmJobFact.unreadable} says.
+ * @throws SlurmOutputError naming the line that has other columns.
  */
 export function parseJobs(output: string, source: SlurmJobFact['source']): SlurmJobFact[] {
-  return withTasksOfArrays(recordsOf(output).map((record) => parseJob(record, source)));
+  const lines = output.split('\n').filter((line) => line !== '');
+  return withTasksOfArrays(lines.map((line) => parseJob(columnsOf(line, squeueColumns.length), source)));
+}
+
+/** The columns of a line. @throws SlurmOutputError unless there are so many. */
+export function columnsOf(line: string, count: number): string[] {
+  const columns = line.split(COLUMN_SEPARATOR);
+  if (columns.length === count) return columns;
+  throw new SlurmOutputError(
+    `${columns.length} columns instead of ${count}: ${JSON.stringify(line.slice(0, 200))}`,
+  );
 }
 
 /**
@@ -54,7 +56,10 @@ export function withTasksOfArrays(facts: readonly SlurmJobFact[]): SlurmJobFact[
       const [, arrayId, indexes] = /^(\d+)_\[([\d,:%-]+)\]$/.exec(fact.jobId) ?? [];
       // Slurm cuts long lists off with `...`, unless it is told not to (SLURM_BITSTR_LEN).
       if (arrayId === undefined || indexes === undefined)
-        throw new SlurmOutputError(`not tasks of an array: ${JSON.stringify(fact.jobId)}`);
+        return [
+          // Not with its comment: which tasks of the campaign it stands for is not known.
+          { ...fact, comment: '', ...unreadable(`not tasks of an array: ${JSON.stringify(fact.jobId)}`) },
+        ];
       return parseIndexes(indexes).map((index) => ({
         ...fact,
         jobId: taskKey(arrayId, index),
@@ -64,32 +69,37 @@ export function withTasksOfArrays(facts: readonly SlurmJobFact[]): SlurmJobFact[
   return [...own, ...tasks];
 }
 
-/** Joins lines that do not begin a record to the one before: line breaks within a name or comment. */
-function recordsOf(output: string): string[] {
-  const records: string[] = [];
-  for (const line of output.replace(/\n$/, '').split('\n')) {
-    if (RECORD_START.test(line)) {
-      records.push(line);
-    } else if (records.length > 0) {
-      records.push(`${records.pop() ?? ''}\n${line}`);
-    } else if (line !== '') {
-      throw new SlurmOutputError(`not a job: ${JSON.stringify(line.slice(0, 200))}`);
-    }
+function parseJob(columns: readonly string[], source: SlurmJobFact['source']): SlurmJobFact {
+  const column = (index: number) => columns[index] ?? '';
+  const known = {
+    ...jobIdOf(column(0), column(1)),
+    comment: textOf(column(13)),
+    user: column(11),
+    name: column(12),
+    partition: column(10),
+    nodes: textOf(column(8)),
+    source,
+  };
+  try {
+    return { ...known, ...stateOf(columns) };
+  } catch (error) {
+    if (!(error instanceof SlurmOutputError)) throw error;
+    return { ...known, restarts: 0, ...unreadable(error.message) };
   }
-  return records;
 }
 
-function parseJob(record: string, source: SlurmJobFact['source']): SlurmJobFact {
-  const columns = record.split(COLUMN_SEPARATOR);
-  // squeue ends every column with the separator, sacct puts it between columns.
-  if (source === 'queue' && columns.pop() !== '') {
-    throw new SlurmOutputError(`a line of squeue is cut off: ${JSON.stringify(record.slice(0, 200))}`);
-  }
-  if (columns.length < FIXED_COLUMNS + 2) {
-    throw new SlurmOutputError(
-      `${columns.length} columns instead of ${FIXED_COLUMNS + 2}: ${JSON.stringify(record.slice(0, 200))}`,
-    );
-  }
+/** What is said of a job in the place of what cannot be read. */
+function unreadable(problem: string): Pick<SlurmJobFact, 'state' | 'flags' | 'reason' | 'unreadable'> {
+  return { state: undefined, flags: [], reason: '', unreadable: problem };
+}
+
+/** @throws SlurmOutputError naming what cannot be read */
+function stateOf(
+  columns: readonly string[],
+): Omit<
+  SlurmJobFact,
+  'jobId' | 'arrayTaskId' | 'comment' | 'user' | 'name' | 'partition' | 'nodes' | 'source'
+> {
   const column = (index: number) => columns[index] ?? '';
   const { state, flags } = parseState(column(2));
   const cancelledBy = /^CANCELLED by (\d+)$/.exec(column(2))?.[1];
@@ -97,11 +107,6 @@ function parseJob(record: string, source: SlurmJobFact['source']): SlurmJobFact 
   const startTime = parseTime(column(6));
   const endTime = parseTime(column(7));
   return {
-    ...jobIdOf(column(0), column(1)),
-    comment: textOf(columns.at(-1) ?? ''),
-    user: column(11),
-    name: columns.slice(FIXED_COLUMNS, -1).join(COLUMN_SEPARATOR),
-    partition: column(10),
     state,
     flags,
     reason: reasonOf(column(4)),
@@ -111,9 +116,7 @@ function parseJob(record: string, source: SlurmJobFact['source']): SlurmJobFact 
     ...optional('submitTime', parseTime(column(5))),
     ...optional('startTime', state === 'PENDING' ? undefined : startTime),
     ...optional('endTime', hasEnded(state) ? endTime : undefined),
-    nodes: textOf(column(8)),
     restarts: parseCount(column(9)),
-    source,
   };
 }
 
@@ -250,7 +253,7 @@ export interface PartitionFact {
   readonly nodes: number;
 }
 
-/** Columns of sinfo: `--noheader --Format=PartitionName,Available,Nodes`, each ended by the separator. */
+/** Columns of sinfo. */
 export const sinfoColumns = ['PartitionName', 'Available', 'Nodes'];
 
 /** Parses `sinfo` printed with those columns. @throws SlurmOutputError */
@@ -259,8 +262,8 @@ export function parsePartitions(output: string): PartitionFact[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
-      const [name, availability, nodes, rest] = line.split(COLUMN_SEPARATOR);
-      if (!name || !availability || nodes === undefined || !/^\d+$/.test(nodes) || rest !== '') {
+      const [name, availability, nodes] = columnsOf(line, sinfoColumns.length);
+      if (!name || !availability || nodes === undefined || !/^\d+$/.test(nodes)) {
         throw new SlurmOutputError(`not a partition: ${JSON.stringify(line.slice(0, 200))}`);
       }
       return { name, availability, nodes: Number(nodes) };

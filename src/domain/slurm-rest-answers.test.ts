@@ -114,6 +114,11 @@ describe('what else is asked', () => {
   it('is asked in the newest version that both sides speak', () => {
     expect(negotiateRestVersion(recorded('22.05', 'openapi').body)).toBe('v0.0.38');
     expect(negotiateRestVersion(recorded('24.11', 'openapi').body)).toBe('v0.0.42');
+    const paths = ['v0.0.40', 'v0.0.42', 'v0.0.41'].flatMap((version) => [
+      [`/slurm/${version}/jobs/`, {}],
+      [`/slurmdb/${version}/jobs/`, {}],
+    ]);
+    expect(negotiateRestVersion({ paths: Object.fromEntries(paths) as unknown })).toBe('v0.0.42');
     expect(negotiateRestVersion({ paths: { '/slurm/v0.0.36/jobs': {}, '/slurmdb/v0.0.36/jobs': {} } })).toBe(
       undefined,
     );

@@ -11,7 +11,7 @@ const task = (...columns: (string | number)[]) => `${columns.toSpliced(9, 0, HOS
 const HOSTS = 'debug-dy-t3-[1-2]';
 
 function parse(output: string, comments: ReadonlyMap<string, string> = new Map()) {
-  return parseUsage(output, { epoch: 'e1', sinceSeconds: 1000, asOfSeconds: 2000, comments });
+  return parseUsage(output, { epoch: 'e1', sinceSeconds: 1000, asOfSeconds: 2000, comments }).records;
 }
 
 describe('the allocations in what sacct prints', () => {
@@ -89,26 +89,35 @@ describe('the allocations in what sacct prints', () => {
     expect(parse(first + first + second)).toHaveLength(2);
   });
 
-  it('are not disturbed by line breaks and separators in comments of others', () => {
-    const output = line(1, 1100, 1200, 1300, 100, 1, 1, 'debug', `a\nb${US}c\n\n9`);
-    expect(parse(output + line(2, 1100, 1200, 1300, 100, 1, 1, 'debug', comment))).toHaveLength(2);
+  it('are told without records that cannot be read, and how many these are', () => {
+    const context = {
+      epoch: 'e1',
+      sinceSeconds: 1000,
+      asOfSeconds: 2000,
+      comments: new Map<string, string>(),
+    };
+    const output =
+      line(1, 1100, 'yesterday 9', 1300, 100, 1, 1, 'debug', '') +
+      line(2, 1100, 1200, 1300, 100, 1, 1, 'debug', '');
+    expect(parseUsage(output, context)).toMatchObject({ records: [{ jobId: '2' }], unreadable: 1 });
   });
 
   it('cannot be read from something else', () => {
-    expect(() => parse('sacct: error: nothing\n')).toThrow('not an allocation: "sacct: error: nothing"');
+    expect(() => parse('sacct: error: nothing\n')).toThrow(
+      '1 columns instead of 11: "sacct: error: nothing"',
+    );
     expect(parse('')).toEqual([]);
   });
 });
 
-it('comments of the queue are told by job, leaving out what is cut off by a line break', () => {
-  const output = `7${US}${comment}${US}\n8${US}two\nlines${US}\n9${US}(null)${US}\n`;
-  expect([...parseQueueComments(output)]).toEqual([
+it('comments of the queue are told by job', () => {
+  expect([...parseQueueComments(`7${US}${comment}\n9${US}(null)\n`)]).toEqual([
     ['7', comment],
     ['9', '(null)'],
   ]);
 });
 
 it('nodes have as many processors as sinfo says, whatever queues they are in', () => {
-  const output = ['a-dy-x-1', 'a-dy-x-1', 'a-dy-x-2', 'b-st-y-1'].map((name) => `${name}${US}8${US}\n`);
-  expect(parseNodeCpus(`${output.join('')}cut-dy-off-1${US}4`)).toEqual({ 'a-dy-x': 8, 'b-st-y': 8 });
+  const output = ['a-dy-x-1', 'a-dy-x-1', 'a-dy-x-2', 'b-st-y-1'].map((name) => `${name}${US}8\n`);
+  expect(parseNodeCpus(output.join(''))).toEqual({ 'a-dy-x': 8, 'b-st-y': 8 });
 });

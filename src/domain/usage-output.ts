@@ -1,13 +1,10 @@
 import { campaignIdSchema, parseJobComment } from './ids.ts';
 import { taskKey } from './job-array.ts';
 import { countHosts, type NodeCounts, nodeGroupOf } from './node-groups.ts';
-import { COLUMN_SEPARATOR, parseTime, SlurmOutputError } from './slurm-output.ts';
+import { COLUMN_SEPARATOR, columnsOf, parseTime } from './slurm-output.ts';
 import { distinctRecords, type UsageRecord } from './usage.ts';
 
-/**
- * Columns of sacct, in order (`--format`; times as seconds since 1970, `SLURM_TIME_FORMAT=%s`). The comment is free text
- * and comes last.
- */
+/** Columns of sacct, in order (`--format`; times as seconds since 1970, `SLURM_TIME_FORMAT=%s`). */
 export const usageColumns =
   'JobIDRaw JobID Submit Start End ElapsedRaw AllocCPUS AllocNodes Partition NodeList Comment'.split(' ');
 
@@ -22,31 +19,29 @@ export interface UsageContext {
 }
 
 /**
- * The allocations in what sacct printed for the columns above. Jobs that never started have none.
- * @throws SlurmOutputError naming the line that is not an allocation.
+ * The allocations in lines of the columns above, and how many lines could not be read. Jobs that never started have none.
+ * @throws SlurmOutputError naming a line that has other columns.
  */
-export function parseUsage(output: string, context: UsageContext): UsageRecord[] {
+export function parseUsage(
+  output: string,
+  context: UsageContext,
+): { readonly records: UsageRecord[]; readonly unreadable: number } {
   const lines = output.split('\n').filter((line) => line !== '');
-  const [first] = lines;
-  if (first !== undefined && !isAllocation(first.split(COLUMN_SEPARATOR))) {
-    throw new SlurmOutputError(`not an allocation: ${JSON.stringify(first.slice(0, 200))}`);
-  }
-  return distinctRecords(lines.flatMap((line) => parseLine(line, context)));
+  const rows = lines.map((line) => columnsOf(line, usageColumns.length));
+  const readable = rows.filter(isAllocation);
+  const records = distinctRecords(readable.flatMap((columns) => recordsOf(columns, context)));
+  return { records, unreadable: rows.length - readable.length };
 }
 
-/** Any other line goes on with the comment of the one before, which is not ours then. */
 function isAllocation(columns: readonly string[]): boolean {
   const [jobId = '', , submit = '', start = '', end = '', elapsed = '', cpus = '', nodes = ''] = columns;
   return (
-    columns.length >= usageColumns.length &&
     [jobId, elapsed, cpus, nodes].every((text) => /^\d+$/.test(text)) &&
     [submit, start, end].every((text) => /^(\d+|[A-Za-z]+)$/.test(text))
   );
 }
 
-function parseLine(line: string, context: UsageContext): UsageRecord[] {
-  const columns = line.split(COLUMN_SEPARATOR);
-  if (!isAllocation(columns)) return [];
+function recordsOf(columns: readonly string[], context: UsageContext): UsageRecord[] {
   const [
     jobId = '',
     shownId = '',
@@ -102,26 +97,25 @@ function jobOf(
 }
 
 /**
- * How many processors a node of each group has, in lines of sinfo, `--Node --Format=NodeList,CPUs` with the separator behind
- * each. Of a group whose nodes differ, which ParallelCluster does not make, the most: no job pays for more than its nodes.
+ * How many processors a node of each group has, in lines of sinfo with the columns NodeList and CPUs. Of a group whose nodes differ, which ParallelCluster does not make, the most: no job pays for more than its nodes.
  */
 export function parseNodeCpus(output: string): NodeCounts {
   const cpusByGroup = new Map<string, number>();
   for (const line of output.split('\n')) {
-    const [name, cpus, end] = line.split(COLUMN_SEPARATOR);
-    if (!name || !/^[1-9]\d*$/.test(cpus ?? '') || end !== '') continue;
+    const [name, cpus] = line.split(COLUMN_SEPARATOR);
+    if (!name || !/^[1-9]\d*$/.test(cpus ?? '')) continue;
     const group = nodeGroupOf(name);
     cpusByGroup.set(group, Math.max(cpusByGroup.get(group) ?? 0, Number(cpus)));
   }
   return Object.fromEntries(cpusByGroup);
 }
 
-/** Comments by job id in lines of squeue, `--Format=JobID,Comment` with the separator behind each. */
+/** Comments by job id in lines of squeue with the columns JobID and Comment. */
 export function parseQueueComments(output: string): Map<string, string> {
   const comments = new Map<string, string>();
   for (const line of output.split('\n')) {
-    const [jobId, comment, end] = line.split(COLUMN_SEPARATOR);
-    if (jobId && comment && end === '') comments.set(jobId, comment);
+    const [jobId, comment] = line.split(COLUMN_SEPARATOR);
+    if (jobId && comment) comments.set(jobId, comment);
   }
   return comments;
 }

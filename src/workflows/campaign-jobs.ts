@@ -128,7 +128,7 @@ async function submit(
     // What repeating could not mend: the campaign says so, and follows what Slurm already has.
     const { failure } = outcomes;
     run.snapshot.failure = failure;
-    run.snapshot.jobs = refuseUnsubmitted(run.snapshot.jobs, failure.message, nowIso());
+    run.snapshot.jobs = refuseUnsubmitted(run.snapshot.jobs, failure, nowIso());
     return;
   }
   const byKey = new Map(outcomes.answer.map((outcome) => [outcome.jobKey, outcome]));

@@ -16,6 +16,7 @@ import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import { grownFor } from '../domain/spec-update.ts';
 import { type Failure, failureOf } from '../domain/failures.ts';
 import { campaignWorkflowId } from '../domain/ids.ts';
+import { neverAllowed } from '../domain/queue-demands.ts';
 import { asPlannedBefore } from '../domain/spec-notes.ts';
 import { counted } from '../domain/wording.ts';
 import type { CampaignFacts } from '../activities/port.ts';
@@ -24,7 +25,7 @@ import { refuseBeyondBudget } from './cluster-costs.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
 import { notesToCome, specToCome, waitsFor } from './change-decision.ts';
 import { canGrowFor, growFor } from './cluster-updates.ts';
-import { rejection } from './failure.ts';
+import { refuse, rejection } from './failure.ts';
 import { TELL_TOGETHER } from './patches.ts';
 import {
   type CampaignInput,
@@ -85,6 +86,7 @@ export function checkCampaign(
     throw rejection(going ? 'ClusterDeleting' : 'NoCluster', `The cluster is ${state}.`);
   }
   checkQueues(target, request.queues);
+  refuse(neverAllowed(target, request.demands ?? []));
   refuseBeyondBudget(entity, current ? notesToCome(entity) : notes);
   // What the cluster grows by must have a price as well.
   if (grown) refuseBeyondBudget(entity, notes);

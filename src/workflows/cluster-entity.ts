@@ -243,7 +243,14 @@ export class ClusterEntity {
     this.settleCosts();
     // One that is placed anew is the same cluster to whoever holds it.
     if (snapshot.teardown?.kind !== 'placed-anew' || !snapshot.requested) snapshot.holds = [];
-    for (const key of ['deployment', 'teardown', 'activity', 'blindSince', 'idleSince'] as const)
+    for (const key of [
+      'deployment',
+      'teardown',
+      'activity',
+      'blindSince',
+      'blindBecause',
+      'idleSince',
+    ] as const)
       delete snapshot[key];
     if (state === 'failed') this.endUpdate(snapshot.failure);
     this.enter(state, message);

@@ -10,6 +10,7 @@ import { announceReady, passFacts } from './cluster-campaigns.ts';
 import { hardLimitDueInMs, keepCostsIfDue, notifyBudget, watchBudget } from './cluster-costs.ts';
 import { AutomaticExportKeeper } from './automatic-export.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
+import { failureFrom } from './failure.ts';
 import { LogFollower } from './log-follower.ts';
 import { StackUpdater } from './stack-updater.ts';
 import { prepareSuccessor, replaceIfDrained } from './cluster-replacement.ts';
@@ -92,12 +93,16 @@ export async function look(
           ...(told && { told }),
         })),
     });
-  } catch {
-    // Whatever the cause, we are blind: nothing is concluded from it, and the view says since when.
+  } catch (error) {
+    // Whatever the cause, we are blind: nothing is concluded from it, and the view says since when and why.
     snapshot.blindSince ??= askedAt;
+    const failure = failureFrom(error, 'SlurmUnavailable');
+    // The first of its kind: details may differ at each look, and each would be a new view.
+    if (snapshot.blindBecause?.type !== failure.type) snapshot.blindBecause = failure;
     return undefined;
   }
   delete snapshot.blindSince;
+  delete snapshot.blindBecause;
   if (observation.nodesUp) record.nodesUp = observation.nodesUp;
   snapshot.activity = { ...observation.activity, at: nowIso() };
   await passFacts(entity, record.epoch, observation.campaigns);
@@ -119,6 +124,7 @@ function judge(
   const verdict = decideIdle({
     now,
     activity,
+    blindBecause: snapshot.blindBecause,
     idleSince: snapshot.idleSince ? Date.parse(snapshot.idleSince) : undefined,
     unsubmittedJobs: Object.values(snapshot.campaigns).reduce(
       (sum, campaign) => sum + campaign.unsubmittedJobs,

@@ -13,6 +13,7 @@ import type { JobListingReference } from '../domain/job-listing.ts';
 import type { BudgetRequest } from '../domain/budget.ts';
 import type { ControlOutcome, ControlRequest } from '../domain/job-control.ts';
 import type { ExtensionRequest, HoldRequest, Resolution } from '../domain/lifetime.ts';
+import type { QueueDemand } from '../domain/queue-demands.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { SpecNotes } from '../domain/spec-notes.ts';
 import type { KeyRotationRequest } from '../domain/slurm-keys.ts';
@@ -84,6 +85,8 @@ export interface SubmitCampaignRequest {
   readonly jobKeys?: readonly string[];
   /** Queues that the jobs name; a job without one runs in the cluster's first queue. */
   readonly queues: readonly string[];
+  /** What they ask of the queues. Absent in histories of releases before 0.3.0. */
+  readonly demands?: readonly QueueDemand[];
   /** The cluster to make when there is none. */
   readonly spec?: ClusterSpec;
   /** What the API says about it. */
@@ -98,7 +101,7 @@ export interface SubmitCampaignAnswer {
 
 /**
  * Hands a campaign to the tenant's cluster; returns once it is durable. NoCluster, ClusterSpecConflict,
- * QueueNotInCluster, CampaignConflict, ClusterDeleting.
+ * QueueNotInCluster, CampaignConflict, ClusterDeleting; InvalidRequest for a job that no limit of its queue ever allows.
  */
 export const submitCampaign = defineUpdate<SubmitCampaignAnswer, [SubmitCampaignRequest]>('submit');
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { campaignIdFor } from '../../src/api/campaign-id.ts';
 import { clusterWorkflowId } from '../../src/domain/ids.ts';
-import { clusterUrl, clusterView, tenant } from './fakes.ts';
+import { clusterUrl, clusterView, jobView, tenant } from './fakes.ts';
 import { expectProblem, type Harness, harness } from './support.ts';
 
 const KEY = 'campaign';
@@ -65,6 +65,23 @@ describe('POST …/jobs/{jobKey}/actions', () => {
     const api = await withCampaign();
     expectProblem(await api.request('POST', url, { body }), 400, 'InvalidRequest');
     expect(api.campaigns.controls).toEqual([]);
+  });
+
+  it('says of an array which paths its tasks have, and which one takes its key', async () => {
+    const api = harness();
+    api.clusters.views.set(clusterWorkflowId(tenant), clusterView());
+    const body = { jobs: [{ key: 'a', command: ['/bin/true'], array: { indexes: '3-5' } }] };
+    const headers = { 'idempotency-key': KEY };
+    await api.request('POST', `${clusterUrl()}/campaigns`, { body, headers });
+    const tasks = [3, 4, 5].map((index) => jobView({ key: `a_${index}`, arrayKey: 'a', arrayTaskId: index }));
+    Object.assign(api.campaigns.at(tenant, id), { jobs: tasks });
+    const response = await api.request('POST', url, { body: { kind: 'hold' } });
+    expectProblem(response, 404, 'NotFound');
+    expect(response.json()).toMatchObject({
+      detail: expect.stringMatching(
+        /^`a` is an array of 3 tasks: name one, e\.g\. `a_3`\..*\/actions/,
+      ) as unknown,
+    });
   });
 
   it('does not know a job or a campaign that is not there', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { campaignIdFor } from '../../src/api/campaign-id.ts';
 import { campaignWorkflowId, clusterWorkflowId } from '../../src/domain/ids.ts';
-import { KnownFailure } from '../../src/domain/failures.ts';
+import { failureOf, KnownFailure } from '../../src/domain/failures.ts';
 import { clusterUrl, clusterView, jobView, NOW, other, tenant } from './fakes.ts';
 import { type Harness, harness, expectProblem } from './support.ts';
 
@@ -136,17 +136,21 @@ describe('GET campaign', () => {
     expectProblem(await submit(api), 422, 'CampaignConflict');
   });
 
-  it('says since when the cluster cannot look into Slurm, while the campaign runs', async () => {
+  it('says since when and why the cluster cannot look into Slurm, while the campaign runs', async () => {
+    const blindBecause = failureOf('HostKeyMismatch', 'shows another key');
     const api = withCluster();
     await submit(api);
     const seeing = await api.request('GET', `${url}/${id}`);
-    api.clusters.views.set(clusterWorkflowId(tenant), clusterView({ state: 'ready', blindSince: NOW }));
+    api.clusters.views.set(
+      clusterWorkflowId(tenant),
+      clusterView({ state: 'ready', blindSince: NOW, blindBecause }),
+    );
     const blind = await api.request('GET', `${url}/${id}`);
     api.campaigns.at(tenant, id).open = false;
     const ended = await api.request('GET', `${url}/${id}`);
 
     expect(seeing.json()).not.toHaveProperty('blindSince');
-    expect(blind.json()).toMatchObject({ blindSince: NOW });
+    expect(blind.json()).toMatchObject({ blindSince: NOW, blindBecause });
     expect(ended.json()).not.toHaveProperty('blindSince');
   });
 

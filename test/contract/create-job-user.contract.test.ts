@@ -23,7 +23,8 @@ async function inOwnSystem(
   const { exitCode, all } = await execa(
     'unshare',
     ['--mount', '--propagation', 'private', '/bin/bash', '-euc', prepared],
-    { env: { SCRIPT, KEY: key, OTHER_KEY }, all: true, reject: false },
+    // bash takes a socket as its standard input for a remote shell's, and reads bash.bashrc: Node's pipes are sockets.
+    { env: { SCRIPT, KEY: key, OTHER_KEY }, stdin: 'ignore', all: true, reject: false },
   );
   return { exitCode, output: all };
 }

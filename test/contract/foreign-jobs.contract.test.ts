@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createJobListingActivities } from '../../src/activities/job-listing.ts';
 import { createSlurmActivities } from '../../src/activities/slurm.ts';
+import { jobComment } from '../../src/domain/ids.ts';
 import { decideIdle } from '../../src/domain/idle.ts';
 import type { JobListing } from '../../src/domain/job-listing.ts';
 import { jobSpecSchema } from '../../src/domain/job.ts';
@@ -121,6 +122,50 @@ describe('the list of all jobs', () => {
     const held = await sbatch('sim', '--hold', '--wrap=true');
     expect(await listed(held)).toMatchObject({ state: 'pending', pendingCause: 'held' });
     await cancelAll();
+  });
+});
+
+describe('a job whose texts look like Slurm’s own lines', () => {
+  const SEPARATOR = '\u001F';
+
+  afterEach(cancelAll);
+
+  it('is one job with odd texts, and hides and forges none', async () => {
+    const campaignId = newCampaignId();
+    const jobs = [{ spec: jobSpecSchema.parse({ key: 'a', command: ['sleep', '300'] }) }];
+    const [own] = await cluster.gateway.submit(cluster.head, { campaignId, jobs, defaultQueue: 'debug' });
+    const ownId = own !== undefined && 'jobId' in own ? own.jobId : '';
+    const comment = jobComment({ epoch: cluster.head.epoch, campaignId, jobKey: 'a' });
+    // As a look would print it if the own job had ended.
+    const line = `${ownId}|${ownId}|COMPLETED|0:0|None|1000000000|1000000000|2000000000|n|0|debug|sim|x|${comment}`;
+    const texts = [
+      `evil\n7${SEPARATOR}7${SEPARATOR}RUNNING${SEPARATOR}zz`,
+      `x\n${line.replaceAll('|', SEPARATOR)}\n999${SEPARATOR}999${SEPARATOR}`,
+      'x\n\u001Equeue ok\n\u001Edone',
+    ];
+    const ids: string[] = [];
+    for (const text of texts)
+      ids.push(await sbatch('ec2-user', `--job-name=${text}`, `--comment=${text}`, '--wrap=true'));
+    for (const [index, id] of ids.entries()) {
+      await expect.poll(async () => (await listed(id))?.state, { timeout: 30_000 }).toBe('succeeded');
+      expect((await listed(id))?.name).toBe(texts[index]?.replaceAll(/\p{Cc}/gu, ' '));
+    }
+    expect((await list()).jobs.map(({ slurmJobId }) => slurmJobId)).not.toContain('999');
+    expect(await listed(ownId)).toMatchObject({ campaignId, jobKey: 'a', state: 'running' });
+    expect(await activity()).toMatchObject({ running: 1, pending: 0 });
+    const usage = async () => cluster.gateway.readUsage(cluster.head, {});
+    await expect.poll(async () => (await usage()).isWhole, { timeout: 30_000 }).toBe(true);
+    const ofCampaigns = (await usage()).records.filter((record) => record.campaignId !== undefined);
+    expect(ofCampaigns.filter(({ jobId }) => ids.includes(jobId))).toEqual([]);
+    expect(ofCampaigns.filter(({ jobId }) => jobId === ownId)).toHaveLength(1);
+    const control = {
+      campaignId,
+      action: { kind: 'nice', nice: 1 },
+      jobs: [{ jobKey: 'a', restarts: 0 }],
+    } as const;
+    expect(await cluster.gateway.control(cluster.head, control)).toMatchObject([{ jobKey: 'a' }]);
+    await cluster.gateway.cancel(cluster.head, { campaignId });
+    await expect.poll(async () => (await listed(ownId))?.state, { timeout: 30_000 }).toBe('cancelled');
   });
 });
 

@@ -39,6 +39,7 @@ let rig: HeadNodeRig;
 let gateway: SlurmSsh;
 const epochs: UsageSnapshot[] = [];
 let running: SlurmUsage;
+let whileSuspended: SlurmUsage;
 let lastHead: HeadNode;
 
 const asRoot = async (script: string) =>
@@ -102,7 +103,9 @@ async function runJobs(head: HeadNode, campaignId: string): Promise<void> {
   await asRoot(`sleep 2; scontrol requeue ${requeued}`);
   const suspended = await submit('suspended', 5, '-n3');
   await until(async () => stateOf(suspended), 'RUNNING');
-  await asRoot(`scontrol suspend ${suspended}; sleep 3; scontrol resume ${suspended}`);
+  await asRoot(`scontrol suspend ${suspended}`);
+  whileSuspended = await gateway.readUsage(head, {});
+  await asRoot(`sleep 3; scontrol resume ${suspended}`);
   await submit('array', 3, '--array=1-3');
   await submit('foreign', 2);
   running = await gateway.readUsage(head, {});
@@ -217,5 +220,10 @@ describe('usage against Slurm’s own report, over two epochs of a cluster', () 
     const live = running.records.filter(({ endSeconds }) => endSeconds === undefined);
     expect(live.length).toBeGreaterThan(0);
     expect(live.filter(({ campaignId }) => campaignId === campaigns[1]).length).toBeGreaterThan(0);
+  });
+
+  it('names that of a job that is suspended, too', () => {
+    const live = whileSuspended.records.filter(({ cpus }) => cpus === 3);
+    expect(live).toMatchObject([{ campaignId: campaigns[1], jobKey: 'suspended' }]);
   });
 });

@@ -83,6 +83,8 @@ export class FakeWorld {
   logProblems: readonly LogProblem[] = [];
   /** Keys of the jobs that were handed to Slurm, in that order; one that was handed over twice is here twice. */
   readonly handedOver: string[] = [];
+  /** The queue of jobs that name none, of each submission. */
+  readonly defaultQueues: string[] = [];
   readonly calls = new Map<ActivityName, number>();
   /** Order of what changed the world, e.g. `createStack`, `deleteKeyPair admin`. */
   readonly effects: string[] = [];
@@ -454,7 +456,8 @@ export class FakeWorld {
       submitJobs: async (request: Parameters<Activities['submitJobs']>[0]): Promise<SubmitOutcome[]> => {
         const slurm = this.slurmOf(request.clusterName);
         const submitMs = await this.now();
-        const { campaignId } = request;
+        const { campaignId, defaultQueue } = request;
+        this.defaultQueues.push(defaultQueue);
         const endOf = (key: string) => ({
           durationMs: (this.ownDurationSeconds.get(key) ?? this.jobDurationSeconds) * 1000,
           exitCode: this.exitCodes.get(key) ?? 0,

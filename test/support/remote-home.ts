@@ -8,8 +8,21 @@ import type { Readable, Writable } from 'node:stream';
 import { answerOf, remoteCommand } from '../../src/clients/remote-programs.ts';
 import type { RemoteProgram } from '../../src/clients/remote-programs.ts';
 
-/** Separates the columns of squeue and sacct. */
+/** Ends each column of squeue, sinfo and sacct. */
 export const US = '\u001F';
+
+/** Stands for a separator that is in a column's own text. */
+export const US_IN_TEXT = '\u0001';
+const SLURM_TABLES: ReadonlySet<string> = new Set(['squeue', 'sinfo', 'sacct']);
+const END_COLUMNS_AS_TOLD = `
+for option; do
+  case $option in
+    --delimiter=*) end=\${option#*=} ;;
+    --Format=*) end=\${option#*:} end=\${end%%,*} ;;
+  esac
+done
+answer "$@" | sed "s/\\x1f/$end/g; s/\\x01/\\x1f/g"
+exit "\${PIPESTATUS[0]}"`;
 
 /** A job user's home for the programs that run on a head node, with stand-ins for Slurm's own programs. */
 export class RemoteHome {
@@ -25,9 +38,13 @@ export class RemoteHome {
     return home;
   }
 
-  /** Puts a program of this name before all others in the PATH. */
+  /**
+   * Puts a program of this name before all others in the PATH. Slurm's programs end each column as they are told, where the
+   * body prints {@link US}; for {@link US_IN_TEXT} they print that separator itself.
+   */
   async program(name: string, body: string): Promise<void> {
-    await writeFile(join(this.path, 'bin', name), `#!/bin/bash\n${body}\n`, { mode: 0o755 });
+    const text = SLURM_TABLES.has(name) ? `answer() (\n${body}\n)\n${END_COLUMNS_AS_TOLD}` : body;
+    await writeFile(join(this.path, 'bin', name), `#!/bin/bash\n${text}\n`, { mode: 0o755 });
   }
 
   async write(name: string, content: string): Promise<void> {
@@ -71,10 +88,16 @@ export class RemoteHome {
 }
 
 /** A line of sacct, as the programs ask for it. */
-export function accountingRow(jobId: string, state: string, submit: number, comment: string): string {
+export function accountingRow(
+  jobId: string,
+  state: string,
+  submit: number,
+  comment: string,
+  name = 'name',
+): string {
   const own = jobId.replace(/_.*/, '');
-  const columns = [own, jobId, state, '0:0', 'None', submit, submit, submit, 'n1', 0, 'q', 'sim', 'name'];
-  return `${[...columns, comment].join(US)}\n`;
+  const columns = [own, jobId, state, '0:0', 'None', submit, submit, submit, 'n1', 0, 'q', 'sim', name];
+  return `${[...columns, comment].join(US)}${US}\n`;
 }
 
 /** Seconds since 1970. */

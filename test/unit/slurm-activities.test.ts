@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MockActivityEnvironment } from '@temporalio/testing';
 import { createReadinessActivities } from '../../src/activities/readiness.ts';
 import { createSlurmActivities } from '../../src/activities/slurm.ts';
@@ -58,6 +58,27 @@ describe('submitJobs', () => {
       { jobKey: 'c', status: 'submitted', jobId: '2' },
     ]);
     expect((await submit()).map(({ status }) => status)).toEqual(['adopted', 'adopted']);
+  });
+
+  it('hands the rest of an array over with its limit, and names a task that is waited for by its array', async () => {
+    const { submit, campaignStore } = await setUp();
+    const jobs = [
+      { key: 'arr', command: ['true'], array: { indexes: '0-9', maxRunningTasks: 2 } },
+      { key: 'after', command: ['true'] },
+    ].map((job) => jobSpecSchema.parse(job));
+    const content = await campaignStore.put(deployment, { version: 1, campaignId, jobs });
+    const submitted = vi.spyOn(gateway, 'submit');
+    await submit({
+      content,
+      jobs: [
+        { jobKey: 'arr', indexes: '3-5' },
+        { jobKey: 'after', dependencies: [{ key: 'arr_3', condition: 'afterok' }] },
+      ],
+    });
+    expect(submitted.mock.lastCall?.[1].jobs).toMatchObject([
+      { spec: { key: 'arr', array: { indexes: '3-5', maxRunningTasks: 2 } } },
+      { spec: { key: 'after' }, dependencies: [{ key: 'arr', arrayTaskId: 3, condition: 'afterok' }] },
+    ]);
   });
 
   it('tells the gateway whether it is the first attempt', async () => {

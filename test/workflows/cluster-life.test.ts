@@ -29,6 +29,19 @@ describe('the life of a cluster', () => {
     });
   });
 
+  it('runs jobs that name no queue in the first one', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('queues');
+      const computeResources = [{ name: 'c', instanceType: 'c7a.large', maxCount: 2 }];
+      const queues = ['wanted', 'other', 'last'].map((name) => ({ name, computeResources }));
+      await rig.readyCluster(tenant, rig.spec({ tier: undefined, queues }));
+      const campaignId = 'qqqqqqqqqqqqqqqqqqqqqqqqqq';
+      await rig.submit(tenant, campaignId, ['a']);
+      await rig.untilCampaignEnds(tenant, campaignId);
+      expect(rig.world.defaultQueues).toEqual(['wanted']);
+    });
+  });
+
   it('is shown past its queries, in the memo and in the UI of Temporal, from beginning to end', async () => {
     await run({}, async (rig) => {
       const tenant = rig.tenant('shown');

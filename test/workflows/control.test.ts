@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { MAX_CONTROLLED_JOBS } from '../../src/domain/job-control.ts';
 import { controlJobs } from '../../src/workflows/messages.ts';
 import { inVirtualTime } from '../support/virtual-time.ts';
 import type { WorkflowRig } from '../support/workflow-rig.ts';
@@ -60,6 +61,19 @@ describe('an action at jobs', () => {
         { jobKey: 'refused', status: 'refused', message: 'It has ended: it is rejected.' },
       ]);
       expect(rig.world.controls).toEqual([]);
+    });
+  });
+
+  it('is refused for more jobs than one call of Slurm’s programs may change, each task counted', async () => {
+    await run({}, async (rig) => {
+      const array = { key: 'arr', array: { indexes: `0-${MAX_CONTROLLED_JOBS}` } };
+      const { control } = await running(rig, [array, 'a']);
+      await expect(control('hold', 'arr')).rejects.toMatchObject({
+        cause: { type: 'JobActionRefused', message: expect.stringContaining('at most 200') as unknown },
+      });
+      expect(rig.world.controls).toEqual([]);
+      const tasks = Array.from({ length: MAX_CONTROLLED_JOBS }, (_, index) => `arr_${index}`);
+      expect(await control('hold', ...tasks)).toHaveLength(MAX_CONTROLLED_JOBS);
     });
   });
 

@@ -36,7 +36,7 @@ describe('an idle cluster', () => {
     });
   });
 
-  it('is kept while Slurm does not answer, and says since when we are blind', async () => {
+  it('is kept while Slurm does not answer, and says since when and why we are blind', async () => {
     await run({ policy: { busyTickSeconds: 60 } }, async (rig) => {
       const tenant = rig.tenant('blind');
       await rig.ensure(tenant, rig.spec({ idleTimeoutSeconds: TEN_MINUTES }));
@@ -47,10 +47,18 @@ describe('an idle cluster', () => {
       const blind = await rig.view(tenant);
       expect(blind.state).toBe('ready');
       expect(blind.blindSince).toBeDefined();
+      const { blindBecause } = blind;
+      expect(blindBecause).toMatchObject({ type: 'SlurmUnavailable', nextStep: expect.any(String) });
+      rig.world.failOn('observeSlurm', 'HostKeyMismatch', { times: 1 });
+      await rig.pass(60);
+      const { blindSince, blindBecause: other, message } = await rig.view(tenant);
+      expect([blindSince, other?.type]).toEqual([blind.blindSince, 'HostKeyMismatch']);
+      expect(message).toContain('HostKeyMismatch');
       rig.world.slurmOf(clusterName).reachable = true;
       const seenAgainAt = await rig.env.currentTimeMs();
       await rig.pass(60);
-      expect((await rig.view(tenant)).blindSince).toBeUndefined();
+      const seeing = await rig.view(tenant);
+      expect([seeing.blindSince, seeing.blindBecause]).toEqual([undefined, undefined]);
       const { since } = await rig.until(tenant, 'deleted', 3600);
       // The idle time from before the blindness does not count.
       expect(Date.parse(since)).toBeGreaterThanOrEqual(seenAgainAt + TEN_MINUTES * 1000);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Activities } from '../../src/activities/port.ts';
 import type { ClusterView } from '../../src/domain/cluster-view.ts';
 import type { FailureType } from '../../src/domain/failures.ts';
@@ -145,6 +145,26 @@ describe('a rotation of the signing key', () => {
       expect(view.slurmKeys?.ownKeyIds).toEqual(slurmKeys?.ownKeyIds.slice(0, 1));
       expect(trustedBy(rig, view)).toEqual(view.slurmKeys?.ownKeyIds);
       expect(await rig.continuedRuns(rig.cluster(tenant).workflowId)).toBeGreaterThan(0);
+    });
+  });
+
+  it('ends before anything of a cluster goes that is given back', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('held-back');
+      await rig.readyCluster(tenant, rig.spec(ownKeyOnly));
+      const release = rig.world.holdBack('rotateSigningKey');
+      await rotate(rig, tenant);
+      await vi.waitFor(() => expect(rig.world.calls.get('rotateSigningKey')).toBe(1), { timeout: 10_000 });
+      const before = rig.world.effects.length;
+      await rig.teardown(tenant);
+      const passing = rig.pass(1);
+      // Time stands still while it does not end; what does not wait for it would be done at once.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      expect((await rig.view(tenant)).state).toBe('ready');
+      release();
+      await passing;
+      await rig.until(tenant, 'deleted', 120);
+      expect(rig.world.effects.slice(before)).toContain('deleteSigningKey');
     });
   });
 

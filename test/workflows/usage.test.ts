@@ -65,6 +65,22 @@ describe('what jobs used', () => {
     });
   });
 
+  it('is recorded later where the record failed that followed the last job', async () => {
+    await run({ policy: { busyTickSeconds: 60, idleTickSeconds: 60 } }, async (rig) => {
+      const tenant = rig.tenant('later');
+      rig.world.jobDurationSeconds = 30;
+      rig.world.failOn('recordUsage', 'SlurmUnavailable');
+      await rig.submit(tenant, campaignId, ['a'], { spec: rig.spec({ idleTimeoutSeconds: 7200 }) });
+      await rig.untilCampaignEnds(tenant, campaignId);
+      // Slurm has nothing to tell any more.
+      await rig.pass(1800);
+      expect(rig.world.usageRecords).toEqual([]);
+      rig.world.heal('recordUsage');
+      await rig.pass(1200);
+      expect(rig.world.usageRecords).toMatchObject([{ isLast: false }]);
+    });
+  });
+
   it('does not stop an idle cluster from being called back while it is recorded', async () => {
     await run({ policy: { busyTickSeconds: 60, idleTickSeconds: 60 } }, async (rig) => {
       const tenant = rig.tenant('called-back');

@@ -1,4 +1,4 @@
-# What accounting knows about jobs. Stands before submit.sh, observe.sh and usage.sh, which run it (see remoteCommand).
+# What accounting knows about jobs. Stands behind columns.sh, before submit.sh, observe.sh and usage.sh, which run it (see remoteCommand).
 #
 # Seen with Slurm 24.11: accounting keeps a job's comment from its end on. sacct shows of each id the youngest job only,
 # unless duplicates are asked for. A period without states leaves out every job that was cancelled before it could run
@@ -6,7 +6,7 @@
 # depends on, is in no period at all, and has no comment: only its id shows it.
 # shellcheck shell=bash
 LC_ALL=C
-readonly US=$'\x1f' LIVE_STATES='^(PENDING|RUNNING|SUSPENDED|REQUEUED|RESIZING)?$'
+readonly LIVE_STATES='^(PENDING|RUNNING|SUSPENDED|REQUEUED|RESIZING)?$'
 # How long sbatch may take to answer after Slurm has accepted the job.
 readonly SBATCH_SECONDS=180
 # What is asked of each job; sacct joins repeated --format options, so a program that wants others sets them here.
@@ -41,7 +41,7 @@ accounting() {
 
 allocations() {
   # Otherwise long lists of an array's tasks are cut off.
-  SLURM_BITSTR_LEN=0 SLURM_TIME_FORMAT=%s sacct --allocations --noheader --parsable2 --delimiter="$US" "$@" --format="$columns"
+  SLURM_BITSTR_LEN=0 SLURM_TIME_FORMAT=%s in_columns "$columns" sacct --allocations --noheader "$@"
 }
 
 # Whether slurmctld has handed to accounting all that it had to say. Accounting that is asked after this knows the end

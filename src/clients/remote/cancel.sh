@@ -1,4 +1,4 @@
-# Cancels our live jobs. Run by bash in the job user's own name.
+# Cancels our live jobs. Run by bash in the job user's own name, behind columns.sh.
 #
 # Standard input: `<beginning of the comments, up to a slash> all`, or `<beginning> <number>` and so many lines, each
 # with the rest of a comment, of an array's task with an underscore and its index behind it.
@@ -6,7 +6,6 @@
 # queue>`: repeat until it is 0.
 # shellcheck shell=bash
 LC_ALL=C
-readonly US=$'\x1f'
 export SLURM_BITSTR_LEN=0
 
 give_up() {
@@ -30,10 +29,10 @@ ours() {
   local queue id array_id state comment key options=()
   # By their tasks only where some are meant: the number of an array stands for all of them.
   if [[ $count != all ]]; then options+=(--array); fi
-  queue=$(squeue --noheader --all "${options[@]}" --user="$(id -un)" --Format="JobID:$US,JobArrayID:$US,StateCompact:$US,Comment:$US" 2>&1) ||
+  queue=$(in_columns JobID,JobArrayID,StateCompact,Comment squeue --noheader --all "${options[@]}" --user="$(id -un)" 2>&1) ||
     give_up "squeue: $queue"
   jobs=() waiting=()
-  while IFS=$US read -r id array_id state comment _; do
+  while IFS=$US read -r id array_id state comment; do
     [[ $comment == "$beginning"?* ]] || continue
     if [[ $count != all ]]; then
       key=${comment#"$beginning"}

@@ -1,4 +1,4 @@
-# Holds, releases, requeues or changes our live jobs, one by one. Run by bash in the job user's own name, or in that of
+# Holds, releases, requeues or changes our live jobs, one by one. Run by bash, behind columns.sh, in the job user's own name, or in that of
 # the head node's administrator, who does through sudo what Slurm lets only its operators do.
 #
 # Standard input: `<beginning of the comments, up to a slash> <action> <value> <number>`, and so many lines, each
@@ -8,7 +8,6 @@
 # `refused <rest> <message>`; `end` ends a whole answer, `unavailable <message>` one that is not.
 # shellcheck shell=bash
 LC_ALL=C
-readonly US=$'\x1f'
 export SLURM_BITSTR_LEN=0
 
 give_up() {
@@ -22,9 +21,8 @@ IFS=' ' read -r beginning action value count || give_up 'the request did not arr
 
 me=$(id -un)
 declare -A id_of=() restarts_of=() user_of=() state_of=() queue_of=()
-readonly FIELDS="JobArrayID:$US,RestartCnt:$US,UserName:$US,State:$US,Partition:$US,Comment:$US"
-queue=$(squeue --noheader --all --array --Format="$FIELDS" 2>&1) || give_up "squeue: $queue"
-while IFS=$US read -r id restarts user state partition comment _; do
+queue=$(in_columns JobArrayID,RestartCnt,UserName,State,Partition,Comment squeue --noheader --all --array 2>&1) || give_up "squeue: $queue"
+while IFS=$US read -r id restarts user state partition comment; do
   [[ $comment == "$beginning"?* ]] || continue
   key=${comment#"$beginning"}
   if [[ $id == *_* ]]; then key+=_${id#*_}; fi

@@ -1,4 +1,4 @@
-# What Slurm knows about all jobs, in one answer. Run by bash in the job user's own name, behind accounting.sh,
+# What Slurm knows about all jobs, in one answer. Run by bash in the job user's own name, behind columns.sh, accounting.sh,
 # sections.sh, sessions.sh and asked-by-id.sh.
 #
 # Standard input: `<epoch> <seconds since 1970> <one|all>`: accounting is asked for jobs since then; `-` leaves accounting
@@ -11,6 +11,7 @@
 #   `found`: the same of jobs of the epoch that neither shows although Slurm once accepted them, as far as it was asked;
 #   `lost`: `<comment> <id>` of those that Slurm has really forgotten; `<comment> <id> <index>,…` of an array's tasks of
 #   which it knows nothing, while it knows others;
+#   `logins`: `<login> <number>` of users who cancelled jobs;
 #   `more`: how many jobs are left to the next look.
 # `failed <program>: <message>` in place of a section's end ends the answer: half of the facts are none. `done` ends a
 # whole answer.
@@ -26,24 +27,19 @@ readonly LEFT_OVER="$FOLDER/to-ask-by-id"
 
 count_sessions
 
-format() {
-  local columns=''
-  for column in "$@"; do columns+="$column:$US,"; done
-  printf %s "${columns%,}"
-}
-
 # Slurm cuts long lists of an array's tasks off; that of 22.05 also where it shows them one by one.
 export SLURM_TIME_FORMAT=%s SLURM_BITSTR_LEN=0
 # What a section leaves: the text of its program.
 output=''
 # A line for each task of an array: without --array, those that wait are one line, with all of their reasons.
-section queue squeue --noheader --all --states=all --array --Format="$(format JobID JobArrayID State exit_code Reason \
-  SubmitTime StartTime EndTime NodeList RestartCnt Partition UserName Name Comment)"
+section queue in_columns \
+  JobID,JobArrayID,State,exit_code,Reason,SubmitTime,StartTime,EndTime,NodeList,RestartCnt,Partition,UserName,Name,Comment \
+  squeue --noheader --all --states=all --array
 
 queue=$output
 # Which nodes EC2 bills, and why a job waits for some: ParallelCluster notes EC2's error code at a node that did not start,
 # Slurm that a prolog failed.
-section nodes sinfo --noheader --Node --Format="$(format PartitionName NodeList StateComplete Reason)"
+section nodes in_columns PartitionName,NodeList,StateComplete,Reason sinfo --noheader --Node
 
 # For awk: which tasks of which comment the lines of squeue and sacct show, in `known`; what a ledger entry misses.
 # shellcheck disable=SC2016 # awk's variables, not bash's
@@ -83,8 +79,8 @@ missing_of() {
     -v live="$LIVE_STATES" '
     FNR == 1 { part++ }
     part == 1 {
-      if (NF > 1) note($(NF - 1), $2)
-      if ($2 ~ /_/ && $3 ~ /^PENDING/) waits[$(NF - 1)]
+      if (NF > 1) note($NF, $2)
+      if ($2 ~ /_/ && $3 ~ /^PENDING/) waits[$NF]
       next
     }
     part == 2 { if ($3 !~ live) note($NF, $2); else known[$NF]; next }
@@ -107,8 +103,7 @@ missing_of() {
 lost_of() {
   awk -F "$US" '
     FNR == 1 { part++ }
-    part == 1 { if (NF > 1) note($(NF - 1), $2); next }
-    part == 2 { if (NF > 1) note($NF, $2); next }
+    part <= 2 { if (NF > 1) note($NF, $2); next }
     {
       count = split($0, entry, " ")
       if (!(entry[1] in known)) { print entry[1], entry[2]; next }
@@ -116,10 +111,12 @@ lost_of() {
     }'"$KNOWN_TASKS" <(printf '%s\n' "$3") <(printf '%s\n%s\n' "$2" "$4") <(printf '%s\n' "$1")
 }
 
+found=''
+
 # Sections of entries in $1, of which those in $2 are asked for now.
 # shellcheck disable=SC2154 # `accounting` is set below
 say_of_missing() {
-  local missing=$1 asked=$2 answered found
+  local missing=$1 asked=$2 answered
   answered=$(grep -vxF -f <(printf '%s\n' "$asked") <<<"$missing")
   section found found_of "$answered" "$asked"
   found=$output
@@ -169,7 +166,15 @@ look_by_period() {
   [[ -z $missing ]] || say_of_missing "$missing" "$asked"
 }
 
+# `<login> <number>` of who cancelled jobs that accounting in $1 shows. Nobody's login is not worth an error.
+logins_of() {
+  local numbers
+  numbers=$(awk -F "$US" '$3 ~ /^CANCELLED by / && !seen[$3]++ { print substr($3, 14) }' <<<"$1")
+  [[ -z $numbers ]] || xargs getent passwd <<<"$numbers" | cut -d : -f 1,3 --output-delimiter=' '
+}
+
 if [[ $since != - ]]; then
   { [[ $sacct_calls == one ]] && look_by_id; } || look_by_period
+  section logins logins_of "$accounting"$'\n'"$found"
 fi
 printf '%sdone\n' "$RS"

@@ -1,5 +1,5 @@
 # Makes one Slurm job for each key, or adopts the one that is there. Run by bash in the job user's own name,
-# behind accounting.sh.
+# behind columns.sh and accounting.sh.
 #
 # Standard input: `<epoch> <number of jobs> <seconds since 1970>`; for each job a line
 #   `<campaign> <key> <dependencies> <array> <bytes of directory> <bytes of batch> <bytes of script> <bytes of exports>`;
@@ -111,9 +111,9 @@ if [[ -s $ledger ]]; then
 fi
 
 # Our live jobs, and those that ended in the last minutes (MinJobAge).
-queue=$(SLURM_TIME_FORMAT=%s squeue --noheader --all --states=all --user="$(id -un)" --Format="ArrayJobID:$US,Comment:$US,SubmitTime:$US" \
-  2>&1) || give_up "squeue: $queue"
-while IFS=$US read -r id comment time _; do
+queue=$(SLURM_TIME_FORMAT=%s in_columns ArrayJobID,Comment,SubmitTime \
+  squeue --noheader --all --states=all --user="$(id -un)" 2>&1) || give_up "squeue: $queue"
+while IFS=$US read -r id comment time; do
   queue_id[$comment]=$id queue_time[$comment]=$time
 done < <(select_wanted "$US" 2 <<<"$queue")
 

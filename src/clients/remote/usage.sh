@@ -1,5 +1,5 @@
-# What the jobs of an epoch allocated, of whatever user. Run by bash in the job user's own name, behind accounting.sh and
-# sections.sh.
+# What the jobs of an epoch allocated, of whatever user. Run by bash in the job user's own name, behind columns.sh,
+# accounting.sh and sections.sh.
 #
 # Standard input: `<seconds since 1970>`: jobs that ended before are left out.
 # Standard output: `pcp-answer`, `asked <seconds since 1970> <whole|partial>`, then sections as in observe.sh:
@@ -15,8 +15,8 @@ completeness=partial
 if accounting_is_whole; then completeness=whole; fi
 printf 'asked %s %s\n' "$asked" "$completeness"
 
-section queue squeue --noheader --all --states=RUNNING,SUSPENDED,COMPLETING,STOPPED --Format="JobID:$US,Comment:$US"
-section nodes sinfo --noheader --Node --Format="NodeList:$US,CPUs:$US"
+section queue in_columns JobID,Comment squeue --noheader --all --states=RUNNING,SUSPENDED,COMPLETING,STOPPED
+section nodes in_columns NodeList,CPUs sinfo --noheader --Node
 # shellcheck disable=SC2034 # accounting.sh reads it
 columns=JobIDRaw,JobID,Submit,Start,End,ElapsedRaw,AllocCPUS,AllocNodes,Partition,NodeList,Comment
 section accounting accounting_since "$since" --allusers --duplicates
