@@ -279,7 +279,8 @@ export class FakeWorld {
       }),
       saveSupportBundle: async ({ epoch }: Parameters<Activities['saveSupportBundle']>[0]) => {
         const hasStack = [...this.stacks.values()].some((stack) => stack.epoch === epoch);
-        this.effects.push(`saveSupportBundle ${hasStack ? 'of the stack' : 'too late'}`);
+        const without = this.lustre.has(`fs-${epoch}`) ? 'of the file system' : 'too late';
+        this.effects.push(`saveSupportBundle ${hasStack ? 'of the stack' : without}`);
         return { uri: `s3://control/${epoch}/support/` };
       },
       preflight: async () => ({ checks: this.preflightChecks }),
