@@ -4,7 +4,7 @@ import { KnownFailure } from '../domain/failures.ts';
 import { homePath } from '../domain/home.ts';
 import { deploymentTags } from '../domain/resource-tags.ts';
 import { withHeartbeat } from './heartbeat.ts';
-import { pollUntil } from './poll.ts';
+import { pollUntil, takeAway } from './poll.ts';
 import type { Activities } from './port.ts';
 
 export interface HomeDeps {
@@ -44,11 +44,15 @@ export function createHomeActivities(deps: HomeDeps): Pick<Activities, 'ensureHo
       });
     },
 
-    async deleteHome({ home, ...deployment }) {
+    async deleteHome({ home, askedSecondsAgo, epoch }) {
       const of = home?.fileSystemId ?? fileSystemId;
       if (of === undefined) return;
-      const mine = await accessPoints.ofEpoch(of, deployment.epoch);
-      for (const { AccessPointId = '' } of mine) await accessPoints.delete(AccessPointId);
+      const take = async () => {
+        const mine = await accessPoints.ofEpoch(of, epoch);
+        for (const { AccessPointId = '' } of mine) await accessPoints.delete(AccessPointId);
+        return mine.length > 0;
+      };
+      await withHeartbeat(async ({ signal }) => takeAway(take, { askedSecondsAgo, signal }));
     },
   };
 }

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KeyPair, KeyRole } from '../domain/deployment.ts';
 import { KnownFailure } from '../domain/failures.ts';
+import { withHeartbeat } from './heartbeat.ts';
 import { KeyResources } from './key-resources.ts';
 import type { KeyResourcesDeps, PrivateHalf, PublicHalf } from './key-resources.ts';
+import { takeAway } from './poll.ts';
 import type { Activities } from './port.ts';
 
 export interface KeyDeps extends KeyResourcesDeps {
@@ -41,11 +43,22 @@ export function createKeyActivities(deps: KeyDeps): Pick<Activities, 'ensureKeyP
       );
     },
 
-    async deleteKeyPair({ role, ...deployment }) {
+    async deleteKeyPair({ role, askedSecondsAgo, ...deployment }) {
       const resources = new KeyResources(deps, deployment, role);
-      // The pair first: while the secret is there, a deletion that was interrupted can be seen.
-      if (await unlessForeign(async () => resources.findPublicHalf())) await resources.deletePublicHalf();
-      if (await unlessForeign(async () => resources.findPrivateHalf())) await resources.deletePrivateHalf();
+      const seen = { publicHalf: false, privateHalf: false };
+      const take = async () => {
+        // The pair first: while the secret is there, a deletion that was interrupted can be seen.
+        if (await unlessForeign(async () => resources.findPublicHalf())) {
+          seen.publicHalf = true;
+          await resources.deletePublicHalf();
+        }
+        if (await unlessForeign(async () => resources.findPrivateHalf())) {
+          seen.privateHalf = true;
+          await resources.deletePrivateHalf();
+        }
+        return seen.publicHalf && seen.privateHalf;
+      };
+      await withHeartbeat(async ({ signal }) => takeAway(take, { askedSecondsAgo, signal }));
     },
   };
 }

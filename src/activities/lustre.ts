@@ -9,8 +9,11 @@ import { deploymentTags, tagKeys, tagValue } from '../domain/resource-tags.ts';
 import { type Heartbeat, withHeartbeat } from './heartbeat.ts';
 import type { LustreDeps, LustreSettings } from './lustre-deps.ts';
 import { exportOnce } from './lustre-export.ts';
-import { persist, pollUntil, settling } from './poll.ts';
+import { persist, pollUntil, settling, takeAway } from './poll.ts';
 import type { Activities, LustreRequest } from './port.ts';
+
+/** FSx has a file system running "within minutes" (its FAQ); one that takes an hour hangs, and is paid for. */
+const FILE_SYSTEM_SECONDS = 3600;
 
 type LustreActivities = Pick<
   Activities,
@@ -61,14 +64,18 @@ export function createLustreActivities(deps: LustreDeps): LustreActivities {
       });
     },
 
-    async deleteLustre({ consent, ...deployment }) {
+    async deleteLustre({ consent, askedSecondsAgo, ...deployment }) {
       await withHeartbeat(async (heartbeat) => {
-        const mine = await fileSystems.ofEpoch(deployment.epoch);
-        for (const fileSystem of mine) {
-          await refuseWithoutConsent(fileSystems, fileSystem, consent);
-          if (consent.kind === 'discard') await deps.deploymentStore.putDiscard(deployment, consent);
-          await deleteOne(deps, fileSystems, fileSystem, heartbeat);
-        }
+        const take = async () => {
+          const mine = await fileSystems.ofEpoch(deployment.epoch);
+          for (const fileSystem of mine) {
+            await refuseWithoutConsent(fileSystems, fileSystem, consent);
+            if (consent.kind === 'discard') await deps.deploymentStore.putDiscard(deployment, consent);
+            await deleteOne(deps, fileSystems, fileSystem, heartbeat);
+          }
+          return mine.length > 0;
+        };
+        await takeAway(take, { askedSecondsAgo, signal: heartbeat.signal });
       });
     },
   };
@@ -113,6 +120,12 @@ async function untilAvailable(
     const lifecycle = found?.Lifecycle ?? 'CREATING';
     report({ fileSystemId, lifecycle });
     if (lifecycle === 'AVAILABLE') return true;
+    const madeForSeconds = (Date.now() - (found?.CreationTime?.getTime() ?? Date.now())) / 1000;
+    if (madeForSeconds > FILE_SYSTEM_SECONDS)
+      throw new KnownFailure(
+        'LustreCreateFailed',
+        `${fileSystemId} is still ${lifecycle} after ${Math.round(madeForSeconds / 60)} minutes; FSx usually takes some`,
+      );
     if (lifecycle === 'CREATING' || lifecycle === 'UPDATING') return undefined;
     const reason = found?.FailureDetails?.Message ?? 'FSx gives no reason';
     throw new KnownFailure(fileSystemCause(reason), `${fileSystemId} is ${lifecycle}: ${reason}`);

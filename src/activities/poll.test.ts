@@ -1,7 +1,25 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { persist, pollUntil } from './poll.ts';
+import { persist, pollUntil, takeAway } from './poll.ts';
 
 const never = new AbortController().signal;
+
+describe('takeAway', () => {
+  const looksOf = async (askedSecondsAgo: number | undefined, seenAt: number) => {
+    let looks = 0;
+    await takeAway(async () => ++looks === seenAt, { askedSecondsAgo, signal: never });
+    return looks;
+  };
+
+  test('takes "not found" at its word where nothing is on its way', async () => {
+    expect(await looksOf(undefined, 9)).toBe(1);
+    expect(await looksOf(30, 9)).toBe(1);
+  });
+
+  test('looks again while AWS may not show what was asked for, and no more once it was seen', async () => {
+    expect(await looksOf(29, 9)).toBe(2);
+    expect(await looksOf(0, 1)).toBe(1);
+  });
+});
 
 describe('pollUntil', () => {
   test('looks until there is something, and returns it', async () => {

@@ -8,9 +8,9 @@ import { isPassing } from '../clients/aws-errors.ts';
  */
 const SETTLING_SECONDS = 30;
 
-/** Begins with a change; answers whether AWS may not show it everywhere yet. */
-export function settling(): () => boolean {
-  const changedAt = performance.now();
+/** Begins with a change, or so long after one; answers whether AWS may not show it everywhere yet. */
+export function settling(secondsAgo = 0): () => boolean {
+  const changedAt = performance.now() - secondsAgo * 1000;
   return () => performance.now() - changedAt < SETTLING_SECONDS * 1000;
 }
 
@@ -38,6 +38,27 @@ export async function pollUntil<T>(
     if (seen !== undefined) return seen;
     await pause(intervalSeconds, signal);
   }
+}
+
+const SETTLING_LOOK_SECONDS = 2;
+
+/**
+ * Takes away what was made, or may have been. `take` answers whether it has seen all that there can be, and has taken it
+ * away. Where something was asked for and what came of it is not known, it looks until AWS must show it: what is not found
+ * before may be on its way, and would cost money that nobody looks after.
+ *
+ * @param askedSecondsAgo see `DeletionRequest`; a single look if undefined.
+ */
+export async function takeAway(
+  take: () => Promise<boolean>,
+  { askedSecondsAgo, signal }: { readonly askedSecondsAgo: number | undefined; readonly signal: AbortSignal },
+): Promise<void> {
+  const mayComeYet = askedSecondsAgo === undefined ? () => false : settling(askedSecondsAgo);
+  const look = async (): Promise<true | undefined> => {
+    const isLast = !mayComeYet();
+    return (await take()) || isLast ? true : undefined;
+  };
+  await pollUntil(look, { intervalSeconds: SETTLING_LOOK_SECONDS, signal });
 }
 
 /** Tries of one call after the SDK's own, some minutes in all. */

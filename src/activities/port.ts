@@ -51,6 +51,15 @@ export interface SupportBundleRequest extends Deployment {
   readonly failure: Pick<Failure, 'type' | 'message'>;
 }
 
+/** Something of a deployment that is to go. */
+export interface DeletionRequest extends Deployment {
+  /**
+   * Where it was asked for and what came of that is not known: so many seconds ago the asking ended. AWS may not show it
+   * yet, so that "not found" is not taken at its word before it must. Absent where it was seen, and in histories before 0.3.0.
+   */
+  readonly askedSecondsAgo?: number;
+}
+
 export interface StackRequest extends Deployment {
   readonly spec: ClusterSpec;
   readonly lease: SubnetLease;
@@ -272,7 +281,7 @@ export interface Activities {
   /** Makes or repairs the key pair of a role. KeyPairConflict if the name belongs to somebody else. */
   ensureKeyPair(request: Deployment & { readonly role: KeyRole }): Promise<KeyPair>;
   /** Deletes key pair and secret of a role at once, without recovery window; absent ones are fine. */
-  deleteKeyPair(request: Deployment & { readonly role: KeyRole }): Promise<void>;
+  deleteKeyPair(request: DeletionRequest & { readonly role: KeyRole }): Promise<void>;
 
   // signing-key.ts
   /** Makes or repairs the key that signs tokens for Slurm's REST API. KeyPairConflict if the secret's name belongs to somebody else. */
@@ -280,7 +289,7 @@ export interface Activities {
   /** Makes the next key, has Slurm accept it beside those that it trusts, then lets it sign. The same id is the same key. Heartbeats. */
   rotateSigningKey(request: TrustedKeysRequest & { readonly rotationId: string }): Promise<SigningKey>;
   /** Deletes the key at once, without recovery window; an absent one is fine, a foreign one stays. */
-  deleteSigningKey(deployment: Deployment): Promise<void>;
+  deleteSigningKey(request: DeletionRequest): Promise<void>;
 
   // trusted-keys.ts
   /** Those keys of Keycloak that Slurm can check tokens with, as they are now. KeycloakUnavailable. */
@@ -304,13 +313,13 @@ export interface Activities {
     request: StackUpdateRequest,
   ): Promise<{ readonly estimate: ClusterEstimate; readonly rates?: CostRates }>;
   /** Deletes the epoch's outer stack and waits until stack and cluster are gone; an absent or foreign one is left alone. Heartbeats. StackDeleteFailed. */
-  deleteStack(deployment: Deployment): Promise<void>;
+  deleteStack(request: DeletionRequest): Promise<void>;
 
   // home.ts
   /** Makes the deployment's access point to its tenant's homes; undefined where homes are not on EFS. Heartbeats. HomeNotAvailable. */
   ensureHome(deployment: Deployment): Promise<EfsHome | undefined>;
   /** Deletes the epoch's access points; what lies behind them stays. Absent ones are fine. */
-  deleteHome(request: Deployment & { readonly home?: EfsHome }): Promise<void>;
+  deleteHome(request: DeletionRequest & { readonly home?: EfsHome }): Promise<void>;
 
   // lustre.ts
   /** Makes the deployment's file system and its links with S3, or goes on where an attempt stopped. Heartbeats. InsufficientCapacity, LustreCreateFailed, LustreLinkFailed. */
@@ -322,7 +331,7 @@ export interface Activities {
   /** Switches automatic export off, exports everything once and judges whether it is in S3. The same request is the same export. Heartbeats. ExportNotVerifiable. */
   exportLustre(request: ExportRequest): Promise<ExportVerdict>;
   /** Deletes the epoch's file systems and waits until they are gone. Heartbeats. LustreNotExported, LustreDeleteFailed. */
-  deleteLustre(request: Deployment & { readonly consent: LustreConsent }): Promise<void>;
+  deleteLustre(request: DeletionRequest & { readonly consent: LustreConsent }): Promise<void>;
 
   // s3-writes.ts
   /** Waits until nothing can write to mounted buckets any more; or keeps who let go what is being written. Heartbeats. S3WritesUnfinished. */

@@ -4,6 +4,7 @@ import { KnownFailure } from '../domain/failures.ts';
 import type { KeyReaders } from '../domain/key-policy.ts';
 import { renderJwks } from '../domain/slurm-jwt.ts';
 import { withHeartbeat } from './heartbeat.ts';
+import { takeAway } from './poll.ts';
 import type { Activities } from './port.ts';
 import { SigningKeySecret } from './signing-key-secret.ts';
 
@@ -59,10 +60,15 @@ export function createSigningKeyActivities({
       return { privateKeySecretArn: found.arn, jwk };
     },
 
-    async deleteSigningKey(deployment) {
+    async deleteSigningKey({ askedSecondsAgo, ...deployment }) {
       const secret = new SigningKeySecret(secretsManager, deployment, keyReaders);
+      const take = async () => {
+        const found = await secret.find();
+        if (found) await secret.delete();
+        return found !== undefined;
+      };
       try {
-        if (await secret.find()) await secret.delete();
+        await withHeartbeat(async ({ signal }) => takeAway(take, { askedSecondsAgo, signal }));
       } catch (error) {
         if (!(error instanceof KnownFailure) || error.type !== 'KeyPairConflict') throw error;
       }

@@ -23,7 +23,7 @@ import { uploadScript } from './bootstrap-assets.ts';
 import { databaseAccountOf } from './database-account.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import type { Heartbeat } from './heartbeat.ts';
-import { pause, pollUntil, settling } from './poll.ts';
+import { pause, pollUntil, settling, takeAway } from './poll.ts';
 import { createFailure } from './stack-failure.ts';
 import type { Activities, StackRequest } from './port.ts';
 
@@ -66,17 +66,17 @@ export function createStackActivities(deps: StackDeps): Pick<Activities, 'create
       });
     },
 
-    async deleteStack(deployment) {
+    async deleteStack({ askedSecondsAgo, ...deployment }) {
       await withHeartbeat(async (beat) => {
-        const [outer, cluster] = await findBoth(stacks, deployment);
-        if (outer?.epoch === deployment.epoch) {
-          if (cluster && cluster.epoch !== deployment.epoch) throw foreignCluster(outer, cluster);
-          await deleteOne(deps, stacks, outer, beat);
-        }
-        // Usually gone with the outer stack. What a provider that died left behind still costs money.
-        const left = await stacks.find(deployment.clusterName);
-        if (left?.epoch === deployment.epoch) await deleteOne(deps, stacks, left, beat);
-        await terminateWhatIsLeft(deps, deployment, beat);
+        const { signal } = beat;
+        await takeAway(
+          async () => {
+            const wasSeen = await deleteBoth(deps, stacks, deployment, beat);
+            await terminateWhatIsLeft(deps, deployment, beat);
+            return wasSeen;
+          },
+          { askedSecondsAgo, signal },
+        );
       });
     },
   };
@@ -87,6 +87,26 @@ async function findBoth(
   { clusterName }: Deployment,
 ): Promise<readonly [outer: ExistingStack | undefined, cluster: ExistingStack | undefined]> {
   return Promise.all([stacks.find(outerStackName(clusterName)), stacks.find(clusterName)]);
+}
+
+/** Whether the outer stack was there. */
+async function deleteBoth(
+  deps: StackDeps,
+  stacks: Stacks,
+  deployment: Deployment,
+  beat: Heartbeat,
+): Promise<boolean> {
+  const { epoch, clusterName } = deployment;
+  const [outer, cluster] = await findBoth(stacks, deployment);
+  const isOwn = outer?.epoch === epoch;
+  if (isOwn) {
+    if (cluster && cluster.epoch !== epoch) throw foreignCluster(outer, cluster);
+    await deleteOne(deps, stacks, outer, beat);
+  }
+  // Usually gone with the outer stack. What a provider that died left behind still costs money.
+  const left = await stacks.find(clusterName);
+  if (left?.epoch === epoch) await deleteOne(deps, stacks, left, beat);
+  return isOwn;
 }
 
 /** The id of the deployment's outer stack; undefined if both names are free. StackNameTaken otherwise. */

@@ -1,7 +1,9 @@
 import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { type EC2Client, GetConsoleOutputCommand, paginateDescribeInstances } from '@aws-sdk/client-ec2';
+import type { FSxClient } from '@aws-sdk/client-fsx';
 import type { DeploymentStore } from '../clients/deployment-store.ts';
+import { LustreFileSystems } from '../clients/lustre-file-systems.ts';
 import { newestNodeLogs } from '../clients/node-logs.ts';
 import { createStacks, type Stacks } from '../clients/stacks.ts';
 import { outerStackName } from '../domain/cluster-name.ts';
@@ -14,6 +16,7 @@ import type { Activities, SupportBundleRequest } from './port.ts';
 export interface SupportBundleDeps {
   readonly cloudFormation: CloudFormationClient;
   readonly ec2: EC2Client;
+  readonly fsx: FSxClient;
   readonly logs: CloudWatchLogsClient;
   readonly deploymentStore: Pick<DeploymentStore, 'putSupportFile'>;
 }
@@ -25,7 +28,7 @@ type Keep = (name: string, text: string) => Promise<string>;
 
 /**
  * What is to be known of a deployment that failed, as files in the control bucket: why, the events of its stacks, what its
- * nodes logged, and the console of its head node. What cannot be had is named in `summary.json`; the rest is there all the same.
+ * nodes logged, the console of its head node, and its file system as FSx has it. What cannot be had is named in `summary.json`; the rest is there all the same.
  */
 export function createSupportBundleActivities(
   deps: SupportBundleDeps,
@@ -77,6 +80,15 @@ const parts: Readonly<Record<string, Collect>> = {
     for await (const { stream, lines, problem } of newestNodeLogs(logs, clusterName, sinceSeconds))
       if (lines) await keep(`logs/${stream}.txt`, lines.join('\n'));
       else miss(stream, problem ?? 'unknown');
+  },
+
+  'Lustre file system': async ({ fsx }, { epoch }, keep) => {
+    const fileSystems = new LustreFileSystems(fsx);
+    for (const fileSystem of await fileSystems.ofEpoch(epoch)) {
+      const { FileSystemId = '' } = fileSystem;
+      const links = await fileSystems.links(FileSystemId);
+      await keep(`lustre-${FileSystemId}.json`, JSON.stringify({ fileSystem, links }, null, 2));
+    }
   },
 
   'console of the head node': async ({ ec2 }, { epoch }, keep) => {

@@ -22,7 +22,7 @@ import type { Discard } from '../domain/lustre-export.ts';
 import { lustreSpecSchema } from '../domain/lustre.ts';
 import { queueSchema } from '../domain/queue.ts';
 import { jobTransports, type SlurmApiSpec, slurmApiTrusts } from '../domain/slurm-api-spec.ts';
-import type { PlacementTry } from '../domain/placement.ts';
+import type { PlacementTryView } from '../domain/placement.ts';
 import type { SlurmKeysView } from '../domain/slurm-keys.ts';
 import { pendingCauses } from '../domain/slurm-reasons.ts';
 import { jobStates } from '../domain/slurm-states.ts';
@@ -135,13 +135,17 @@ const tryFields = {
   subnetId: z.string().optional(),
   availabilityZone: z.string().optional(),
   tier: clusterSpecFields.tier,
-  startedAt: time,
-  failedAt: time,
-  failure: z.object({ type: failureFields.type, message: z.string() }),
-  supportBundle: z.string().optional().meta({
-    description: '`s3://` address of the events of its stacks and the logs of its nodes.',
+  startedAt: time.optional().meta({ description: 'Of the latest tries.' }),
+  failedAt: time.optional().meta({ description: 'Of the latest tries.' }),
+  failure: z.object({
+    type: failureFields.type,
+    message: z.string().optional().meta({ description: 'Of the latest tries, shortened.' }),
   }),
-} satisfies Fields<PlacementTry>;
+  supportBundle: z.string().optional().meta({
+    description:
+      '`s3://` address of the events of its stacks, the logs of its nodes, and its Lustre file system as FSx had it.',
+  }),
+} satisfies Fields<PlacementTryView>;
 
 const exportProblemFields = {
   kind: z.enum(exportProblemKinds),
@@ -228,7 +232,8 @@ const clusterViewFields = {
     .optional()
     .meta({
       description:
-        'Deployments of what was asked for last that did not come to be, at most the last three, the latest at the end: ' +
+        'Deployments of what was asked for last that did not come to be, the latest at the end, as far as a view has room for ' +
+        'them (of older ones without times and message, at most 8): ' +
         'while AWS has no capacity the cluster is tried in other availability zones, then with `fallbackTiers`.',
     }),
   abandonedEpochs: z

@@ -89,17 +89,18 @@ describe('what an operator reads at the top of a cluster’s workflow', () => {
         tier: 'prod-mpi',
         startedAt: NOW,
         failedAt: NOW,
-        failure: { type: 'InsufficientCapacity', message: 'EC2 has no such instances left' },
+        failure: { type: 'InsufficientCapacity', message: 'EC2 has | no such\ninstances left' },
         supportBundle: 's3://control/deployments/lab/proj/e1/support/',
       },
     ] as const;
-    expect(
-      renderClusterDetails({ ...bare, tries })
-        .split('\n')
-        .at(-1),
-    ).toBe(
-      `- **tried** in us-east-1a as prod-mpi until ${NOW}: InsufficientCapacity. EC2 has no such instances left. Kept of it: \`s3://control/deployments/lab/proj/e1/support/\``,
+    const without = { ...tries[0], availabilityZone: undefined, supportBundle: undefined };
+    const [first, second] = renderClusterDetails(bare, [...tries, without])
+      .split('\n')
+      .slice(-2);
+    expect(first).toBe(
+      `| us-east-1a | prod-mpi | ${NOW} | InsufficientCapacity: EC2 has \\| no such instances left. | \`s3://control/deployments/lab/proj/e1/support/\` |`,
     );
+    expect(second).toMatch(/^\| no zone \|.*\|  \|$/);
   });
 
   it('is every fact of a cluster that is there', () => {

@@ -8,8 +8,11 @@ import type { ClusterEstimate } from './spec-notes.ts';
 import type { SpecUpdateView } from './spec-update-record.ts';
 import { sentence } from './wording.ts';
 
-/** What an operator reads at the top of the workflow in the Temporal UI: Markdown, newest facts first. */
-export function renderClusterDetails(view: ClusterView): string {
+/**
+ * What an operator reads at the top of the workflow in the Temporal UI: Markdown, newest facts first. With all tries: a view has
+ * no room for each.
+ */
+export function renderClusterDetails(view: ClusterView, tries: readonly PlacementTry[] = []): string {
   const { failure, access, activity, slurmKeys: keys } = view;
   const spec = view.spec ? summarizeSpec(view.spec) : view.specSummary;
   const lines = [
@@ -44,7 +47,7 @@ export function renderClusterDetails(view: ClusterView): string {
     view.update && updateLine(view.update),
     ...view.holds.map(({ name, reason, until }) => `- **held** by ${name} until ${until}: ${reason}`),
     view.openCampaigns > 0 && `- **campaigns** ${view.openCampaigns} open, ${view.activeJobs} jobs not ended`,
-    ...(view.tries ?? []).map(tryLine),
+    ...triesTable(tries),
     ...(failure
       ? ['', `### ${failure.type}`, failure.message, '', `**Next step:** ${failure.nextStep}`]
       : []),
@@ -70,9 +73,26 @@ function updateLine({ state, mode, reason, askedAt, endedAt, changes, failure }:
   return `- **change** (${mode}) of ${changes.join(', ')}, asked for ${askedAt}: ${sentence(reason)} It ${updateStates[state]}${endedAt ? ` (${endedAt})` : ''}${why}`;
 }
 
-function tryLine({ availabilityZone, tier, failedAt, failure, supportBundle }: PlacementTry): string {
-  const kept = supportBundle === undefined ? '' : ` Kept of it: \`${supportBundle}\``;
-  return `- **tried** in ${availabilityZone ?? 'no zone'} as ${tier} until ${failedAt}: ${failure.type}. ${sentence(failure.message)}${kept}`;
+function triesTable(tries: readonly PlacementTry[]): readonly string[] {
+  if (tries.length === 0) return [];
+  return [
+    '',
+    '| tried in | as | until | why not | kept of it |',
+    '| --- | --- | --- | --- | --- |',
+    ...tries.map(tryRow),
+  ];
+}
+
+function tryRow({ availabilityZone, tier, failedAt, failure, supportBundle }: PlacementTry): string {
+  const cells = [
+    availabilityZone ?? 'no zone',
+    tier,
+    failedAt,
+    `${failure.type}: ${sentence(failure.message)}`,
+    supportBundle === undefined ? '' : `\`${supportBundle}\``,
+  ];
+  // AWS words the message: it must not end a cell or a row.
+  return `| ${cells.map((cell) => cell.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
 function lustreLine({ fileSystemId, exportTaskId, automaticExportProblem, discard }: LustreView): string {

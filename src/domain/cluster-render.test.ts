@@ -234,6 +234,54 @@ describe('a view fits into a memo', () => {
     expect(Buffer.byteLength(JSON.stringify(view))).toBeLessThanOrEqual(MEMO_BYTES);
   });
 
+  it('with all tries and where their support bundles are, the latest with more, where there is room', () => {
+    const placement = {
+      tries: Array.from({ length: 8 }, (_, n) => ({
+        epoch: `01k4x8m2tqa3f${n}`,
+        subnetId: 'subnet-0123456789abcdef0',
+        availabilityZone: `us-east-1${n}`,
+        tier: 'prod-mpi' as const,
+        startedAt: NOW,
+        failedAt: LATER,
+        failure: { type: 'InsufficientCapacity' as const, message },
+        supportBundle: `s3://control/deployments/lab/cortex/01k4x8m2tqa3f${n}/support/`,
+      })),
+    };
+    const { tries = [] } = viewOf({
+      placement,
+      requested: specOf({ tier: 'prod-mpi' }),
+      requestedNotes: notes,
+    });
+    expect(tries.map(({ supportBundle }) => supportBundle)).toEqual(
+      placement.tries.map(({ supportBundle }) => supportBundle),
+    );
+    expect(tries.map(({ failure }) => (failure.message ?? '').length)).toEqual([
+      0, 0, 0, 0, 0, 160, 160, 160,
+    ]);
+    // Rather less of the latest than fewer; rather the latest than the first.
+    const besideHolds = Array.from({ length: 40 }, (_, count) => {
+      const holds = Array.from({ length: count }, () => ({
+        name: 'h',
+        reason: 'r'.repeat(150),
+        until: LATER,
+      }));
+      return viewOf({ placement, holds });
+    });
+    const bundles = placement.tries.map(({ supportBundle }) => supportBundle);
+    for (const view of besideHolds) {
+      const shown = (view.tries ?? []).map(({ supportBundle }) => supportBundle);
+      expect(shown).toEqual(bundles.slice(bundles.length - shown.length));
+      const bytes = Buffer.byteLength(JSON.stringify(view));
+      expect(shown.length > 0 && bytes > MEMO_BYTES).toBe(false);
+    }
+    const shapes = besideHolds.map(({ tries: some = [] }) => [
+      some.length,
+      some.filter(({ failedAt }) => failedAt !== undefined).length,
+    ]);
+    expect(shapes).toContainEqual([8, 1]);
+    expect(shapes.map(([count]) => count)).toEqual(expect.arrayContaining([8, 7, 6, 2, 0]));
+  });
+
   it('with the beginning of a message that is very long', () => {
     const view = largest(specOf({ tier: 'debug' }));
     expect(view.message).toBe(`${message.slice(0, 1000)}…`);

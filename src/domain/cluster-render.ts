@@ -10,7 +10,7 @@ import type { ClusterAccess, ClusterView, PublishedAccess } from './cluster-view
 import type { ExportProblem } from './export-proof.ts';
 import { fingerprint, knownHosts } from './host-key.ts';
 import type { Tenant } from './ids.ts';
-import type { Placement, PlacementTry } from './placement.ts';
+import type { Placement, PlacementTry, PlacementTryView } from './placement.ts';
 import type { PlanNote, SpecNotes } from './spec-notes.ts';
 import { viewOfKeys } from './slurm-keys.ts';
 import { viewOfUpdate } from './spec-update-record.ts';
@@ -28,7 +28,8 @@ const MAX_PATH_CHARACTERS = 120;
 const MAX_BUDGET_CHARACTERS = 100;
 const MAX_BLIND_CHARACTERS = 300;
 const MEMO_BYTES = 8192;
-const MAX_TRIES = 3;
+/** The latest, of which a view has times and message. */
+const MAX_WHOLE_TRIES = 3;
 const MAX_TRY_CHARACTERS = 160;
 
 /** The view of a cluster entity's state: what the memo carries and the API answers. */
@@ -108,11 +109,30 @@ function clippedBudget({
   };
 }
 
-/** The latest tries for which a memo has room beside the rest, which may be large in itself. */
+/**
+ * As many tries as a memo has room for beside the rest, which may be large in itself: rather more of them than more of the
+ * latest.
+ */
 function triesThatFit(view: ClusterView, { tries }: Placement): Pick<ClusterView, 'tries'> {
-  let latest = tries.slice(-MAX_TRIES).map(shortenedTry);
-  while (latest.length > 0 && bytesOf({ ...view, tries: latest }) > MEMO_BYTES) latest = latest.slice(1);
-  return latest.length > 0 ? { tries: latest } : {};
+  for (let count = tries.length; count > 0; count--) {
+    for (let whole = Math.min(MAX_WHOLE_TRIES, count); whole >= 0; whole--) {
+      const shown = tries
+        .slice(-count)
+        .map((each, index) => (index < count - whole ? briefTry(each) : shortenedTry(each)));
+      if (bytesOf({ ...view, tries: shown }) <= MEMO_BYTES) return { tries: shown };
+    }
+  }
+  return {};
+}
+
+function briefTry({ epoch, availabilityZone, tier, failure, supportBundle }: PlacementTry): PlacementTryView {
+  return {
+    epoch,
+    ...(availabilityZone !== undefined && { availabilityZone }),
+    tier,
+    failure: { type: failure.type },
+    ...(supportBundle !== undefined && { supportBundle }),
+  };
 }
 
 function bytesOf(view: ClusterView): number {

@@ -8,7 +8,7 @@ import type { Discard } from './lustre-export.ts';
 import type { JobTransport, SlurmApiTrust } from './slurm-api-spec.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 import type { SlurmKeysView } from './slurm-keys.ts';
-import type { PlacementTry } from './placement.ts';
+import type { PlacementTryView } from './placement.ts';
 import type { SpecUpdateView } from './spec-update-record.ts';
 import type { ClusterEstimate, PlanNote } from './spec-notes.ts';
 
@@ -163,8 +163,8 @@ export interface ClusterView {
   readonly openCampaigns: number;
   readonly activeJobs: number;
   readonly failure?: Failure;
-  /** Deployments of what was asked for last that did not come to be, the last one at the end. */
-  readonly tries?: readonly PlacementTry[];
+  /** Deployments of what was asked for last that did not come to be, the last one at the end; as many as there is room for. */
+  readonly tries?: readonly PlacementTryView[];
   /** Epochs whose remains somebody has taken over with the answer `abandon`, the last first: no sweep touches them. */
   readonly abandonedEpochs?: readonly string[];
   /** In state `blocked`: what an operator can answer to the update `resolve`. */

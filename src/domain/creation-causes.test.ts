@@ -18,6 +18,23 @@ describe('the reason of a failed creation', () => {
       'Unsupported: The requested configuration is currently not supported. Please check the documentation for supported configurations.',
       'UnsupportedInZone',
     ],
+    [
+      'HeadNode (AWS::EC2::Instance): Resource handler returned message: "Insufficient capacity. (Service: Ec2, Status Code: 500, Request ID: 0a1b)" (HandlerErrorCode: GeneralServiceException)',
+      'InsufficientCapacity',
+    ],
+    [
+      "We currently do not have sufficient capacity to launch all of the additional requested instances into Placement Group 'lab'. You may be able to satisfy your full cluster requirement by first terminating all of the existing instances.",
+      'InsufficientCapacity',
+    ],
+    [
+      'Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity due to your request configuration. Please adjust your request and try again. Launching EC2 instance failed.',
+      'InsufficientCapacity',
+    ],
+    [
+      'You have requested more instances (20) than your current instance limit of 5 allows for the specified instance type.',
+      'QuotaExceeded',
+    ],
+    ['Placing Spot instance request. Status Reason: Max spot instance count exceeded.', 'QuotaExceeded'],
     ['There is no Spot capacity available that matches your request.', 'InsufficientCapacity'],
     [
       'You have requested more vCPU capacity than your current vCPU limit of 32 allows for the instance bucket that the specified instance type belongs to. (Error Code: VcpuLimitExceeded)',
@@ -34,6 +51,8 @@ describe('the reason of a failed creation', () => {
   it.each([
     'c1: HeadNodeBootstrapFailure (LogGroup: /aws/parallelcluster/c1)',
     'Bad Request: the subnet has no free address',
+    'Cluster (Custom::PclusterCluster): the capacity reservation cr-1 is insufficient for c1',
+    'You have requested more instances than the template allows',
     'Cluster (Custom::PclusterCluster): pcluster-insufficientcapacity-lab already exists',
     '',
   ])('is taken for nothing that it does not say: %s', (reason) => {

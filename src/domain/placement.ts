@@ -20,8 +20,16 @@ export interface PlacementTry {
   readonly startedAt: string;
   readonly failedAt: string;
   readonly failure: Pick<Failure, 'type' | 'message'>;
-  /** `s3://` address of what is kept of it for whoever wants to know why; absent where no stack was begun. */
+  /** `s3://` address of what is kept of it for whoever wants to know why; absent where neither stack nor file system was begun. */
   readonly supportBundle?: string;
+}
+
+/** A try as a view has room for: of older ones neither times nor what exactly was wrong. */
+export interface PlacementTryView
+  extends
+    Pick<PlacementTry, 'epoch' | 'availabilityZone' | 'tier' | 'supportBundle'>,
+    Partial<Pick<PlacementTry, 'subnetId' | 'startedAt' | 'failedAt'>> {
+  readonly failure: Pick<Failure, 'type'> & Partial<Pick<Failure, 'message'>>;
 }
 
 /** Tries of what was asked for last, the last one at the end. */

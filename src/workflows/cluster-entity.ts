@@ -98,7 +98,7 @@ export class ClusterEntity {
     measureCosts(view, this.published);
     this.published = view;
     upsertMemo({ [CLUSTER_VIEW_MEMO]: view });
-    setCurrentDetails(renderClusterDetails(view));
+    setCurrentDetails(renderClusterDetails(view, this.snapshot.placement?.tries));
   }
 
   /** Counts what the deployment has cost up to now. */

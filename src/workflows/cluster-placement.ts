@@ -98,8 +98,8 @@ async function specOf(
 }
 
 /**
- * Keeps what is to be known of a deployment that failed, as long as its stack is there. No failure of that keeps the stack:
- * it costs money.
+ * Keeps what is to be known of a deployment that failed, as long as its stack and its file system are there. No failure of that
+ * keeps them: they cost money.
  */
 export async function keepEvidence(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
   const last = entity.snapshot.placement?.tries.at(-1);

@@ -1,4 +1,5 @@
 import { patched } from '@temporalio/workflow';
+import type { DeletionRequest } from '../activities/port.ts';
 import type { DeploymentRecord, OpenCampaign } from '../domain/cluster-snapshot.ts';
 import { failureOf } from '../domain/failures.ts';
 import { sentence } from '../domain/wording.ts';
@@ -89,18 +90,20 @@ export async function releaseEverything(entity: ClusterEntity): Promise<void> {
 async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
   const deployment = entity.deployment(record);
   const { resources } = record;
+  const lastAskedMs = Date.now();
+  const of = (resource: unknown) => askedAgo(resource, lastAskedMs);
   record.deletionBegan = true;
   if (record.access) await activities.disconnect(deployment).catch(() => undefined);
+  if (resources.stack ?? resources.lustre) await keepEvidence(entity, record);
   if (resources.stack) {
-    await keepEvidence(entity, record);
-    await activities.deleteStack(deployment);
+    await activities.deleteStack({ ...deployment, ...of(resources.stack) });
     delete resources.stack;
     entity.say('The stack is gone; subnet and keys follow.');
   }
-  await releaseLustre(entity, record);
+  await releaseLustre(entity, record, of(resources.lustre));
   if (resources.home) {
     const { home } = resources;
-    await activities.deleteHome({ ...deployment, ...(typeof home === 'object' && { home }) });
+    await activities.deleteHome({ ...deployment, ...of(home), ...(typeof home === 'object' && { home }) });
     delete resources.home;
   }
   if (resources.lease) {
@@ -112,13 +115,18 @@ async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Pr
     ['adminKey', 'admin'],
   ] as const) {
     if (!resources[field]) continue;
-    await activities.deleteKeyPair({ ...deployment, role });
+    await activities.deleteKeyPair({ ...deployment, ...of(resources[field]), role });
     delete resources[field];
   }
   if (resources.signingKey) {
-    await activities.deleteSigningKey(deployment);
+    await activities.deleteSigningKey({ ...deployment, ...of(resources.signingKey) });
     delete resources.signingKey;
   }
+}
+
+/** What was asked for, at the latest when it was to go, and never seen may not show in AWS yet. */
+function askedAgo(resource: unknown, lastAskedMs: number): Pick<DeletionRequest, 'askedSecondsAgo'> {
+  return resource === 'requested' ? { askedSecondsAgo: (Date.now() - lastAskedMs) / 1000 } : {};
 }
 
 async function finish(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {

@@ -1,5 +1,5 @@
 import { ApplicationFailure, uuid4 } from '@temporalio/workflow';
-import type { LustreConsent } from '../activities/port.ts';
+import type { DeletionRequest, LustreConsent } from '../activities/port.ts';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import { failureOf, failures } from '../domain/failures.ts';
 import { describeProblems } from '../domain/lustre-export.ts';
@@ -53,11 +53,15 @@ export async function exportWhileMounted(entity: ClusterEntity, record: Deployme
 }
 
 /** Deletes the file system once nothing can write into it any more, with proof, or because somebody let the data go. */
-export async function releaseLustre(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+export async function releaseLustre(
+  entity: ClusterEntity,
+  record: DeploymentRecord,
+  asked: Pick<DeletionRequest, 'askedSecondsAgo'>,
+): Promise<void> {
   const { resources } = record;
   if (!resources.lustre) return;
   const consent = await consentFor(entity, record);
-  await activities.deleteLustre({ ...entity.deployment(record), consent });
+  await activities.deleteLustre({ ...entity.deployment(record), ...asked, consent });
   delete resources.lustre;
 }
 

@@ -196,9 +196,9 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
   },
   ensureLustre: {
     summary: 'Make the Lustre file system and its links with S3',
-    why: 'FSx takes some minutes for the file system, and for each link as long as S3 has objects to list: an hour for millions.',
-    startToClose: '6 h',
-    scheduleToClose: '8 h',
+    why: 'FSx takes some minutes for the file system, which has an hour, and for each link as long as S3 has objects to list: an hour for millions. All of it costs money meanwhile.',
+    startToClose: '3 h',
+    scheduleToClose: '4 h',
     heartbeat: '20 s',
     retry: { initialSeconds: 5, maximumSeconds: 60 },
   },

@@ -3,8 +3,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { createHomeActivities } from '../../src/activities/home.ts';
 import { EfsAccessPoints } from '../../src/clients/efs-access-points.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
+import { deploymentTags } from '../../src/domain/resource-tags.ts';
 import { runActivity } from '../support/activity.ts';
-import { useEmulatedAws } from '../support/aws.ts';
+import { lagBehind, useEmulatedAws } from '../support/aws.ts';
 
 const aws = useEmulatedAws();
 let efsFileSystemId: string;
@@ -52,6 +53,21 @@ describe('the home of a deployment', () => {
     const { AccessPoints = [] } = await aws().clients.efs.send(command);
     const { RootDirectory } = AccessPoints.find((each) => each.RootDirectory?.Path?.endsWith('/owned')) ?? {};
     expect(RootDirectory?.CreationInfo).toEqual({ OwnerUid: 0, OwnerGid: 0, Permissions: '0755' });
+  });
+
+  test('is looked for until it must show where it was asked for and does not yet', async () => {
+    const deployment = freshDeployment('late');
+    const { efs } = aws().clients;
+    const lag = { change: 'CreateAccessPoint', read: 'DescribeAccessPoints', times: 1 };
+    const stop = lagBehind(efs, lag);
+    await runActivity(homes.deleteHome, deployment);
+    const accessPointId = await new EfsAccessPoints(efs).create(efsFileSystemId, '/homes/lab/late', {
+      requestToken: 'late',
+      tags: deploymentTags(deployment),
+    });
+    await runActivity(homes.deleteHome, { ...deployment, askedSecondsAgo: 20 });
+    expect(stop()).toBe(1);
+    expect(await rootOf(accessPointId)).toBeUndefined();
   });
 
   test('has one access point when the answer to its creation was lost', async () => {

@@ -16,7 +16,8 @@ import { keyPairName, keySecretName } from '../../src/domain/cluster-name.ts';
 import type { Deployment, KeyRole } from '../../src/domain/deployment.ts';
 import { keyPolicy } from '../../src/domain/key-policy.ts';
 import { keyTags, toTagList } from '../../src/domain/resource-tags.ts';
-import { noteCalls, useEmulatedAws } from '../support/aws.ts';
+import { runActivity } from '../support/activity.ts';
+import { lagBehind, noteCalls, useEmulatedAws } from '../support/aws.ts';
 
 const aws = useEmulatedAws();
 const role: KeyRole = 'job-user';
@@ -224,7 +225,7 @@ describe('the policy of the secret', () => {
     }
     await expect(storedSecret(deployment)).rejects.toThrow(ResourceNotFoundException);
     expect(await publicKeyInEc2(deployment)).toBeUndefined();
-    await keys.deleteKeyPair({ ...deployment, role });
+    await runActivity(keys.deleteKeyPair, { ...deployment, role });
     expect(await secretExists(deployment)).toBe(false);
   });
 });
@@ -306,7 +307,7 @@ describe('a name that somebody else uses', () => {
     const ensuring = keys.ensureKeyPair({ ...deployment, role });
     await expect(ensuring).rejects.toMatchObject({ type: 'KeyPairConflict' });
     await expect(ensuring).rejects.toThrow(keyPairName(deployment, role));
-    await keys.deleteKeyPair({ ...deployment, role });
+    await runActivity(keys.deleteKeyPair, { ...deployment, role });
     expect(await publicKeyInEc2(deployment)).toBe(foreign);
     expect(await secretExists(deployment)).toBe(false);
   });
@@ -317,7 +318,7 @@ describe('a name that somebody else uses', () => {
     const ensuring = keys.ensureKeyPair({ ...deployment, role });
     await expect(ensuring).rejects.toMatchObject({ type: 'KeyPairConflict' });
     await expect(ensuring).rejects.not.toThrow('theirs');
-    await keys.deleteKeyPair({ ...deployment, role });
+    await runActivity(keys.deleteKeyPair, { ...deployment, role });
     expect(await storedSecret(deployment)).toBe('theirs');
     expect(await publicKeyInEc2(deployment)).toBeUndefined();
   });
@@ -335,7 +336,7 @@ describe('deleteKeyPair', () => {
   test('deletes both halves at once, without a recovery window', async () => {
     const deployment = freshDeployment();
     await ensureWhole(deployment);
-    await keys.deleteKeyPair({ ...deployment, role });
+    await runActivity(keys.deleteKeyPair, { ...deployment, role });
     expect(await publicKeyInEc2(deployment)).toBeUndefined();
     expect(await secretExists(deployment)).toBe(false);
   });
@@ -345,8 +346,8 @@ describe('deleteKeyPair', () => {
     await createPair(pairOnly);
     await createSecret(secretOnly, 'left over');
     for (const deployment of [nothing, pairOnly, secretOnly]) {
-      await keys.deleteKeyPair({ ...deployment, role });
-      await keys.deleteKeyPair({ ...deployment, role });
+      await runActivity(keys.deleteKeyPair, { ...deployment, role });
+      await runActivity(keys.deleteKeyPair, { ...deployment, role });
       expect(await publicKeyInEc2(deployment)).toBeUndefined();
       expect(await secretExists(deployment)).toBe(false);
     }
@@ -358,14 +359,30 @@ describe('deleteKeyPair', () => {
     await aws().clients.secretsManager.send(
       new DeleteSecretCommand({ SecretId: keySecretName(deployment, role), RecoveryWindowInDays: 7 }),
     );
-    await keys.deleteKeyPair({ ...deployment, role });
+    await runActivity(keys.deleteKeyPair, { ...deployment, role });
+    expect(await secretExists(deployment)).toBe(false);
+  });
+
+  test('a pair that was asked for and does not show yet is looked for until it must', async () => {
+    const deployment = freshDeployment();
+    const { ec2, secretsManager } = aws().clients;
+    const stops = [
+      lagBehind(ec2, { change: 'CreateKeyPair', read: 'DescribeKeyPairs', times: 1 }),
+      lagBehind(secretsManager, { change: 'CreateSecret', read: 'DescribeSecret', times: 2 }),
+    ];
+    await runActivity(keys.deleteKeyPair, { ...deployment, role });
+    await createPair(deployment);
+    await createSecret(deployment, 'left over');
+    await runActivity(keys.deleteKeyPair, { ...deployment, role, askedSecondsAgo: 20 });
+    expect(stops.map((stop) => stop())).toEqual([1, 2]);
+    expect(await publicKeyInEc2(deployment)).toBeUndefined();
     expect(await secretExists(deployment)).toBe(false);
   });
 
   test('the pair of the other role stays', async () => {
     const deployment = freshDeployment();
     const admin = await keys.ensureKeyPair({ ...deployment, role: 'admin' });
-    await keys.deleteKeyPair({ ...deployment, role });
+    await runActivity(keys.deleteKeyPair, { ...deployment, role });
     expect(await keys.ensureKeyPair({ ...deployment, role: 'admin' })).toEqual(admin);
   });
 });

@@ -12,6 +12,7 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { LustreFileSystems } from '../../src/clients/lustre-file-systems.ts';
 import { createLustreActivities } from '../../src/activities/lustre.ts';
 import type { SampledFile } from '../../src/clients/slurm-gateway.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
@@ -21,6 +22,7 @@ import { lustreSpecSchema, STORAGE_MOUNT_PATH } from '../../src/domain/lustre.ts
 import type { Exchange } from '../../src/dev/fsx/service.ts';
 import { runActivity } from '../support/activity.ts';
 import { shapeProblems } from '../support/aws-shapes.ts';
+import { deploymentTags } from '../../src/domain/resource-tags.ts';
 import { lagBehind, useEmulatedAws, withoutListing } from '../support/aws.ts';
 import { makeFoundation, roleOf } from '../support/foundation.ts';
 import { isAllowed } from '../support/iam-simulation.ts';
@@ -434,6 +436,55 @@ describe('what FSx does not show yet', () => {
     const stopFileSystems = lagBehind(fsx, lag);
     await runActivity(lustre.deleteLustre, { ...made, consent: discard });
     expect(stopFileSystems()).toBe(2);
+  });
+});
+
+describe('a file system that is still being made after an hour', () => {
+  test('is given up, with what FSx says of it', async () => {
+    const deployment = freshDeployment();
+    const { fsx } = aws().clients;
+    const hangs = 'hangs';
+    fsx.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          const answer = await next(args);
+          if (commandName === 'DescribeFileSystemsCommand' && 'FileSystems' in answer.output)
+            for (const each of answer.output.FileSystems ?? [])
+              Object.assign(each, { Lifecycle: 'CREATING', CreationTime: new Date(Date.now() - 3_700_000) });
+          return answer;
+        },
+      { step: 'initialize', name: hangs },
+    );
+    try {
+      await expect(make(deployment)).rejects.toMatchObject({
+        type: 'LustreCreateFailed',
+        message: expect.stringMatching(/^fs-\w+ is still CREATING after 62 minutes/) as unknown,
+      });
+    } finally {
+      fsx.middlewareStack.remove(hangs);
+    }
+    await runActivity(lustre.deleteLustre, { ...deployment, consent: { kind: 'never-mounted' } });
+  });
+});
+
+describe('a file system that was asked for and that FSx does not show yet', () => {
+  test('is looked for until it must, and goes', async () => {
+    const deployment = freshDeployment();
+    const { fsx } = aws().clients;
+    const consent = { kind: 'never-mounted' } as const;
+    const stop = lagBehind(fsx, { change: 'CreateFileSystem', read: 'DescribeFileSystems', times: 1 });
+    await runActivity(lustre.deleteLustre, { ...deployment, consent });
+    const fileSystems = new LustreFileSystems(fsx);
+    await fileSystems.create({
+      requestToken: 'late',
+      lustre: lustreSpecSchema.parse({}),
+      subnetId: lease.subnetId,
+      securityGroupIds: [],
+      tags: deploymentTags(deployment),
+    });
+    await runActivity(lustre.deleteLustre, { ...deployment, consent, askedSecondsAgo: 20 });
+    expect(stop()).toBe(1);
+    expect(await fileSystems.ofEpoch(deployment.epoch)).toEqual([]);
   });
 });
 

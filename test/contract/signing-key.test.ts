@@ -20,7 +20,7 @@ import { keyTags, toTagList } from '../../src/domain/resource-tags.ts';
 import { renderJwks } from '../../src/domain/slurm-jwt.ts';
 import type { SlurmJwk } from '../../src/domain/slurm-jwt.ts';
 import { activityContext, runActivity } from '../support/activity.ts';
-import { noteCalls, useEmulatedAws } from '../support/aws.ts';
+import { lagBehind, noteCalls, useEmulatedAws } from '../support/aws.ts';
 
 const aws = useEmulatedAws();
 let keys: ReturnType<typeof createSigningKeyActivities>;
@@ -108,8 +108,19 @@ describe('the signing key of a deployment', () => {
     const deployment = freshDeployment();
     await createSecret(deployment, 'theirs', [{ Key: 'owner', Value: 'somebody' }]);
     await expect(keys.ensureSigningKey(deployment)).rejects.toMatchObject({ type: 'KeyPairConflict' });
-    await keys.deleteSigningKey(deployment);
+    await runActivity(keys.deleteSigningKey, deployment);
     expect(await stored(deployment)).toBe('theirs');
+  });
+
+  test('is looked for until it must show where it was asked for and does not yet', async () => {
+    const deployment = freshDeployment();
+    const { secretsManager } = aws().clients;
+    const stop = lagBehind(secretsManager, { change: 'CreateSecret', read: 'DescribeSecret', times: 1 });
+    await runActivity(keys.deleteSigningKey, deployment);
+    await createSecret(deployment, 'left over');
+    await runActivity(keys.deleteSigningKey, { ...deployment, askedSecondsAgo: 20 });
+    expect(stop()).toBe(1);
+    await expect(stored(deployment)).rejects.toThrow('find');
   });
 
   test('is followed by one that Slurm knows before it signs, the same in every attempt', async () => {
@@ -162,8 +173,8 @@ describe('the signing key of a deployment', () => {
     await aws().clients.secretsManager.send(
       new PutSecretValueCommand({ SecretId: nameOf(deployment), SecretString: 'changed' }),
     );
-    await keys.deleteSigningKey(deployment);
-    await keys.deleteSigningKey(deployment);
+    await runActivity(keys.deleteSigningKey, deployment);
+    await runActivity(keys.deleteSigningKey, deployment);
     await expect(
       aws().clients.secretsManager.send(new DescribeSecretCommand({ SecretId: nameOf(deployment) })),
     ).rejects.toThrow('find');

@@ -19,12 +19,16 @@ import {
   readRunning,
 } from '../../src/activities/preflight-facts.ts';
 import { createSweepActivities } from '../../src/activities/sweep.ts';
+import { EfsAccessPoints } from '../../src/clients/efs-access-points.ts';
+import { instancesOf } from '../../src/clients/instances.ts';
 import { lastWrittenAt } from '../../src/clients/log-groups.ts';
 import { LustreFileSystems } from '../../src/clients/lustre-file-systems.ts';
 import { createStacks } from '../../src/clients/stacks.ts';
 import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
 import { priceTable } from '../../src/domain/prices.ts';
+import { DescribeAccessPointsCommand } from '@aws-sdk/client-efs';
 import { runActivity } from '../support/activity.ts';
+import { callsToAws } from '../support/aws-calls.ts';
 import { useEmulatedAws } from '../support/aws.ts';
 import { now, orphan, plantAccount, type Planted } from '../support/planted-account.ts';
 import { inSmallPages, pagedOperations } from '../support/small-pages.ts';
@@ -37,10 +41,11 @@ const aws = useEmulatedAws();
 let planted: Planted;
 let stackId: string;
 let imageId: string;
+let efsFileSystemId: string;
 
 beforeAll(async () => {
   planted = await plantAccount(aws());
-  const { cloudFormation, ec2, fsx, s3 } = aws().clients;
+  const { cloudFormation, ec2, efs, fsx, s3 } = aws().clients;
   const TemplateBody = JSON.stringify({
     Resources: { Nothing: { Type: 'AWS::CloudFormation::WaitConditionHandle' } },
   });
@@ -50,6 +55,9 @@ beforeAll(async () => {
     await s3.send(new PutObjectCommand({ Bucket: 'control', Key, Body: Key }));
   const { Images = [] } = await ec2.send(new DescribeImagesCommand({}));
   imageId = Images[0]?.ImageId ?? '';
+  const { AccessPoints = [] } = await efs.send(new DescribeAccessPointsCommand({}));
+  const isPlanted = ({ AccessPointId = '' }) => planted.ids['access-point']?.includes(AccessPointId);
+  efsFileSystemId = AccessPoints.find(isPlanted)?.FileSystemId ?? '';
   for (const service of ['ec2', 'logs'])
     await ec2.send(
       new CreateVpcEndpointCommand({
@@ -73,8 +81,12 @@ const subnetId = () => planted.subnetIds[0] ?? '';
 const lustreId = () => planted.ids.lustre?.[0] ?? '';
 const types = ['t3.micro', 't3.medium', 'c5.large'];
 
-/** Every reader of lists, and the operations that it reads by pages. */
-const readers: readonly [operations: readonly string[], read: () => Promise<unknown>][] = [
+/**
+ * Readers of lists, and the operations that they read by pages; of one that ends when it has found what it looks for, also its
+ * place in the code. Syntax tells that the others read all pages, test/unit/aws-pages.test.ts that there are no others.
+ */
+type Reader = readonly [operations: readonly string[], read: () => Promise<unknown>, untilFound?: string];
+const readers: readonly Reader[] = [
   [
     ['ec2 DescribeSubnets', 'cloudformation DescribeStacks'],
     async () =>
@@ -118,10 +130,46 @@ const readers: readonly [operations: readonly string[], read: () => Promise<unkn
   ],
   [
     ['cloudformation DescribeStackEvents'],
-    async () => createStacks(aws().clients.cloudFormation).firstFailure(stackId, 'DELETE'),
+    async () => createStacks(aws().clients.cloudFormation).firstFailure(stackId, 'CREATE'),
+    'src/clients/stacks.ts firstFailure',
+  ],
+  [
+    ['cloudformation DescribeStackEvents'],
+    async () => createStacks(aws().clients.cloudFormation).events(stackId),
   ],
   [['fsx DescribeFileSystems'], async () => new LustreFileSystems(aws().clients.fsx).ofEpoch(orphan.epoch)],
-  [['fsx DescribeFileSystems'], async () => new LustreFileSystems(aws().clients.fsx).find(lustreId())],
+  [
+    ['fsx DescribeFileSystems'],
+    async () => new LustreFileSystems(aws().clients.fsx).find(lustreId()),
+    'src/clients/lustre-file-systems.ts find',
+  ],
+  [
+    ['fsx DescribeDataRepositoryAssociations'],
+    async () => {
+      const found = await new LustreFileSystems(aws().clients.fsx).findLink(
+        planted.ids['lustre-link']?.[0] ?? '',
+      );
+      expect(found).toBeDefined();
+      return found;
+    },
+    'src/clients/lustre-file-systems.ts findLink',
+  ],
+  [
+    ['ec2 DescribeInstances'],
+    async () => {
+      const found = await instancesOf(aws().clients.ec2, orphan);
+      expect(found).toEqual(planted.ids.instance);
+      return found;
+    },
+  ],
+  [
+    ['efs DescribeAccessPoints'],
+    async () => {
+      const found = await new EfsAccessPoints(aws().clients.efs).ofEpoch(efsFileSystemId, orphan.epoch);
+      expect(found).toHaveLength(1);
+      return found;
+    },
+  ],
   [
     ['fsx DescribeDataRepositoryAssociations'],
     async () => new LustreFileSystems(aws().clients.fsx).links(lustreId()),
@@ -152,22 +200,29 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
     'no emulator knows it: price-list.contract.test.ts has an empty page, then pages of two',
   'cloudwatch GetMetricData': 'only until the first value: lustre.test.ts has a page without one',
 };
+const UNTIL_FOUND_ELSEWHERE = ['src/activities/lustre-export.ts oldestQueued'];
 
 describe('what reads lists of AWS', () => {
-  it.each(readers)('reads %s to the end, in whatever pages they come', async (operations, read) => {
-    const whole = await read();
-    const small = inSmallPages(aws().clients);
-    try {
-      expect(await read()).toEqual(whole);
-    } finally {
-      small.stop();
-    }
-    for (const operation of operations) expect(small.pages.get(operation), operation).toBeGreaterThan(1);
-  });
+  it.each(readers.map(([operations, read]) => [operations, read] as const))(
+    'reads %s to the end, in whatever pages they come',
+    async (operations, read) => {
+      const whole = await read();
+      const small = inSmallPages(aws().clients);
+      try {
+        expect(await read()).toEqual(whole);
+      } finally {
+        small.stop();
+      }
+      for (const operation of operations) expect(small.pages.get(operation), operation).toBeGreaterThan(1);
+    },
+  );
 
   it('is all held to that', () => {
     const held = new Set([...readers.flatMap(([operations]) => operations), ...Object.keys(ELSEWHERE)]);
     expect([...held].toSorted()).toEqual(pagedOperations());
+    const untilFound = callsToAws().filter(({ isPaged, readsAll }) => isPaged && !readsAll);
+    const tried = [...UNTIL_FOUND_ELSEWHERE, ...readers.flatMap(([, , site]) => site ?? [])];
+    expect(tried.toSorted()).toEqual(untilFound.map(({ site }) => site).toSorted());
   });
 });
 

@@ -20,7 +20,7 @@ import {
 import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { StackRequest } from '../../src/activities/port.ts';
+import type { DeletionRequest, StackRequest } from '../../src/activities/port.ts';
 import { createStackUpdateActivities } from '../../src/activities/stack-update.ts';
 import { createStackActivities } from '../../src/activities/stack.ts';
 import { outerStackName } from '../../src/domain/cluster-name.ts';
@@ -35,7 +35,7 @@ import {
   toTagList,
 } from '../../src/domain/resource-tags.ts';
 import { activityContext, runActivity } from '../support/activity.ts';
-import { lagBehind } from '../support/aws.ts';
+import { lagBehind, noteCalls } from '../support/aws.ts';
 import { ProviderRig } from './provider-rig.ts';
 
 const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ tier: 'debug' }));
@@ -100,7 +100,7 @@ async function createStack(request: StackRequest, environment = activityContext(
   return runActivity(activities.createStack, request, environment);
 }
 
-async function deleteStack(request: StackRequest, environment = activityContext()): Promise<void> {
+async function deleteStack(request: DeletionRequest, environment = activityContext()): Promise<void> {
   await runActivity(activities.deleteStack, request, environment);
 }
 
@@ -345,6 +345,29 @@ describe('deleteStack', () => {
     expect(await statesOf(request)).toEqual([undefined, undefined]);
   });
 
+  test('deletes a stack whose creation was given up before CloudFormation showed it', async () => {
+    const request = freshRequest();
+    const release = rig.provider.faults.hold('Create');
+    const always = { change: 'CreateStack', read: 'DescribeStacks', times: Number.POSITIVE_INFINITY };
+    const noted = noteCalls(rig.clients.cloudFormation);
+    const { calls } = noted;
+    const show = lagBehind(rig.clients.cloudFormation, always);
+    const environment = activityContext();
+    const creating = createStack(request, environment);
+    await expect.poll(() => calls.length, { timeout: 10_000 }).toBeGreaterThan(6);
+    expect(calls).toContain('CreateStack');
+    environment.cancel();
+    await expect(creating).rejects.toThrow(/cancel/i);
+    const deleting = deleteStack({ ...request, askedSecondsAgo: 10 });
+    const looks = calls.length;
+    await expect.poll(() => calls.length, { timeout: 5000 }).toBeGreaterThan(looks + 3);
+    noted.stop();
+    show();
+    await deleting;
+    release();
+    expect(await statesOf(request)).toEqual([undefined, undefined]);
+  });
+
   test('a deletion that is under way is only waited for', async () => {
     const request = freshRequest();
     await createStack(request);
@@ -433,6 +456,18 @@ describe('instances that outlived the stack', () => {
       ({ InstanceId = '', State }) => [InstanceId, State?.Name],
     );
     expect(Object.fromEntries(states)).toEqual({ [own]: 'terminated', [other]: 'running' });
+  });
+
+  test('end also where EC2 does not show them yet, nor CloudFormation the stack', async () => {
+    const request = freshRequest();
+    const lag = { change: 'RunInstances', read: 'DescribeInstances', times: 1 };
+    const stop = lagBehind(rig.clients.ec2, lag);
+    await deleteStack(request);
+    const InstanceIds = [await launch(deploymentTags(request))];
+    await deleteStack({ ...request, askedSecondsAgo: 26 });
+    expect(stop()).toBe(1);
+    const { Reservations = [] } = await rig.clients.ec2.send(new DescribeInstancesCommand({ InstanceIds }));
+    expect(Reservations[0]?.Instances?.[0]?.State?.Name).toBe('terminated');
   });
 
   test('are named when EC2 keeps them', async () => {

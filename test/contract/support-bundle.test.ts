@@ -5,7 +5,7 @@ import {
   CreateLogStreamCommand,
   PutLogEventsCommand,
 } from '@aws-sdk/client-cloudwatch-logs';
-import { DescribeImagesCommand, RunInstancesCommand } from '@aws-sdk/client-ec2';
+import { DescribeImagesCommand, DescribeSubnetsCommand, RunInstancesCommand } from '@aws-sdk/client-ec2';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -14,7 +14,9 @@ import { createS3DeploymentStore } from '../../src/clients/deployment-store.ts';
 import { clusterName, outerStackName } from '../../src/domain/cluster-name.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
 import { newEpochId } from '../../src/domain/ids.ts';
-import { stackTags, tagKeys, toTagList } from '../../src/domain/resource-tags.ts';
+import { LustreFileSystems } from '../../src/clients/lustre-file-systems.ts';
+import { lustreSpecSchema } from '../../src/domain/lustre.ts';
+import { deploymentTags, stackTags, tagKeys, toTagList } from '../../src/domain/resource-tags.ts';
 import { runActivity } from '../support/activity.ts';
 import { useEmulatedAws } from '../support/aws.ts';
 
@@ -138,6 +140,27 @@ describe('what is kept of a deployment that failed', () => {
     expect(lines).toHaveLength(1000);
     expect(lines.at(-1)).toMatch(/^\d{4}-.*Z line 1200$/);
     expect(files[`console-${instanceId}.txt`]).not.toBe('');
+  });
+
+  test('is the file system as FSx has it where no stack was begun', async () => {
+    const deployment = deploymentOf('lustre-only');
+    const { ec2, fsx } = aws().clients;
+    const { Subnets: [subnet] = [] } = await ec2.send(new DescribeSubnetsCommand({}));
+    const fileSystems = new LustreFileSystems(fsx);
+    const fileSystemId = await fileSystems.create({
+      requestToken: 'bundle',
+      lustre: lustreSpecSchema.parse({}),
+      subnetId: subnet?.SubnetId ?? '',
+      securityGroupIds: [],
+      tags: deploymentTags(deployment),
+    });
+    const files = await bundleAt((await save(deployment)).uri);
+    expect(Object.keys(files).toSorted()).toEqual([`lustre-${fileSystemId}.json`, 'summary.json']);
+    expect(JSON.parse(files[`lustre-${fileSystemId}.json`] ?? '')).toMatchObject({
+      fileSystem: { FileSystemId: fileSystemId, FileSystemType: 'LUSTRE' },
+      links: [],
+    });
+    await fileSystems.delete(fileSystemId);
   });
 
   test('is nothing of other clusters, of earlier epochs, or of stacks that are not its own', async () => {

@@ -197,7 +197,8 @@ describe('a sweep', () => {
     await eventually(
       async () => platform.leftovers(),
       (left) => left.length === before.length + lookAlikes.length + 1,
-      60,
+      // Where nothing shows of a stack, it is looked for until AWS must show it.
+      90,
     );
     const { cloudFormation, ec2, s3 } = platform.stack.aws;
     const Bucket = platform.product.env['SCRATCH_BUCKET'];

@@ -286,7 +286,8 @@ export class FakeWorld {
       priceSpec: async ({ spec }: Parameters<Activities['priceSpec']>[0]) => this.notesOf(spec),
       saveSupportBundle: async ({ epoch }: Parameters<Activities['saveSupportBundle']>[0]) => {
         const hasStack = [...this.stacks.values()].some((stack) => stack.epoch === epoch);
-        this.effects.push(`saveSupportBundle ${hasStack ? 'of the stack' : 'too late'}`);
+        const without = this.lustre.has(`fs-${epoch}`) ? 'of the file system' : 'too late';
+        this.effects.push(`saveSupportBundle ${hasStack ? 'of the stack' : without}`);
         return { uri: `s3://control/${epoch}/support/` };
       },
       preflight: async () => ({ checks: this.preflightChecks }),

@@ -92,6 +92,21 @@ describe('a cluster for which a zone has no capacity', () => {
     });
   });
 
+  it('keeps what FSx says of a file system that it never made, before that goes', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('lustre-hangs');
+      rig.world.failOn('ensureLustre', 'LustreCreateFailed', { afterEffect: true });
+      await rig.ensure(tenant, rig.spec({ lustre: { sizeGibibytes: 1200 } }));
+      const { tries = [] } = await rig.until(tenant, 'failed');
+      expect(tries).toMatchObject([{ supportBundle: expect.stringMatching(/support\/$/) as unknown }]);
+      expect(rig.world.effects.filter((effect) => /Lustre|Bundle/.test(effect))).toEqual([
+        'ensureLustre',
+        'saveSupportBundle of the file system',
+        'deleteLustre never-mounted',
+      ]);
+    });
+  });
+
   it('is placed anew also when its stack is complete and no node for the first job starts', async () => {
     await run({}, async (rig) => {
       const tenant = rig.tenant('starves');
@@ -230,7 +245,9 @@ describe('a cluster with fallback tiers', () => {
       const view = await rig.until(tenant, 'ready');
       expect(view.spec).toMatchObject({ tier: 'prod-batch', queues: [{ name: 'prod-mpi' }] });
       const tiers = (view.tries ?? []).map(({ tier, availabilityZone }) => `${tier} ${availabilityZone}`);
-      expect(tiers).toEqual(['prod-mpi zone-b', 'prod-mpi-intel zone-a', 'prod-mpi-intel zone-b']);
+      expect(tiers).toEqual(
+        ['prod-mpi', 'prod-mpi-intel'].flatMap((tier) => [`${tier} zone-a`, `${tier} zone-b`]),
+      );
       // Who asks for the same again, or brings a campaign for it, means this cluster.
       expect(await rig.ensure(tenant, spec)).toMatchObject({ outcome: 'exists' });
       await rig.submit(tenant, id('same'), ['a'], { spec, queues: ['prod-mpi'] });

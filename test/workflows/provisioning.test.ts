@@ -103,6 +103,47 @@ describe('a provisioning that fails', () => {
     });
   });
 
+  it('tells deletions what was asked for and never seen, and only of that', async () => {
+    await run({}, async (rig) => {
+      rig.world.hasEfs = true;
+      const asked: Record<string, unknown> = {};
+      for (const name of [
+        'deleteStack',
+        'deleteLustre',
+        'deleteHome',
+        'deleteKeyPair',
+        'deleteSigningKey',
+      ] as const)
+        rig.world.failOn(name, 'AwsUnavailable', {
+          hits: (request) => {
+            asked[name] = typeof request === 'object' && request !== null && 'askedSecondsAgo' in request;
+            return false;
+          },
+        });
+      const spec = rig.spec({ lustre: { sizeGibibytes: 1200 }, slurmApi: {} });
+      const unseen = [
+        ['ensureKeyPair', { deleteKeyPair: true }],
+        ['ensureSigningKey', { deleteSigningKey: true, deleteKeyPair: false }],
+        ['ensureHome', { deleteHome: true, deleteKeyPair: false }],
+        ['ensureLustre', { deleteLustre: true, deleteHome: false }],
+        ['createStack', { deleteStack: true, deleteLustre: false }],
+        [
+          'checkReadiness',
+          { deleteStack: false, deleteLustre: false, deleteHome: false, deleteKeyPair: false },
+        ],
+      ] as const;
+      for (const [step, expected] of unseen) {
+        for (const key of Object.keys(asked)) delete asked[key];
+        const tenant = rig.tenant(`unseen-${step.toLowerCase()}`);
+        rig.world.failOn(step, 'InvalidRequest');
+        await rig.ensure(tenant, spec);
+        await rig.until(tenant, 'failed');
+        rig.world.heal(step);
+        expect(asked, step).toMatchObject(expected);
+      }
+    });
+  });
+
   it('is ended by a teardown in the middle of it', async () => {
     await run({}, async (rig) => {
       const tenant = rig.tenant('stopped');
