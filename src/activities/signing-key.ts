@@ -11,6 +11,8 @@ export interface SigningKeyDeps {
   readonly secretsManager: SecretsManagerClient;
   /** Who may read the private half. Without it the secret has no policy of its own. */
   readonly keyReaders?: KeyReaders | undefined;
+  /** Whose everything is that is made: see `installationName`. */
+  readonly installation?: string;
   readonly control: Pick<SlurmControl, 'replaceJwks'>;
 }
 
@@ -24,11 +26,12 @@ const MAX_ATTEMPTS = 5;
 export function createSigningKeyActivities({
   secretsManager,
   keyReaders,
+  installation,
   control,
 }: SigningKeyDeps): Pick<Activities, 'ensureSigningKey' | 'rotateSigningKey' | 'deleteSigningKey'> {
   return {
     async ensureSigningKey(deployment) {
-      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders);
+      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders, installation);
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         const found = await secret.find();
         if (found?.jwk) {
@@ -44,7 +47,7 @@ export function createSigningKeyActivities({
     },
 
     async rotateSigningKey({ rotationId, adminAccess, trusted, ...deployment }) {
-      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders);
+      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders, installation);
       const found = await secret.find();
       if (found === undefined)
         throw new KnownFailure('NotFound', `The secret ${secret.name} is gone`, { resource: secret.name });
@@ -60,7 +63,7 @@ export function createSigningKeyActivities({
     },
 
     async deleteSigningKey(deployment) {
-      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders);
+      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders, installation);
       try {
         if (await secret.find()) await secret.delete();
       } catch (error) {

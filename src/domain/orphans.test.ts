@@ -14,6 +14,7 @@ const deploymentAt = (secondsAgo: number): Deployment => ({
 });
 const old = deploymentAt(3600);
 
+const INSTALLATION = 'vpc-1/pool';
 const resource = (
   kind: ResourceKind,
   name: string,
@@ -23,11 +24,15 @@ const resource = (
   kind,
   id: `${kind}/${name}`,
   name,
-  tags: { ...deploymentTags(deployment), ...tags },
+  tags: { ...deploymentTags(deployment, INSTALLATION), ...tags },
 });
 
 const find = (resources: readonly TaggedResource[], isAttended = false) =>
-  findOrphans(resources, () => isAttended, NOW_SECONDS);
+  findOrphans(resources, {
+    isAttended: () => isAttended,
+    nowSeconds: NOW_SECONDS,
+    installation: INSTALLATION,
+  });
 
 describe('what a sweep takes for an orphan', () => {
   it('is all that is left of an epoch that no workflow looks after, in one', () => {
@@ -53,6 +58,7 @@ describe('what a sweep takes for an orphan', () => {
       lookAlikes: [],
       remnants: [],
       attended: 1,
+      deployments: 1,
     });
   });
 
@@ -64,8 +70,11 @@ describe('what a sweep takes for an orphan', () => {
     const next = deploymentAt(1800);
     const { orphans, attended } = findOrphans(
       [resource('lustre', 'fs-1'), resource('lustre', 'fs-2', next)],
-      ({ epoch }) => epoch === next.epoch,
-      NOW_SECONDS,
+      {
+        isAttended: ({ epoch }) => epoch === next.epoch,
+        nowSeconds: NOW_SECONDS,
+        installation: INSTALLATION,
+      },
     );
     expect(orphans.map(({ epoch }) => epoch)).toEqual([old.epoch]);
     expect(attended).toBe(1);
@@ -92,7 +101,13 @@ describe('what is bound to something else', () => {
   });
 
   it('is nobody’s business while a workflow looks after it', () => {
-    expect(find([used, alone], true)).toEqual({ orphans: [], lookAlikes: [], remnants: [], attended: 2 });
+    expect(find([used, alone], true)).toEqual({
+      orphans: [],
+      lookAlikes: [],
+      remnants: [],
+      attended: 2,
+      deployments: 1,
+    });
   });
 });
 

@@ -22,9 +22,12 @@ const orphan = (projectId: string, cost?: OrphanCost): Orphan => ({
   ],
   ...(cost && { cost }),
 });
+const operator = { taskQueue: 'queue', namespace: 'default', request: {} };
 const at = '2026-11-26T10:00:00.000Z';
 const render = (orphans: readonly Orphan[]) =>
-  renderSweep(reportOf({ orphans, lookAlikes: [], attended: 3 }, { at, reapers: ['orphan/1'], removed: [] }));
+  renderSweep(
+    reportOf({ orphans, lookAlikes: [], attended: 3 }, { at, reapers: ['orphan/1'], removed: [], operator }),
+  );
 
 describe('the report of a sweep', () => {
   it('begins with the sum, and has the dearest orphan first', () => {
@@ -68,7 +71,7 @@ describe('the report of a sweep', () => {
   it('counts what is kept of what is over', () => {
     const records = { epochs: 2, objects: 1, bytes: 3 * 2 ** 20, usdPerMonth: 0.01 };
     const findings = { orphans: [], lookAlikes: [], attended: 0, records };
-    expect(renderSweep(reportOf(findings, { at, reapers: [], removed: [] }))).toContain(
+    expect(renderSweep(reportOf(findings, { at, reapers: [], removed: [], operator }))).toContain(
       '- kept: the control bucket has 1 object (3.0 MiB, 0.01 USD a month) of 2 deployments of which nothing else is left',
     );
   });
@@ -80,7 +83,7 @@ describe('the report of a sweep', () => {
       { ...remnant, id: '/there', isRemoved: false },
     ];
     const text = renderSweep(
-      reportOf({ orphans: [], lookAlikes: [], attended: 0 }, { at, reapers: [], removed }),
+      reportOf({ orphans: [], lookAlikes: [], attended: 0 }, { at, reapers: [], removed, operator }),
     );
     expect(text).toContain('- **removed** log-group `/gone`: It is empty.');
     expect(text).toContain('- **left alone** log-group `/there`: It is empty.');

@@ -26,7 +26,7 @@ import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
 import { priceTable } from '../../src/domain/prices.ts';
 import { runActivity } from '../support/activity.ts';
 import { useEmulatedAws } from '../support/aws.ts';
-import { now, orphan, plantAccount, type Planted } from '../support/planted-account.ts';
+import { INSTALLATION, now, orphan, plantAccount, type Planted } from '../support/planted-account.ts';
 import { inSmallPages, pagedOperations } from '../support/small-pages.ts';
 
 /*
@@ -97,6 +97,8 @@ const readers: readonly [operations: readonly string[], read: () => Promise<unkn
       const { surveyOrphans } = createSweepActivities({
         ...aws().clients,
         controlBucket: 'control',
+        installation: INSTALLATION,
+        deploymentStore: { isAbandoned: async () => false },
         region: EMULATED_REGION,
         costStore: { getDeployment: async () => undefined },
         currentPrices: async () => priceTable,

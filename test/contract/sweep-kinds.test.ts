@@ -12,7 +12,15 @@ import { priceTable } from '../../src/domain/prices.ts';
 import { runActivity } from '../support/activity.ts';
 import { useEmulatedAws } from '../support/aws.ts';
 import { eventually } from '../support/platform.ts';
-import { LATER_DAYS, living, now, orphan, plantAccount, type Planted } from '../support/planted-account.ts';
+import {
+  INSTALLATION,
+  LATER_DAYS,
+  living,
+  now,
+  orphan,
+  plantAccount,
+  type Planted,
+} from '../support/planted-account.ts';
 
 const aws = useEmulatedAws();
 const control = () => ({ s3: aws().clients.s3, bucket: 'control' });
@@ -32,6 +40,8 @@ function sweepActivities() {
   return createSweepActivities({
     ...aws().clients,
     controlBucket: 'control',
+    installation: INSTALLATION,
+    deploymentStore: { isAbandoned: async () => false },
     region: EMULATED_REGION,
     costStore: createS3CostStore(control()),
     currentPrices: async () => priceTable,
@@ -119,6 +129,8 @@ describe('a sweep of an account', () => {
     const activities = createSweepActivities({
       ...aws().clients,
       controlBucket: 'control',
+      installation: INSTALLATION,
+      deploymentStore: { isAbandoned: async () => false },
       region: EMULATED_REGION,
       costStore: createS3CostStore(control()),
       currentPrices: async () => priceTable,

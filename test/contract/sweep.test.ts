@@ -16,6 +16,7 @@ const aws = useEmulatedAws();
 const tenant = { virtualLabId: 'lab', projectId: 'proj' };
 const epochAt = (msAgo: number) => newEpochId(Date.now() - msAgo, '0123456789abcdef');
 const deployment = { ...tenant, clusterName: clusterName(tenant), epoch: epochAt(3_600_000) };
+const INSTALLATION = 'vpc-1/pool';
 const entity = clusterWorkflowId(tenant);
 const reaper = reaperWorkflowId(deployment);
 type Workflows = Readonly<Record<string, Awaited<ReturnType<DescribeWorkflow>>>>;
@@ -26,7 +27,9 @@ beforeAll(async () => {
     new CreateKeyPairCommand({
       KeyName: keyPairName(deployment, 'admin'),
       KeyType: 'ed25519',
-      TagSpecifications: [{ ResourceType: 'key-pair', Tags: toTagList(keyTags(deployment, 'admin')) }],
+      TagSpecifications: [
+        { ResourceType: 'key-pair', Tags: toTagList(keyTags(deployment, 'admin', INSTALLATION)) },
+      ],
     }),
   );
 });
@@ -35,6 +38,8 @@ const sweep = async (describeWorkflow: DescribeWorkflow) => {
   const { surveyOrphans } = createSweepActivities({
     ...aws().clients,
     controlBucket: 'control',
+    installation: INSTALLATION,
+    deploymentStore: { isAbandoned: async () => false },
     listLeases: async () => [],
     region: EMULATED_REGION,
     costStore: { getDeployment: async () => undefined },
