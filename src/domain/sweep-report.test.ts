@@ -92,4 +92,31 @@ describe('the report of a sweep', () => {
   it('says that nothing is left', () => {
     expect(render([])).toContain('**Nothing is left behind.**');
   });
+
+  it('says what was not done, what was not seen, and by which command an operator has it done', () => {
+    const text = renderSweep(
+      reportOf(
+        {
+          orphans: [orphan('one')],
+          lookAlikes: [],
+          attended: 0,
+          unclaimed: ['1k2m9x0aab12cd'],
+          unlisted: [{ what: 'lustre', because: 'denied' }],
+        },
+        {
+          at,
+          reapers: [],
+          removed: [],
+          brake: 'Too many.',
+          operator: { ...operator, request: { claim: ['1k2m9x0aab12ce'] } },
+        },
+      ),
+    );
+    expect(text).toContain('**Nothing was done.** Too many.');
+    expect(text).toContain('- **not seen** lustre: denied');
+    const start =
+      "temporal workflow start --namespace 'default' --task-queue 'queue' --type reconcile --workflow-id reconcile-by-hand --input ";
+    expect(text).toContain(`${start}'{"claim":["1k2m9x0aab12ce"],"beginUpTo":1}'`);
+    expect(text).toContain(`${start}'{"claim":["1k2m9x0aab12cd"]}'`);
+  });
 });

@@ -4,6 +4,7 @@ import type { Deployment } from '../../src/domain/deployment.ts';
 import { newEpochId, reaperWorkflowId } from '../../src/domain/ids.ts';
 import type { Findings, Orphan } from '../../src/domain/orphans.ts';
 import type { ReconcileReport } from '../../src/domain/sweep-report.ts';
+import { resolveBlock } from '../../src/workflows/messages.ts';
 import { inVirtualTime } from '../support/virtual-time.ts';
 import type { WorkflowRig } from '../support/workflow-rig.ts';
 
@@ -68,8 +69,8 @@ describe('a sweep', () => {
       const orphan = keyOnly(await lostDeployment(rig, 'abandoned-child'));
       rig.world.findings = { ...NOTHING, orphans: [orphan] };
       await rig.runWorkflow('reconcile', 'reconcile-children');
-      const { events = [] } = await rig.client.workflow.getHandle('reconcile-children').fetchHistory();
-      const [begun] = events.flatMap(
+      const { events } = await rig.client.workflow.getHandle('reconcile-children').fetchHistory();
+      const [begun] = (events ?? []).flatMap(
         (event) => event.startChildWorkflowExecutionInitiatedEventAttributes ?? [],
       );
       // The time-skipping server does not act on it.
@@ -96,16 +97,17 @@ describe('a sweep', () => {
     await run({}, async (rig) => {
       const first = keyOnly(await lostDeployment(rig, 'first'));
       const other = keyOnly(await lostDeployment(rig, 'other', 'fedcba9876543210'));
-      rig.world.failOn('deleteStack', 'StackDeleteFailed');
+      rig.world.failOn('deleteStack', 'StackDeleteFailed', { times: 1 });
       rig.world.findings = { ...NOTHING, orphans: [first] };
       await rig.runWorkflow('reconcile', 'reconcile-faster');
       rig.world.findings = { ...NOTHING, orphans: [first, other] };
       const report = await rig.runWorkflow<ReconcileReport>('reconcile', 'reconcile-slower');
       expect(report.reapers).toEqual([reaperWorkflowId(other)]);
       expect(report.notes).toEqual([]);
-      await rig.pass(60);
-      for (const orphan of [first, other])
-        await rig.client.workflow.getHandle(reaperWorkflowId(orphan)).terminate('the test is over');
+      await rig.client.workflow
+        .getHandle(reaperWorkflowId(first))
+        .executeUpdate(resolveBlock, { args: [{ choice: 'retry', by: 'alex', reason: 'it can go' }] });
+      for (const orphan of [first, other]) await rig.workflowResult(reaperWorkflowId(orphan));
     });
   });
 
