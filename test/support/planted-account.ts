@@ -12,11 +12,12 @@ import {
   CreateVpcCommand,
   DescribeImagesCommand,
   RunInstancesCommand,
+  StopInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { CreateAccessPointCommand, CreateFileSystemCommand as CreateEfsCommand } from '@aws-sdk/client-efs';
 import { CreateDataRepositoryAssociationCommand, CreateFileSystemCommand } from '@aws-sdk/client-fsx';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
-import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { CreateSecretCommand, DeleteSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { clusterName, keyPairName, keySecretName, outerStackName } from '../../src/domain/cluster-name.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
 import { clusterWorkflowId, newEpochId } from '../../src/domain/ids.ts';
@@ -53,7 +54,7 @@ const lostLustre = deploymentOf('lost-lustre');
 
 /** What was planted, by what a sweep must take it for: ids, and for look-alikes what it must say of them. */
 export interface Planted {
-  readonly ids: Partial<Record<ResourceKind | 'look-alike' | 'remnant', string[]>>;
+  readonly ids: Partial<Record<ResourceKind | 'stopped' | 'look-alike' | 'remnant', string[]>>;
   readonly leases: readonly Lease[];
   readonly vpcId: string;
   readonly subnetIds: readonly string[];
@@ -138,6 +139,9 @@ async function plantCompute(planting: Planting): Promise<void> {
     return (await ec2.send(command)).Instances?.[0]?.InstanceId;
   };
   note(planting, 'instance', await instance(deploymentTags(orphan, INSTALLATION)));
+  const stopped = (await instance(deploymentTags(leaseOnly, INSTALLATION))) ?? '';
+  await ec2.send(new StopInstancesCommand({ InstanceIds: [stopped] }));
+  note(planting, 'stopped', stopped);
   await instance(deploymentTags(living, INSTALLATION));
   const foreign = await instance({
     ...deploymentTags(orphan, INSTALLATION),
@@ -166,6 +170,8 @@ async function plantKeys(planting: Planting): Promise<void> {
     'secret',
     await secret(keySecretName(orphan, 'slurm-api'), keyTags(orphan, 'slurm-api', INSTALLATION)),
   );
+  const going = await secret(keySecretName(orphan, 'admin'), keyTags(orphan, 'admin', INSTALLATION));
+  await secretsManager.send(new DeleteSecretCommand({ SecretId: going, RecoveryWindowInDays: 7 }));
   const wrong = await secret('a-copy', keyTags(orphan, 'admin', INSTALLATION));
   note(planting, 'look-alike', `secret ${wrong}: We would have named it otherwise.`);
 }
@@ -196,6 +202,8 @@ async function plantStorage(planting: Planting): Promise<void> {
   await plantLink(planting, foreign, '/untagged', {});
   const lost = await plantLustre(planting, deploymentTags(lostLustre, INSTALLATION));
   const stray = await plantLink(planting, lost, '/lost', deploymentTags(lostLustre, INSTALLATION));
+  const elsewhere = await plantLustre(planting, deploymentTags(orphan, 'vpc-2/pool'));
+  note(planting, 'look-alike', `lustre ${elsewhere}: It is of the installation vpc-2/pool.`);
   await planting.fsx.loseWithoutLinks(lost);
   note(planting, 'remnant', stray);
 }
