@@ -10,6 +10,7 @@ import { createSweepActivities } from '../../src/activities/sweep.ts';
 import { clusterName, keyPairName, outerStackName } from '../../src/domain/cluster-name.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import { clusterWorkflowId, newEpochId } from '../../src/domain/ids.ts';
+import { priceTable } from '../../src/domain/prices.ts';
 import { deploymentTags, keyTags, toTagList } from '../../src/domain/resource-tags.ts';
 import { runActivity } from '../support/activity.ts';
 
@@ -51,6 +52,7 @@ const sweep = (answers: Answers) => {
     controlBucket: 'control',
     region: 'us-east-1',
     installation: INSTALLATION,
+    currentPrices: async () => priceTable,
     costStore: { getDeployment: async () => undefined },
     deploymentStore: { isAbandoned: async () => false },
     describeWorkflow: async () => undefined,
