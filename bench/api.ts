@@ -111,7 +111,12 @@ async function measure(connection: Connection, native: NativeConnection): Promis
   world.campaignStore = store;
   // Clusters are being made all the while: what was accepted waits, and takes no time from what follows.
   const finishStacks = world.holdBack('createStack');
-  const lease = createSubnetLeaseActivities({ client, taskQueue: TASK_QUEUE, vpcId: 'vpc-bench' });
+  const lease = createSubnetLeaseActivities({
+    client,
+    taskQueue: TASK_QUEUE,
+    vpcId: 'vpc-bench',
+    whoLivesIn: async () => undefined,
+  });
   const worker = await Worker.create({
     connection: native,
     taskQueue: TASK_QUEUE,

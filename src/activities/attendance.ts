@@ -1,5 +1,6 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { z } from 'zod';
+import type { DeploymentStore } from '../clients/deployment-store.ts';
 import { CLUSTER_VIEW_MEMO } from '../domain/cluster-view.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import { clusterWorkflowId, reaperWorkflowId, type Tenant } from '../domain/ids.ts';
@@ -14,9 +15,15 @@ export type DescribeWorkflow = (
   workflowId: string,
 ) => Promise<{ readonly isRunning: boolean; readonly view?: unknown } | undefined>;
 
+export interface AttendanceDeps {
+  readonly describeWorkflow: DescribeWorkflow;
+  /** Temporal forgets workflows, and a memo has room for few epochs. */
+  readonly deploymentStore: Pick<DeploymentStore, 'isAbandoned'>;
+}
+
 /** Whether a workflow looks after a deployment, or somebody has taken it over with the answer `abandon`. */
 export async function isAttended(
-  describeWorkflow: DescribeWorkflow,
+  { describeWorkflow, deploymentStore }: AttendanceDeps,
   deployment: Deployment,
 ): Promise<boolean> {
   const { epoch } = deployment;
@@ -25,7 +32,8 @@ export async function isAttended(
     describe(describeWorkflow, reaperWorkflowId(deployment)),
   ]);
   if (entity.abandonedEpochs.includes(epoch) || reaper.abandonedEpochs.includes(epoch)) return true;
-  return reaper.isRunning || (entity.isRunning && entity.epoch === epoch);
+  if (reaper.isRunning || (entity.isRunning && entity.epoch === epoch)) return true;
+  return deploymentStore.isAbandoned(deployment);
 }
 
 /** Whether a tenant has a cluster or waits for one, or a campaign of it is open: then somebody writes logs. */

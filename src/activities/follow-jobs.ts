@@ -39,7 +39,16 @@ export async function followJobs(
   deps: FollowDeps,
   head: HeadNode,
   streamOf: (output: JobOutput, file: JobFile['file']) => LogStream,
-  { signal, report }: { readonly signal: AbortSignal; readonly report: (progress: unknown) => void },
+  {
+    signal,
+    report,
+    isLast = false,
+  }: {
+    readonly signal: AbortSignal;
+    readonly report: (progress: unknown) => void;
+    /** Nothing is written any more: what there is is copied once, also lines without an end. */
+    readonly isLast?: boolean;
+  },
 ): Promise<number> {
   const followed = new Map<string, FollowedFile>();
   const startedMs = deps.now();
@@ -48,12 +57,13 @@ export async function followJobs(
   for (;;) {
     signal.throwIfAborted();
     const outputs = await deps.gateway.listOutputs(head, { signal });
-    update(followed, outputs, streamOf);
+    update(followed, outputs, streamOf, isLast);
     const { bytes, isMore } = await copyGrowth(deps, head, [...followed.values()], signal);
     copiedBytes += bytes;
     report({ bytes: copiedBytes });
     const nowMs = deps.now();
     if (bytes > 0) lastNewsMs = nowMs;
+    if (isLast && !isMore) return copiedBytes;
     const patienceSeconds = outputs.length === 0 ? EMPTY_SECONDS : QUIET_SECONDS;
     if (nowMs - lastNewsMs >= patienceSeconds * 1000) return copiedBytes;
     if (nowMs - startedMs >= MAX_SECONDS * 1000) return copiedBytes;
@@ -67,6 +77,7 @@ function update(
   followed: Map<string, FollowedFile>,
   outputs: readonly JobOutput[],
   streamOf: (output: JobOutput, file: JobFile['file']) => LogStream,
+  isLast: boolean,
 ): void {
   const seen = new Set<string>();
   for (const output of outputs) {
@@ -81,7 +92,7 @@ function update(
       seen.add(name);
       followed.set(name, {
         ...(before ?? { campaignId, jobKey, file, stream: streamOf(output, file), end: undefined }),
-        previousSizeBytes: before?.sizeBytes ?? 0,
+        previousSizeBytes: isLast ? sizeBytes : (before?.sizeBytes ?? 0),
         sizeBytes,
       });
     }

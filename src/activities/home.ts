@@ -11,6 +11,8 @@ export interface HomeDeps {
   readonly efs: EFSClient;
   /** The file system that all tenants' homes lie in; without it a home is the head node's own disk. */
   readonly efsFileSystemId: string | undefined;
+  /** Whose everything is that is made: see `installationName`. */
+  readonly installation?: string;
   /** Between two looks at an access point that is being made. */
   readonly stackPollSeconds: number;
 }
@@ -31,7 +33,10 @@ export function createHomeActivities(deps: HomeDeps): Pick<Activities, 'ensureHo
           existing?.AccessPointId ??
           (await accessPoints.create(fileSystemId, homePath(deployment), {
             requestToken: `home-${deployment.epoch}`,
-            tags: { ...deploymentTags(deployment), Name: `${deployment.clusterName} ${deployment.epoch}` },
+            tags: {
+              ...deploymentTags(deployment, deps.installation),
+              Name: `${deployment.clusterName} ${deployment.epoch}`,
+            },
           }));
         const look = async (): Promise<true | undefined> => {
           const found = await accessPoints.ofEpoch(fileSystemId, deployment.epoch);

@@ -4,10 +4,12 @@ import type { CampaignStore } from '../clients/campaign-store.ts';
 import type { KeycloakJwksReader } from '../clients/keycloak-jwks.ts';
 import type { CurrentPrices } from '../clients/current-prices.ts';
 import type { PriceStore } from '../clients/price-store.ts';
+import type { DeploymentStore } from '../clients/deployment-store.ts';
 import type { HeadNodeFiles, SlurmAccounting, SlurmControl, SlurmGateway } from '../clients/slurm-gateway.ts';
 import type { JobListingStore } from '../clients/job-listing-store.ts';
 import type { UsageStore } from '../clients/usage-store.ts';
 import { JOB_USER } from '../domain/pcluster-node-setup.ts';
+import { installationName } from '../domain/resource-tags.ts';
 import { describeIn } from './attendance.ts';
 import { createCampaignEndActivities, isRunningIn } from './campaign-end.ts';
 import { createCampaignPlanActivities } from './campaign-plan.ts';
@@ -27,6 +29,7 @@ import { createNetworkActivities } from './network.ts';
 import type { Activities } from './port.ts';
 import { createPriceActivities } from './prices.ts';
 import { createPreflightActivities } from './preflight.ts';
+import { createRecordActivities } from './records.ts';
 import { createReadinessActivities } from './readiness.ts';
 import type { ReadinessDeps } from './readiness.ts';
 import { createS3WritesActivities } from './s3-writes.ts';
@@ -37,6 +40,7 @@ import type { StackDeps } from './stack.ts';
 import { createStackUpdateActivities } from './stack-update.ts';
 import { createSubnetLeaseActivities, leasesIn } from './subnet-lease.ts';
 import { createSupportBundleActivities } from './support-bundle.ts';
+import { whoLivesIn } from './subnet-interfaces.ts';
 import { createSweepActivities } from './sweep.ts';
 import { createTrustedKeysActivities } from './trusted-keys.ts';
 import { createUsageActivities } from './usage.ts';
@@ -49,7 +53,7 @@ export interface ActivityDeps
     Pick<KeyDeps, 'halfMadeGraceSeconds' | 'keyReaders'>,
     CostDeps,
     Pick<HomeDeps, 'efsFileSystemId'>,
-    Pick<LustreDeps, 'deploymentStore' | 'lustre' | 'lustrePollSeconds' | 'exportStallSeconds'>,
+    Pick<LustreDeps, 'lustre' | 'lustrePollSeconds' | 'exportStallSeconds'>,
     Pick<ReadinessDeps, 'sshPort'> {
   readonly aws: AwsClients;
   /** What looks after jobs, over whatever each cluster's jobs go. */
@@ -58,6 +62,7 @@ export interface ActivityDeps
   readonly ssh: SlurmControl & SlurmAccounting & HeadNodeFiles;
   readonly readKeycloakJwks: KeycloakJwksReader;
   readonly campaignStore: CampaignStore;
+  readonly deploymentStore: DeploymentStore;
   readonly usageStore: UsageStore;
   readonly jobListingStore: JobListingStore;
   readonly priceStore: PriceStore;
@@ -71,7 +76,8 @@ export interface ActivityDeps
 }
 
 /** All activities, as a worker registers them: known failures leave them as `ApplicationFailure`s. */
-export function createActivities(deps: ActivityDeps): Activities {
+export function createActivities(given: ActivityDeps): Activities {
+  const deps = { ...given, installation: installationName(given) };
   const { ec2, secretsManager, cloudFormation, cloudWatch, efs, fsx, logs, s3 } = deps.aws;
   const network = createNetworkActivities({ ec2, cloudFormation, subnetPool: deps.subnetPool });
   const { gateway, ssh, campaignStore, usageStore, readKeycloakJwks } = deps;
@@ -80,9 +86,9 @@ export function createActivities(deps: ActivityDeps): Activities {
     ...createPreflightActivities({ ...deps, ...deps.aws, ...network }),
     ...createFallbackActivities(deps),
     ...createSupportBundleActivities({ ...deps, ...deps.aws }),
-    ...createSubnetLeaseActivities({ client: deps.temporal, taskQueue: deps.taskQueue, vpcId: deps.vpcId }),
+    ...createSubnetLeaseActivities({ ...deps, client: deps.temporal, whoLivesIn: whoLivesIn(ec2) }),
     ...createKeyActivities({ ...deps, ec2, secretsManager }),
-    ...createSigningKeyActivities({ secretsManager, keyReaders: deps.keyReaders, control: ssh }),
+    ...createSigningKeyActivities({ ...deps, secretsManager, control: ssh }),
     ...createTrustedKeysActivities({ control: ssh, readKeycloakJwks }),
     ...createLogActivities({ ...deps, gateway: ssh, logs }),
     ...createStackActivities({ ...deps, logs, cloudFormation, ec2, s3, secretsManager }),
@@ -103,6 +109,7 @@ export function createActivities(deps: ActivityDeps): Activities {
       listLeases: leasesIn(deps.temporal, deps.vpcId),
     }),
     ...createPriceActivities({ ...deps, ...deps.aws, region: deps.settings.region }),
+    ...createRecordActivities(deps),
     ...createCostActivities(deps),
     ...createUsageActivities({ gateway: ssh, usageStore }),
     ...createJobListingActivities(deps),

@@ -23,6 +23,8 @@ export interface KeyResourcesDeps {
   readonly secretsManager: SecretsManagerClient;
   /** Who may read private keys. Without it secrets have no policy of their own: IAM alone decides. */
   readonly keyReaders?: KeyReaders | undefined;
+  /** Whose everything is that is made: see `installationName`. */
+  readonly installation?: string;
 }
 
 type TagList = readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[];
@@ -53,7 +55,7 @@ export class KeyResources {
     this.#deps = deps;
     this.#epoch = deployment.epoch;
     this.#role = role;
-    this.#tags = toTagList(keyTags(deployment, role));
+    this.#tags = toTagList(keyTags(deployment, role, deps.installation));
     this.keyName = keyPairName(deployment, role);
     this.secretName = keySecretName(deployment, role);
   }

@@ -25,6 +25,8 @@ export interface LogDeps {
   readonly logs: CloudWatchLogsClient;
   readonly campaignStore: Pick<CampaignStore, 'get'>;
   readonly gateway: Pick<HeadNodeFiles, 'readFiles' | 'listOutputs' | 'forgetOutputs'>;
+  /** Whose everything is that is made: see `installationName`. */
+  readonly installation?: string;
   /** How long CloudWatch keeps what jobs wrote. */
   readonly logRetentionDays: number;
   /** How much is kept of each output of a job. */
@@ -52,7 +54,7 @@ export function createLogActivities(
   return {
     async ensureLogGroup(deployment) {
       const name = logGroupName(deployment);
-      const tags = { ...tenantTags(deployment) };
+      const tags = { ...tenantTags(deployment, deps.installation) };
       await ensureLogGroup(deps.logs, { name, retentionInDays: deps.logRetentionDays, tags });
       return { logGroupName: name };
     },
@@ -86,7 +88,10 @@ export function createLogActivities(
       const streamFor = ({ campaignId, jobKey }: JobOutput, kind: LogKind) =>
         streamOf({ ...request, campaignId }, jobKey, kind);
       return withHeartbeat(async (heartbeat) => ({
-        copiedBytes: await followJobs(deps, headOf(request), streamFor, heartbeat),
+        copiedBytes: await followJobs(deps, headOf(request), streamFor, {
+          ...heartbeat,
+          isLast: request.isLast ?? false,
+        }),
       }));
     },
   };

@@ -18,9 +18,11 @@ export interface LustreDeps {
   readonly cloudWatch: CloudWatchClient;
   readonly s3: S3Client;
   readonly files: Pick<HeadNodeFiles, 'sampleFiles'>;
-  readonly deploymentStore: DeploymentStore;
+  readonly deploymentStore: Pick<DeploymentStore, 'putExport' | 'putDiscard'>;
   /** Clusters can have no Lustre without it. */
   readonly lustre: LustreSettings | undefined;
+  /** Whose everything is that is made; see `installationName`. */
+  readonly installation?: string;
   /** Between two looks at a file system, link or task that is under way. */
   readonly lustrePollSeconds: number;
   /** An export task that has written nothing for so long counts as hung. */

@@ -33,7 +33,7 @@ export function createLustreActivities(deps: LustreDeps): LustreActivities {
       return withHeartbeat(async (heartbeat) => {
         const [existing] = await fileSystems.ofEpoch(request.epoch);
         const fileSystemId =
-          existing?.FileSystemId ?? (await createFileSystem(fileSystems, settings, request));
+          existing?.FileSystemId ?? (await createFileSystem(deps, fileSystems, settings, request));
         await untilAvailable(deps, fileSystems, fileSystemId, heartbeat);
         // One at a time: FSx refuses a second link while one is being made.
         for (const repository of dataRepositories(request, settings.buckets))
@@ -90,6 +90,7 @@ function settingsOf({ lustre }: LustreDeps): LustreSettings {
 }
 
 async function createFileSystem(
+  { installation }: LustreDeps,
   fileSystems: LustreFileSystems,
   { securityGroupIds, kmsKeyId }: LustreSettings,
   { lustre, lease, ...deployment }: LustreRequest,
@@ -101,7 +102,10 @@ async function createFileSystem(
       subnetId: lease.subnetId,
       securityGroupIds,
       ...(kmsKeyId && { kmsKeyId }),
-      tags: { ...deploymentTags(deployment), Name: `${deployment.clusterName} ${deployment.epoch}` },
+      tags: {
+        ...deploymentTags(deployment, installation),
+        Name: `${deployment.clusterName} ${deployment.epoch}`,
+      },
     });
   } catch (error) {
     if (!isFsxRefusal(error)) throw error;
@@ -143,7 +147,7 @@ async function ensureLink(
 ): Promise<void> {
   if (!(await linkOf(fileSystems, fileSystemId, repository))) {
     const requestToken = `lustre-${deployment.epoch}`;
-    const tags = { ...deploymentTags(deployment), Name: repository.name };
+    const tags = { ...deploymentTags(deployment, deps.installation), Name: repository.name };
     try {
       await fileSystems.link(fileSystemId, repository, { requestToken, tags });
     } catch (error) {

@@ -10,6 +10,7 @@ import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { CampaignOutcome, JobView, LogLocation } from '../domain/campaign-view.ts';
 import type { ExportVerdict } from '../domain/export-proof.ts';
 import type { EfsHome } from '../domain/home.ts';
+import type { KeptDeployment } from '../domain/kept-deployment.ts';
 import type { JobListingReference } from '../domain/job-listing.ts';
 import type {
   CreatedStack,
@@ -202,6 +203,14 @@ export interface LogCopyReport {
 /** The cluster whose running jobs' output is to be copied. */
 export interface FollowRequest extends Deployment {
   readonly access: ClusterAccess;
+  /** Nothing runs any more: what there is is copied once. */
+  readonly isLast?: boolean;
+}
+
+/** What an operator says to a sweep. */
+export interface SurveyRequest {
+  /** Epochs that are this installation's, although nothing of them says so. */
+  readonly claim?: readonly string[];
 }
 
 /** The epoch whose usage is to be recorded. */
@@ -274,8 +283,13 @@ export interface Activities {
   // subnet-lease.ts
   /** Asks the VPC's pool for a subnet for this epoch, in none of `avoidZones`; the same epoch always gets the same answer. SubnetPoolEmpty. */
   acquireSubnet(request: Deployment & { readonly avoidZones?: readonly string[] }): Promise<LeaseAnswer>;
-  /** Gives the epoch's subnet (or its place in the queue) back. Only call when its stack is proven gone. */
-  releaseSubnet(deployment: Deployment): Promise<void>;
+  /**
+   * Gives the epoch's subnet (or its place in the queue) back. Only call when its stack is proven gone. With `onlyIfEmpty` a subnet
+   * stays in which a network interface still is: the answer says so.
+   */
+  releaseSubnet(
+    request: Deployment & { readonly onlyIfEmpty?: boolean },
+  ): Promise<{ readonly inUse: string } | undefined>;
 
   // keys.ts
   /** Makes or repairs the key pair of a role. KeyPairConflict if the name belongs to somebody else. */
@@ -403,8 +417,8 @@ export interface Activities {
   readCampaignEnd(request: Tenant & { readonly campaignId: string }): Promise<CampaignOutcome>;
 
   // sweep.ts
-  /** Everything in the account that says which epoch it belongs to, sorted by whether a workflow looks after it, with its price. Changes nothing. Heartbeats. */
-  surveyOrphans(): Promise<Findings>;
+  /** Everything in the account that says that it is a deployment's, sorted by whether a workflow looks after it, with its price. Changes nothing. Heartbeats. */
+  surveyOrphans(request?: SurveyRequest): Promise<Findings>;
   /** Looks at each once more, and takes it away if nothing has come back to it. Heartbeats. */
   removeRemnants(request: {
     readonly remnants: readonly Remnant[];
@@ -413,6 +427,14 @@ export interface Activities {
   // prices.ts
   /** Reads the prices of the Region from AWS into the control bucket. Where that fails, the answer says why; nothing is changed then. */
   refreshPrices(): Promise<PriceRefresh>;
+
+  // records.ts
+  /** Keeps what somebody must know who gives the deployment back when its workflow is lost. The last one counts. */
+  keepDeployment(request: Deployment & { readonly record: KeptDeployment }): Promise<void>;
+  /** Undefined if none was kept, or none that this release can read. */
+  readDeployment(deployment: Deployment): Promise<KeptDeployment | undefined>;
+  /** Keeps that an operator took over what is left of a deployment: no sweep touches it. */
+  keepAbandonment(request: Deployment & Discard): Promise<void>;
 
   // manifest.ts
   /** Writes some of a campaign's jobs beside its content. `part` counts from 0, in the order of the whole. */

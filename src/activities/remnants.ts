@@ -11,17 +11,19 @@ import {
   wasWrittenLately,
 } from '../domain/log-groups.ts';
 import type { LookAlike, Remnant } from '../domain/orphans.ts';
-import { type DescribeWorkflow, isAttended, isBusy } from './attendance.ts';
+import { tagKeys } from '../domain/resource-tags.ts';
+import { type AttendanceDeps, isAttended, isBusy } from './attendance.ts';
 
 /*
  * What deployments leave behind that needs no teardown: empty log groups past their retention, and links of Lustre file
  * systems that are gone. Each is looked at once more right before it goes.
  */
 
-export interface RemnantDeps {
+export interface RemnantDeps extends AttendanceDeps {
   readonly fsx: FSxClient;
   readonly logs: CloudWatchLogsClient;
-  readonly describeWorkflow: DescribeWorkflow;
+  /** See `installationName`. */
+  readonly installation: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -54,15 +56,20 @@ type Verdict = 'stays' | { readonly foreign: string } | { readonly because: stri
 async function judge(deps: RemnantDeps, group: ListedLogGroup): Promise<Verdict> {
   const nowSeconds = deps.now() / 1000;
   if (!isPastRetention(group, nowSeconds)) return 'stays';
-  const owner = ownerOf(group.name, await tagsOfLogGroup(deps.logs, group));
+  const tags = await tagsOfLogGroup(deps.logs, group);
+  const owner = ownerOf(group.name, tags);
   if ('foreign' in owner) return owner;
+  const maker = tags[tagKeys.installation];
+  if (maker !== undefined && maker !== deps.installation)
+    return { foreign: `It is of the installation ${maker}.` };
   const { retentionDays } = group;
   if (retentionDays === undefined) return { foreign: 'It is empty, and no retention says when it may go.' };
   const isInUse =
     'tenant' in owner
       ? await isBusy(deps.describeWorkflow, owner.tenant)
-      : await isAttended(deps.describeWorkflow, owner.deployment);
+      : await isAttended(deps, owner.deployment);
   if (isInUse) return 'stays';
+  if (maker === undefined) return { foreign: 'It does not say which installation made it.' };
   if (wasWrittenLately(await lastWrittenAt(deps.logs, group), group, nowSeconds)) return 'stays';
   return { because: `Nothing is in it, and its retention of ${retentionDays} days is over.` };
 }

@@ -42,12 +42,15 @@ export class SigningKeySecret {
   readonly #deployment: Deployment;
   /** Without it the secret has no policy of its own: IAM alone decides. */
   readonly #keyReaders: KeyReaders | undefined;
+  readonly #installation: string | undefined;
 
   constructor(
     secretsManager: SecretsManagerClient,
     deployment: Deployment,
     keyReaders: KeyReaders | undefined,
+    installation: string | undefined,
   ) {
+    this.#installation = installation;
     this.#secretsManager = secretsManager;
     this.#deployment = deployment;
     this.#keyReaders = keyReaders;
@@ -141,7 +144,7 @@ export class SigningKeySecret {
         new CreateSecretCommand({
           Name: this.name,
           Description: `Signs tokens for Slurm, deployment ${this.#deployment.epoch}`,
-          Tags: toTagList(keyTags(this.#deployment, ROLE)),
+          Tags: toTagList(keyTags(this.#deployment, ROLE, this.#installation)),
         }),
       ),
     );

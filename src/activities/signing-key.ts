@@ -12,6 +12,8 @@ export interface SigningKeyDeps {
   readonly secretsManager: SecretsManagerClient;
   /** Who may read the private half. Without it the secret has no policy of its own. */
   readonly keyReaders?: KeyReaders | undefined;
+  /** Whose everything is that is made: see `installationName`. */
+  readonly installation?: string;
   readonly control: Pick<SlurmControl, 'replaceJwks'>;
 }
 
@@ -25,11 +27,12 @@ const MAX_ATTEMPTS = 5;
 export function createSigningKeyActivities({
   secretsManager,
   keyReaders,
+  installation,
   control,
 }: SigningKeyDeps): Pick<Activities, 'ensureSigningKey' | 'rotateSigningKey' | 'deleteSigningKey'> {
   return {
     async ensureSigningKey(deployment) {
-      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders);
+      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders, installation);
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         const found = await secret.find();
         if (found?.jwk) {
@@ -45,7 +48,7 @@ export function createSigningKeyActivities({
     },
 
     async rotateSigningKey({ rotationId, adminAccess, trusted, ...deployment }) {
-      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders);
+      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders, installation);
       const found = await secret.find();
       if (found === undefined)
         throw new KnownFailure('NotFound', `The secret ${secret.name} is gone`, { resource: secret.name });
@@ -61,7 +64,7 @@ export function createSigningKeyActivities({
     },
 
     async deleteSigningKey({ askedSecondsAgo, ...deployment }) {
-      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders);
+      const secret = new SigningKeySecret(secretsManager, deployment, keyReaders, installation);
       const take = async () => {
         const found = await secret.find();
         if (found) await secret.delete();

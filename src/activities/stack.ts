@@ -41,6 +41,8 @@ export interface StackDeps {
   readonly settings: Omit<DeploymentSettings, 'jobUserScriptUri' | 'jobEnvironmentScriptUri'>;
   /** Nodes may use the tenant's part of them; without such buckets nothing of S3 but their scripts. */
   readonly storageBuckets: StorageBuckets | undefined;
+  /** Whose everything is that is made: see `installationName`. */
+  readonly installation?: string;
   /** Between two looks at a stack that is under way. */
   readonly stackPollSeconds: number;
 }
@@ -180,7 +182,7 @@ async function create(deps: StackDeps, stacks: Stacks, request: StackRequest): P
       template: JSON.stringify(
         renderOuterStack(deployment, deps.providerArn, configuration, deps.storageBuckets),
       ),
-      tags: toTagList(stackTags(deployment, lease.subnetId)),
+      tags: toTagList(stackTags(deployment, lease.subnetId, deps.installation)),
       requestToken: `create-${request.epoch}`,
     });
   } catch (error) {

@@ -4,7 +4,6 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
-import type { Deployment } from '../domain/deployment.ts';
 import { clusterWorkflowId, subnetPoolWorkflowId } from '../domain/ids.ts';
 import type { Lease } from '../domain/subnets.ts';
 import { acquireLease, poolLeases, releaseLease } from '../workflows/messages.ts';
@@ -14,6 +13,8 @@ export interface SubnetLeaseDependencies {
   readonly client: Client;
   readonly taskQueue: string;
   readonly vpcId: string;
+  /** What shows that somebody lives in a subnet, in words; undefined when nothing does. */
+  readonly whoLivesIn: (subnetId: string) => Promise<string | undefined>;
 }
 
 /**
@@ -24,6 +25,7 @@ export function createSubnetLeaseActivities({
   client,
   taskQueue,
   vpcId,
+  whoLivesIn,
 }: SubnetLeaseDependencies): Pick<Activities, 'acquireSubnet' | 'releaseSubnet'> {
   const workflowId = subnetPoolWorkflowId(vpcId);
   return {
@@ -49,7 +51,12 @@ export function createSubnetLeaseActivities({
       );
     },
 
-    async releaseSubnet({ epoch }: Deployment): Promise<void> {
+    async releaseSubnet({ epoch, onlyIfEmpty }) {
+      if (onlyIfEmpty) {
+        const lease = (await leasesIn(client, vpcId)()).find((each) => each.epoch === epoch);
+        const inUse = lease && (await whoLivesIn(lease.subnetId));
+        if (inUse !== undefined) return { inUse: `${lease?.subnetId}: ${inUse}` };
+      }
       try {
         await unwrapping(() =>
           client.workflow.getHandle(workflowId).executeUpdate(releaseLease, { args: [{ epoch }] }),
@@ -58,6 +65,7 @@ export function createSubnetLeaseActivities({
         // No pool, no lease.
         if (!(error instanceof WorkflowNotFoundError)) throw error;
       }
+      return undefined;
     },
   };
 }

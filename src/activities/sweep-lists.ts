@@ -1,10 +1,5 @@
 import { type CloudFormationClient, paginateDescribeStacks } from '@aws-sdk/client-cloudformation';
-import {
-  DescribeKeyPairsCommand,
-  type EC2Client,
-  paginateDescribeInstances,
-  paginateDescribeNetworkInterfaces,
-} from '@aws-sdk/client-ec2';
+import { DescribeKeyPairsCommand, type EC2Client, paginateDescribeInstances } from '@aws-sdk/client-ec2';
 import { type EFSClient, paginateDescribeAccessPoints } from '@aws-sdk/client-efs';
 import {
   type FileSystem,
@@ -13,11 +8,10 @@ import {
   paginateDescribeFileSystems,
 } from '@aws-sdk/client-fsx';
 import { paginateListSecrets, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import type { SubnetInterface } from '../domain/bound-resources.ts';
 import { clusterName } from '../domain/cluster-name.ts';
 import { tenantOfClusterWorkflow } from '../domain/ids.ts';
-import type { TaggedResource } from '../domain/orphans.ts';
-import { deploymentTags, tagKeys } from '../domain/resource-tags.ts';
+import type { ResourceKind, TaggedResource } from '../domain/orphans.ts';
+import { deploymentTags, tagKeys, tellingKeys } from '../domain/resource-tags.ts';
 import type { Lease } from '../domain/subnets.ts';
 
 /*
@@ -32,6 +26,8 @@ export interface SweepListDeps {
   readonly secretsManager: SecretsManagerClient;
   /** Who holds which subnet, as the pool's workflow has it; none if nobody ever asked for one. */
   readonly listLeases: () => Promise<readonly Lease[]>;
+  /** See `installationName`. */
+  readonly installation: string;
 }
 
 type TagList =
@@ -65,7 +61,7 @@ async function* stacks({ cloudFormation }: SweepListDeps): AsyncGenerator<Tagged
 /** Head and compute nodes: ParallelCluster gives them the tags of their cluster. */
 async function* instances({ ec2 }: SweepListDeps): AsyncGenerator<TaggedResource> {
   const Filters = [
-    { Name: 'tag-key', Values: [tagKeys.epoch] },
+    { Name: 'tag-key', Values: [...tellingKeys] },
     { Name: 'instance-state-name', Values: ['pending', 'running', 'stopping', 'stopped'] },
   ];
   for await (const { Reservations = [] } of paginateDescribeInstances({ client: ec2 }, { Filters })) {
@@ -163,47 +159,28 @@ async function* secrets({ secretsManager }: SweepListDeps): AsyncGenerator<Tagge
       };
 }
 
-/** Leases have no tags: the pool's own record says whose they are. */
-async function* leases({ listLeases }: SweepListDeps): AsyncGenerator<TaggedResource> {
+/** Leases have no tags: the pool's own record says whose they are, and that they are this installation's. */
+async function* leases({ listLeases, installation }: SweepListDeps): AsyncGenerator<TaggedResource> {
   for (const { subnetId, epoch, holderWorkflowId, since } of await listLeases()) {
     const tenant = tenantOfClusterWorkflow(holderWorkflowId);
     const tags = tenant
-      ? deploymentTags({ ...tenant, clusterName: clusterName(tenant), epoch })
-      : { [tagKeys.epoch]: epoch };
+      ? deploymentTags({ ...tenant, clusterName: clusterName(tenant), epoch }, installation)
+      : { [tagKeys.epoch]: epoch, [tagKeys.installation]: installation };
     yield { kind: 'subnet-lease', id: subnetId, name: subnetId, tags, madeAt: since };
   }
 }
 
 /** Links before file systems: a file system that the later list lacks is gone, and not only younger than the list. */
-export const sweepLists = [
-  leases,
-  lustreLinks,
-  stacks,
-  instances,
-  fileSystems,
-  accessPoints,
-  keyPairs,
-  secrets,
-] as const;
-
-/** The network interfaces in these subnets. */
-export async function listInterfaces(
-  { ec2 }: Pick<SweepListDeps, 'ec2'>,
-  subnetIds: readonly string[],
-): Promise<SubnetInterface[]> {
-  if (subnetIds.length === 0) return [];
-  const found: SubnetInterface[] = [];
-  const Filters = [{ Name: 'subnet-id', Values: [...subnetIds] }];
-  for await (const { NetworkInterfaces = [] } of paginateDescribeNetworkInterfaces(
-    { client: ec2 },
-    { Filters },
-  ))
-    for (const each of NetworkInterfaces)
-      found.push({
-        id: each.NetworkInterfaceId ?? '',
-        subnetId: each.SubnetId ?? '',
-        type: each.InterfaceType ?? 'interface',
-        description: each.Description ?? '',
-      });
-  return found;
-}
+export const sweepLists: readonly {
+  readonly kind: ResourceKind;
+  readonly list: (deps: SweepListDeps) => AsyncGenerator<TaggedResource>;
+}[] = [
+  { kind: 'subnet-lease', list: leases },
+  { kind: 'lustre-link', list: lustreLinks },
+  { kind: 'stack', list: stacks },
+  { kind: 'instance', list: instances },
+  { kind: 'lustre', list: fileSystems },
+  { kind: 'access-point', list: accessPoints },
+  { kind: 'key-pair', list: keyPairs },
+  { kind: 'secret', list: secrets },
+];

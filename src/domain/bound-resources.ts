@@ -1,5 +1,5 @@
 import { tagKeys } from './resource-tags.ts';
-import type { TaggedResource } from './orphans.ts';
+import type { ResourceKind, TaggedResource, Unlisted } from './orphans.ts';
 
 /*
  * Resources of which their tags do not say whether they can go: it depends on what else there is.
@@ -20,9 +20,24 @@ const OF_THE_NETWORK = new Set(['vpc_endpoint', 'efs', 'gateway_load_balancer_en
 /** What lives in a subnet, and goes with the teardown of its deployment before the lease is given back. */
 const INHABITANTS: ReadonlySet<string> = new Set(['stack', 'instance', 'lustre']);
 
+/** What must have been listed beside a kind for its bonds to be known. */
+const judgedBy: Partial<Record<ResourceKind, readonly Unlisted['what'][]>> = {
+  'subnet-lease': ['stack', 'instance', 'lustre', 'network-interface'],
+  'lustre-link': ['lustre'],
+};
+
+/** Whether nothing can be said of a kind without these lists. */
+export function unjudgeable(kind: ResourceKind, unlisted: ReadonlySet<Unlisted['what']>): boolean {
+  return judgedBy[kind]?.some((what) => unlisted.has(what)) ?? false;
+}
+
 /** Interfaces that show that a subnet is inhabited. */
 export function inhabited(interfaces: readonly SubnetInterface[]): SubnetInterface[] {
   return interfaces.filter(({ type }) => !OF_THE_NETWORK.has(type));
+}
+
+export function describeInterface({ id, description }: SubnetInterface): string {
+  return `The network interface ${id}${description ? ` (${description})` : ''} is in it.`;
 }
 
 /**
@@ -49,8 +64,7 @@ export function withBonds(
       const [tenant] = inhabited(interfaces).filter(({ subnetId }) => subnetId === id);
       if (stack) return { ...resource, inUse: `The stack ${stack.name} lives in it.` };
       if (!tenant) return resource;
-      const what = tenant.description ? ` (${tenant.description})` : '';
-      return { ...resource, inUse: `The network interface ${tenant.id}${what} is in it.` };
+      return { ...resource, inUse: describeInterface(tenant) };
     }
     if (kind !== 'lustre-link' || fileSystemId === undefined) return resource;
     if (!fileSystemIds.has(fileSystemId)) return { ...resource, remnant: `${fileSystemId} is gone.` };

@@ -66,6 +66,17 @@ export interface Resources {
   lustre?: LustreFileSystem | 'requested';
 }
 
+/** How what no workflow looked after is given back. */
+export interface OrphanOrders {
+  /**
+   * After so long without an answer of the head node what is mounted counts as lost with it, and the teardown goes on: nobody
+   * is there who would decide. 0 where EC2 shows no node that runs.
+   */
+  readonly giveUpAfterSeconds: number;
+  /** ISO 8601. */
+  unansweredSince?: string;
+}
+
 export interface DeploymentRecord {
   readonly epoch: string;
   readonly startedAt: string;
@@ -99,6 +110,12 @@ export interface DeploymentRecord {
   meter?: CostMeter;
   /** Nodes that EC2 bills, as Slurm said at the last look. Absent before the first. */
   nodesUp?: NodeCounts;
+  /** What it is was kept in the control bucket, as it is. Absent before that, after a change, and in snapshots before 0.3.0. */
+  isKept?: boolean;
+  /** Set by the sweep on what it gives back, as no workflow looked after it. */
+  readonly orphan?: OrphanOrders;
+  /** Why its lease was left to a later sweep: somebody lives in its subnet. */
+  leaseInUse?: string;
   /** When its cost was last kept in the control bucket. */
   costKeptAt?: string;
 }

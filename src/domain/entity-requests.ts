@@ -16,7 +16,7 @@ import { tierNames } from './tiers.ts';
  */
 
 /** A specification with every default filled in, as the API resolves it. */
-const clusterSpecSchema = z.strictObject({
+export const clusterSpecSchema = z.strictObject({
   tier: z.enum([...tierNames, 'custom']),
   queues: z.array(queueSchema).min(1),
   idleTimeoutSeconds: z.int().min(1),

@@ -66,6 +66,12 @@ export interface LookAlike {
   readonly because: string;
 }
 
+/** A list that AWS did not give: nothing of what depends on it is touched. */
+export interface Unlisted {
+  readonly what: ResourceKind | 'network-interface' | 'log-group' | 'records';
+  readonly because: string;
+}
+
 export interface Findings {
   /** Deployments that no workflow looks after, the oldest first. */
   readonly orphans: readonly Orphan[];
@@ -74,6 +80,12 @@ export interface Findings {
   readonly remnants?: readonly Remnant[];
   /** Resources of deployments that a workflow looks after. */
   readonly attended: number;
+  /** Deployments of this installation of which anything is there, orphans among them. Absent in findings of older releases. */
+  readonly deployments?: number;
+  /** Epochs that do not say which installation they are of, as those of releases before 0.3.0. Absent where all do. */
+  readonly unclaimed?: readonly string[];
+  /** Absent where everything could be listed. */
+  readonly unlisted?: readonly Unlisted[];
   /** What the control bucket keeps of deployments of which nothing is left. */
   readonly records?: KeptRecords;
 }
@@ -83,48 +95,83 @@ const YOUNG_SECONDS = 300;
 
 const secretRoles: readonly SecretRole[] = ['admin', 'job-user', 'slurm-api'];
 
-/**
- * Sorts what carries our tags. `isAttended` says whether a workflow looks after a deployment; where that is not known it
- * must say so. `nowSeconds`: since 1970.
- */
+/** What a sweep knows beside what there is. */
+export interface SweepKnowledge {
+  /** Whether a workflow looks after a deployment; where that is not known it must say so. */
+  readonly isAttended: (deployment: Deployment) => boolean;
+  /** Since 1970. */
+  readonly nowSeconds: number;
+  /** Ours: see `installationName`. */
+  readonly installation: string;
+  /** Epochs of which an operator has said that they are ours. */
+  readonly claimed?: readonly string[];
+}
+
+type Sorted = Required<Pick<Findings, 'orphans' | 'lookAlikes' | 'remnants' | 'attended' | 'deployments'>> &
+  Pick<Findings, 'unclaimed'>;
+
+/** Sorts what carries our tags. */
 export function findOrphans(
   resources: readonly TaggedResource[],
-  isAttended: (deployment: Deployment) => boolean,
-  nowSeconds: number,
-): Required<Omit<Findings, 'records'>> {
+  { isAttended, nowSeconds, installation, claimed = [] }: SweepKnowledge,
+): Sorted {
+  const own = new Set([...claimed, ...untaggedOf(resources, installation)]);
   const orphans = new Map<string, Orphan>();
+  const seen = new Set<string>();
+  const unclaimed = new Set<string>();
   const lookAlikes: LookAlike[] = [];
   const remnants: Remnant[] = [];
   let attended = 0;
   for (const resource of resources) {
-    const { kind, id, inUse, remnant } = resource;
-    const deployment = deploymentOf(resource.tags);
-    const because = deployment ? problemWith(deployment, resource) : 'It lacks tags that we would have set.';
-    if (because !== undefined || !deployment) {
-      lookAlikes.push({ kind, id, because: because ?? '' });
-      continue;
-    }
-    if (nowSeconds - epochStartSeconds(deployment.epoch) < YOUNG_SECONDS || isAttended(deployment)) {
+    const { kind, id, tags, inUse, remnant } = resource;
+    const stays = (because: string) => lookAlikes.push({ kind, id, because });
+    const deployment = deploymentOf(tags);
+    const problem = deployment ? problemWith(deployment, resource) : 'It lacks tags that we would have set.';
+    const maker = tags[tagKeys.installation];
+    if (problem !== undefined || !deployment) {
+      stays(problem ?? '');
+    } else if (maker !== undefined && maker !== installation) {
+      stays(`It is of the installation ${maker}.`);
+    } else if (nowSeconds - epochStartSeconds(deployment.epoch) < YOUNG_SECONDS || isAttended(deployment)) {
+      seen.add(deployment.epoch);
       attended += 1;
-      continue;
-    }
-    if (inUse !== undefined) {
-      lookAlikes.push({ kind, id, because: inUse });
-      continue;
-    }
-    if (remnant !== undefined) {
+    } else if (maker === undefined && !own.has(deployment.epoch)) {
+      unclaimed.add(deployment.epoch);
+      stays(`It does not say which installation made it (epoch ${deployment.epoch}).`);
+    } else if (inUse !== undefined) {
+      stays(inUse);
+    } else if (remnant !== undefined) {
       if (kind === 'lustre-link') remnants.push({ kind, id, because: remnant });
-      continue;
+    } else {
+      seen.add(deployment.epoch);
+      const known = orphans.get(deployment.epoch) ?? { ...deployment, resources: [] };
+      orphans.set(deployment.epoch, { ...known, resources: [...known.resources, shown(resource)] });
     }
-    const known = orphans.get(deployment.epoch) ?? { ...deployment, resources: [] };
-    orphans.set(deployment.epoch, { ...known, resources: [...known.resources, shown(resource)] });
   }
   return {
     orphans: [...orphans.values()].toSorted((a, b) => (a.epoch < b.epoch ? -1 : 1)),
     lookAlikes,
     remnants,
     attended,
+    deployments: seen.size,
+    ...(unclaimed.size > 0 && { unclaimed: [...unclaimed].toSorted() }),
   };
+}
+
+/**
+ * Epochs of which nothing says by a tag which installation made it, as releases before 0.3.0 made them, but which hold a
+ * subnet of this installation by its own record.
+ */
+function untaggedOf(resources: readonly TaggedResource[], installation: string): string[] {
+  const epochsOf = (some: readonly TaggedResource[]) =>
+    new Set(
+      some
+        .filter(({ tags }) => tags[tagKeys.installation] === installation)
+        .map(({ tags }) => tags[tagKeys.epoch] ?? ''),
+    );
+  const tagged = epochsOf(resources.filter(({ kind }) => kind !== 'subnet-lease'));
+  const leased = epochsOf(resources.filter(({ kind }) => kind === 'subnet-lease'));
+  return [...leased].filter((epoch) => !tagged.has(epoch));
 }
 
 function shown({ kind, id, madeAt, billed, fileSystemId }: TaggedResource): OrphanResource {
@@ -137,12 +184,12 @@ function shown({ kind, id, madeAt, billed, fileSystemId }: TaggedResource): Orph
   };
 }
 
-/** The deployments that resources say that they belong to, each once. */
-export function deploymentsOf(resources: readonly TaggedResource[]): Deployment[] {
+/** The deployments that resources say that they belong to, each once; without those of other installations. */
+export function deploymentsOf(resources: readonly TaggedResource[], installation: string): Deployment[] {
   const found = new Map<string, Deployment>();
   for (const { tags } of resources) {
     const deployment = deploymentOf(tags);
-    if (deployment)
+    if (deployment && (tags[tagKeys.installation] ?? installation) === installation)
       found.set(`${deployment.virtualLabId}/${deployment.projectId}/${deployment.epoch}`, deployment);
   }
   return [...found.values()];

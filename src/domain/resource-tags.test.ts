@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { deploymentTags, keyTags, stackTags, tagKeys, tagValue, toTagList } from './resource-tags.ts';
+import {
+  deploymentTags,
+  installationName,
+  keyTags,
+  stackTags,
+  tagKeys,
+  tagValue,
+  tenantTags,
+  toTagList,
+} from './resource-tags.ts';
 
 const deployment = {
   virtualLabId: 'lab',
@@ -19,6 +28,17 @@ describe('resource tags', () => {
     });
     expect(stackTags(deployment, 'subnet-1')[tagKeys.subnet]).toBe('subnet-1');
     expect(keyTags(deployment, 'admin')[tagKeys.role]).toBe('admin');
+  });
+
+  test('everything of a deployment names the installation that made it', () => {
+    const installation = installationName({ vpcId: 'vpc-1', subnetPool: 'pool' });
+    expect(installation).toBe('vpc-1/pool');
+    for (const tags of [
+      tenantTags(deployment, installation),
+      stackTags(deployment, 'subnet-1', installation),
+      keyTags(deployment, 'admin', installation),
+    ])
+      expect(tags[tagKeys.installation]).toBe('vpc-1/pool');
   });
 
   test('no key uses a prefix that AWS or ParallelCluster reserves', () => {

@@ -14,43 +14,63 @@ export const tagKeys = {
   subnet: 'parallelcluster-provisioner:subnet',
   /** On key pairs and their secrets. */
   role: 'parallelcluster-provisioner:role',
+  /** Which installation made it: several can share an account, each with a network and a Temporal of its own. */
+  installation: 'parallelcluster-provisioner:installation',
   /** Keys of the platform's cost reports, kept from the service that this one replaces. */
   virtualLab: 'obp:costcenter:vlabid',
   project: 'obp:costcenter:project',
   billing: 'SBO_Billing',
 } as const;
 
+/** Tags of which any says that a thing may be a deployment's, also one that lacks others. */
+export const tellingKeys = [
+  tagKeys.epoch,
+  tagKeys.cluster,
+  tagKeys.role,
+  tagKeys.installation,
+  tagKeys.virtualLab,
+] as const;
+
 export type ResourceTags = Readonly<Record<string, string>>;
+
+/**
+ * The name of an installation. Its subnets can be leased by nobody else, so it needs no name of its own, and knows itself
+ * again when everything but the network was made anew.
+ */
+export function installationName(network: { readonly vpcId: string; readonly subnetPool: string }): string {
+  return `${network.vpcId}/${network.subnetPool}`;
+}
 
 /** On everything that costs money, also what all tenants share. */
 export const billingTags: ResourceTags = { [tagKeys.billing]: 'hpc:parallelcluster' };
 
-/** Tags of what belongs to a tenant and outlives its deployments. */
-export function tenantTags({ virtualLabId, projectId }: Tenant): ResourceTags {
+/** Tags of what belongs to a tenant and outlives its deployments. Releases before 0.3.0 named no installation. */
+export function tenantTags({ virtualLabId, projectId }: Tenant, installation?: string): ResourceTags {
   return {
     [tagKeys.virtualLab]: virtualLabId,
     [tagKeys.project]: projectId,
     ...billingTags,
+    ...(installation !== undefined && { [tagKeys.installation]: installation }),
   };
 }
 
 /** Tags of what belongs to one deployment. */
-export function deploymentTags(deployment: Deployment): ResourceTags {
+export function deploymentTags(deployment: Deployment, installation?: string): ResourceTags {
   return {
-    ...tenantTags(deployment),
+    ...tenantTags(deployment, installation),
     [tagKeys.cluster]: deployment.clusterName,
     [tagKeys.epoch]: deployment.epoch,
   };
 }
 
 /** Tags of a deployment's stack. CloudFormation hands them on to the cluster's own stack and its instances. */
-export function stackTags(deployment: Deployment, subnetId: string): ResourceTags {
-  return { ...deploymentTags(deployment), [tagKeys.subnet]: subnetId };
+export function stackTags(deployment: Deployment, subnetId: string, installation?: string): ResourceTags {
+  return { ...deploymentTags(deployment, installation), [tagKeys.subnet]: subnetId };
 }
 
 /** Tags of a key pair and of the secret that holds its private half. */
-export function keyTags(deployment: Deployment, role: SecretRole): ResourceTags {
-  return { ...deploymentTags(deployment), [tagKeys.role]: role };
+export function keyTags(deployment: Deployment, role: SecretRole, installation?: string): ResourceTags {
+  return { ...deploymentTags(deployment, installation), [tagKeys.role]: role };
 }
 
 /** The list that the AWS SDK wants. */

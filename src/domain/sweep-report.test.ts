@@ -22,9 +22,12 @@ const orphan = (projectId: string, cost?: OrphanCost): Orphan => ({
   ],
   ...(cost && { cost }),
 });
+const operator = { taskQueue: 'queue', namespace: 'default', request: {} };
 const at = '2026-11-26T10:00:00.000Z';
 const render = (orphans: readonly Orphan[]) =>
-  renderSweep(reportOf({ orphans, lookAlikes: [], attended: 3 }, { at, reapers: ['orphan/1'], removed: [] }));
+  renderSweep(
+    reportOf({ orphans, lookAlikes: [], attended: 3 }, { at, reapers: ['orphan/1'], removed: [], operator }),
+  );
 
 describe('the report of a sweep', () => {
   it('begins with the sum, and has the dearest orphan first', () => {
@@ -68,7 +71,7 @@ describe('the report of a sweep', () => {
   it('counts what is kept of what is over', () => {
     const records = { epochs: 2, objects: 1, bytes: 3 * 2 ** 20, usdPerMonth: 0.01 };
     const findings = { orphans: [], lookAlikes: [], attended: 0, records };
-    expect(renderSweep(reportOf(findings, { at, reapers: [], removed: [] }))).toContain(
+    expect(renderSweep(reportOf(findings, { at, reapers: [], removed: [], operator }))).toContain(
       '- kept: the control bucket has 1 object (3.0 MiB, 0.01 USD a month) of 2 deployments of which nothing else is left',
     );
   });
@@ -80,7 +83,7 @@ describe('the report of a sweep', () => {
       { ...remnant, id: '/there', isRemoved: false },
     ];
     const text = renderSweep(
-      reportOf({ orphans: [], lookAlikes: [], attended: 0 }, { at, reapers: [], removed }),
+      reportOf({ orphans: [], lookAlikes: [], attended: 0 }, { at, reapers: [], removed, operator }),
     );
     expect(text).toContain('- **removed** log-group `/gone`: It is empty.');
     expect(text).toContain('- **left alone** log-group `/there`: It is empty.');
@@ -88,5 +91,32 @@ describe('the report of a sweep', () => {
 
   it('says that nothing is left', () => {
     expect(render([])).toContain('**Nothing is left behind.**');
+  });
+
+  it('says what was not done, what was not seen, and by which command an operator has it done', () => {
+    const text = renderSweep(
+      reportOf(
+        {
+          orphans: [orphan('one')],
+          lookAlikes: [],
+          attended: 0,
+          unclaimed: ['1k2m9x0aab12cd'],
+          unlisted: [{ what: 'lustre', because: 'denied' }],
+        },
+        {
+          at,
+          reapers: [],
+          removed: [],
+          brake: 'Too many.',
+          operator: { ...operator, request: { claim: ['1k2m9x0aab12ce'] } },
+        },
+      ),
+    );
+    expect(text).toContain('**Nothing was done.** Too many.');
+    expect(text).toContain('- **not seen** lustre: denied');
+    const start =
+      "temporal workflow start --namespace 'default' --task-queue 'queue' --type reconcile --workflow-id reconcile-by-hand --input ";
+    expect(text).toContain(`${start}'{"claim":["1k2m9x0aab12ce"],"beginUpTo":1}'`);
+    expect(text).toContain(`${start}'{"claim":["1k2m9x0aab12cd"]}'`);
   });
 });

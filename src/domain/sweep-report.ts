@@ -1,13 +1,25 @@
 import { type OrphanCost, sumOfOrphans } from './orphan-costs.ts';
 import type { Findings, Orphan, OrphanResource, Remnant } from './orphans.ts';
+import type { ReconcileRequest } from './sweep-brake.ts';
+import { shellQuote } from './shell-quote.ts';
 import type { KeptRecords } from './records.ts';
 import { counted } from './wording.ts';
 
-export interface ReconcileReport extends Findings {
-  /** ISO 8601. */
-  readonly at: string;
+/** What a sweep set going. */
+export interface Begun {
   /** Workflows that were begun, one for each orphan. */
   readonly reapers: readonly string[];
+  /** What is to be known of how an orphan goes, or why it does not yet. Absent in reports of older releases. */
+  readonly notes?: readonly string[];
+}
+
+export interface ReconcileReport extends Findings, Begun {
+  /** ISO 8601. */
+  readonly at: string;
+  /** Why nothing was begun or removed. Absent where all that could be was. */
+  readonly brake?: string;
+  /** Commands by which an operator can have a sweep do more. Absent where there is nothing to say. */
+  readonly commands?: readonly string[];
   /** What needed no teardown, and whether it went. */
   readonly removed: readonly (Remnant & { readonly isRemoved: boolean })[];
   /** Of all orphans together. */
@@ -16,28 +28,69 @@ export interface ReconcileReport extends Findings {
 
 export function reportOf(
   findings: Findings,
-  rest: Pick<ReconcileReport, 'at' | 'reapers' | 'removed'>,
+  {
+    operator,
+    ...rest
+  }: Pick<ReconcileReport, 'at' | 'reapers' | 'removed' | 'notes' | 'brake'> & {
+    readonly operator: WhereToSay;
+  },
 ): ReconcileReport {
-  return { ...findings, ...rest, cost: sumOfOrphans(findings.orphans) };
+  const commands = commandsFor(findings, rest.brake, operator);
+  return {
+    ...findings,
+    ...rest,
+    ...(commands.length > 0 && { commands }),
+    cost: sumOfOrphans(findings.orphans),
+  };
 }
+
+/** Where an operator starts a sweep with an input. */
+interface WhereToSay {
+  readonly taskQueue: string;
+  readonly namespace: string;
+  /** What the sweep was started with. */
+  readonly request: ReconcileRequest;
+}
+
+function commandsFor(
+  { orphans, unclaimed = [] }: Findings,
+  brake: string | undefined,
+  { taskQueue, namespace, request }: WhereToSay,
+): string[] {
+  const command = (input: ReconcileRequest) =>
+    `temporal workflow start --namespace ${shellQuote(namespace)} --task-queue ${shellQuote(taskQueue)} ` +
+    `--type reconcile --workflow-id reconcile-by-hand --input ${shellQuote(JSON.stringify(input))}`;
+  return [
+    ...(brake === undefined ? [] : [command({ ...request, beginUpTo: orphans.length })]),
+    ...(unclaimed.length === 0 ? [] : [command({ claim: unclaimed.slice(0, MAX_CLAIMED) })]),
+  ];
+}
+
+/** What a sweep takes at once. */
+const MAX_CLAIMED = 200;
 
 /** What an operator reads at the top of the workflow in the Temporal UI: money first, the dearest orphan first. */
 export function renderSweep(report: ReconcileReport): string {
   const { at, orphans, lookAlikes, attended, reapers, removed, records, cost } = report;
+  const { notes = [], brake, commands = [], unlisted = [] } = report;
   return [
     `## Sweep of ${at}`,
     orphans.length === 0 ? '**Nothing is left behind.**' : `**What is left behind costs ${inWords(cost)}.**`,
     '',
     `${counted(attended, 'resource')} of deployments that are looked after, ${counted(orphans.length, 'orphan')}, ` +
       `${counted(lookAlikes.length, 'look-alike')}; ${counted(reapers.length, 'workflow')} begun.`,
+    ...(brake === undefined ? [] : ['', `**Nothing was done.** ${brake}`]),
+    ...unlisted.map(({ what, because }) => `- **not seen** ${what}: ${because}`),
     '',
     ...orphanTable(orphans),
+    ...notes.map((note) => `- ${note}`),
     ...removed.map(
       ({ kind, id, because, isRemoved }) =>
         `- **${isRemoved ? 'removed' : 'left alone'}** ${kind} \`${id}\`: ${because}`,
     ),
     ...(records ? [`- kept: ${recordsInWords(records)}`] : []),
     ...lookAlikes.map(({ kind, id, because }) => `- **left alone** ${kind} \`${id}\`: ${because}`),
+    ...commands.flatMap((command) => ['', 'If that is right, say so:', '```', command, '```']),
   ].join('\n');
 }
 

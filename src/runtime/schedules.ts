@@ -14,8 +14,8 @@ const schedules = {
 } as const;
 
 /**
- * Makes sure that it is done regularly, or, every 0 seconds, not at all. An operator's changes to the Schedule, a pause among
- * them, stay. What is under way counts, however long it takes: two at once would only do the same.
+ * Makes sure that it is done as often as is configured now, or, every 0 seconds, not at all. What else an operator has changed
+ * of the Schedule, a pause among it, stays. What is under way counts, however long it takes: two at once would only do the same.
  */
 export async function ensureSchedule(
   client: Client,
@@ -24,16 +24,18 @@ export async function ensureSchedule(
 ): Promise<void> {
   if (everySeconds === 0) return endSchedule(client, scheduleId);
   const { workflowType, isDueAtOnce } = schedules[scheduleId];
+  const spec = { intervals: [{ every: everySeconds * 1000 }] };
   try {
     await client.schedule.create({
       scheduleId,
-      spec: { intervals: [{ every: everySeconds * 1000 }] },
+      spec,
       policies: { overlap: ScheduleOverlapPolicy.SKIP },
       state: { triggerImmediately: isDueAtOnce },
       action: { type: 'startWorkflow', workflowType, workflowId: scheduleId, taskQueue },
     });
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    await client.schedule.getHandle(scheduleId).update((existing) => ({ ...existing, spec }));
   }
 }
 

@@ -10,6 +10,7 @@ import { announceReady, passFacts } from './cluster-campaigns.ts';
 import { hardLimitDueInMs, keepCostsIfDue, notifyBudget, watchBudget } from './cluster-costs.ts';
 import { AutomaticExportKeeper } from './automatic-export.ts';
 import { type ClusterEntity } from './cluster-entity.ts';
+import { keepDeployment } from './deployment-keeper.ts';
 import { failureFrom } from './failure.ts';
 import { LogFollower } from './log-follower.ts';
 import { StackUpdater } from './stack-updater.ts';
@@ -36,6 +37,7 @@ export async function serve(entity: ClusterEntity): Promise<void> {
     );
   while (entity.snapshot.state === 'ready') {
     const record = entity.record();
+    await keepDeployment(entity, record);
     await announceReady(entity, record);
     const seen = await look(entity, record);
     const verdict = judge(entity, record, seen?.activity);

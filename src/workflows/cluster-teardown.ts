@@ -2,6 +2,7 @@ import { patched } from '@temporalio/workflow';
 import type { DeletionRequest } from '../activities/port.ts';
 import type { DeploymentRecord, OpenCampaign } from '../domain/cluster-snapshot.ts';
 import { failureOf } from '../domain/failures.ts';
+import type { Discard } from '../domain/lustre-export.ts';
 import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
@@ -14,7 +15,7 @@ import { look } from './cluster-serve.ts';
 import { failureFrom } from './failure.ts';
 import { exportWhileMounted, releaseLustre } from './lustre-steps.ts';
 import { settleS3Writes } from './s3-mount-steps.ts';
-import { COSTS_THROUGHOUT } from './patches.ts';
+import { COSTS_THROUGHOUT, KEEP_RECORDS } from './patches.ts';
 import { recordLastUsage } from './usage-recorder.ts';
 
 /**
@@ -27,6 +28,7 @@ export async function drain(entity: ClusterEntity): Promise<void> {
     await cancelWhatIsLeft(entity, record);
     // Called back while we cancelled.
     if (entity.snapshot.state !== 'draining') return;
+    if (record.orphan) await copyLastLogs(entity, record);
     entity.enter('exporting', 'Campaigns copy their last logs.');
   }
   const deadline = Date.parse(entity.snapshot.since) + entity.policy.drainTimeoutSeconds * 1000;
@@ -60,6 +62,16 @@ async function cancelWhatIsLeft(entity: ClusterEntity, record: DeploymentRecord)
   } catch (error) {
     // A head node that cannot be reached must not keep its cluster: the stack's deletion ends the jobs.
     entity.say(`Cancelling jobs failed (${failureFrom(error).message}); the teardown goes on.`);
+  }
+}
+
+/** Of a deployment whose campaigns nobody tells any more that their jobs have ended: what these wrote, up to the usual limit. */
+async function copyLastLogs(entity: ClusterEntity, record: DeploymentRecord): Promise<void> {
+  if (!record.access) return;
+  try {
+    await activities.followJobLogs({ ...entity.deployment(record), access: record.access, isLast: true });
+  } catch (error) {
+    entity.say(`Copying logs failed (${failureFrom(error).message}); the teardown goes on.`);
   }
 }
 
@@ -107,7 +119,11 @@ async function releaseSteps(entity: ClusterEntity, record: DeploymentRecord): Pr
     delete resources.home;
   }
   if (resources.lease) {
-    await activities.releaseSubnet(deployment);
+    const answer = await activities.releaseSubnet({
+      ...deployment,
+      ...(record.orphan && { onlyIfEmpty: true }),
+    });
+    if (answer?.inUse) record.leaseInUse = answer.inUse;
     delete resources.lease;
   }
   for (const [field, role] of [
@@ -144,12 +160,14 @@ async function finish(entity: ClusterEntity, record: DeploymentRecord): Promise<
   } else {
     // A deletion that was blocked on the way and then succeeded leaves no failure behind.
     delete entity.snapshot.failure;
-    entity.endDeployment(
-      'deleted',
-      `${sentence(teardown?.reason ?? '')} Nothing is left but the logs.`.trim(),
-    );
+    entity.endDeployment('deleted', `${sentence(teardown?.reason ?? '')} ${whatIsLeft(record)}`.trim());
   }
   await dismissWaitingCampaigns(entity);
+}
+
+function whatIsLeft({ leaseInUse }: DeploymentRecord): string {
+  if (leaseInUse === undefined) return 'Nothing is left but the logs.';
+  return `The lease of its subnet is left, and a later sweep gives it back: ${leaseInUse}`;
 }
 
 /** Campaigns that were promised a cluster which will not come are told so. */
@@ -191,6 +209,7 @@ export async function awaitDecision(entity: ClusterEntity, mustRollOver: () => b
     resume(entity, `What is not in S3 is given up, as ${by} decided: ${reason}`);
     return;
   }
+  if (!(await keepAbandonment(entity, record, { by, reason, at: nowIso() }))) return;
   const { abandonedEpochs = [] } = entity.snapshot;
   entity.snapshot.abandonedEpochs = [record.epoch, ...abandonedEpochs].slice(0, MAX_ABANDONED);
   const left = entity.snapshot.failure?.message ?? 'unknown';
@@ -204,6 +223,25 @@ export async function awaitDecision(entity: ClusterEntity, mustRollOver: () => b
   );
   if (patched(COSTS_THROUGHOUT)) await keepCosts(entity, record);
   await dismissWaitingCampaigns(entity);
+}
+
+/** No sweep may touch it from now on, also when Temporal has forgotten this workflow. False, and still blocked, if that fails. */
+async function keepAbandonment(
+  entity: ClusterEntity,
+  record: DeploymentRecord,
+  abandonment: Discard,
+): Promise<boolean> {
+  if (!patched(KEEP_RECORDS)) return true;
+  try {
+    await activities.keepAbandonment({ ...entity.deployment(record), ...abandonment });
+    return true;
+  } catch (error) {
+    const { message } = failureFrom(error);
+    entity.say(
+      `Not abandoned, because that could not be kept in the control bucket (${message}): answer again.`,
+    );
+    return false;
+  }
 }
 
 /** Goes on where the teardown was blocked. What has begun to go is never `exporting` again, which can be called back. */

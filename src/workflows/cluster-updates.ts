@@ -151,6 +151,7 @@ export function applyUpdate(entity: ClusterEntity, notes?: SpecNotes): void {
   const { spec: before, lifetimeEndsAt } = deployment;
   const { spec } = update;
   deployment.spec = spec;
+  delete deployment.isKept;
   noteAsked(entity, update, before);
   const known = notes ?? update.notes;
   const rates = deployment.notes?.rates;

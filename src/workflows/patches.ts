@@ -57,3 +57,9 @@ export const NOTIFY_BUDGET = '2026-11-26-notify-budget';
  * it. Can go when no cluster entity is open whose present run was begun by release 0.2.0 or older.
  */
 export const COSTS_THROUGHOUT = '2026-11-26-costs-throughout';
+
+/**
+ * What a deployment is, and that it was given up, is kept in the control bucket for the sweep. Can go when no cluster entity is
+ * open whose present run was begun by release 0.2.0 or older.
+ */
+export const KEEP_RECORDS = '2026-11-26-keep-records';

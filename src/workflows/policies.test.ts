@@ -40,7 +40,10 @@ describe.each(Object.entries(activityBounds))('%s', (_, bounds) => {
 });
 
 test('every activity of the port has its bounds, and nothing else has', () => {
-  const lease = { acquireSubnet: () => Promise.reject(new Error()), releaseSubnet: () => Promise.resolve() };
+  const lease = {
+    acquireSubnet: () => Promise.reject(new Error()),
+    releaseSubnet: () => Promise.resolve(undefined),
+  };
   const port = new FakeWorld(() => Promise.resolve(0)).activities(lease);
   expect(Object.keys(activityBounds).toSorted()).toEqual(Object.keys(port).toSorted());
 });

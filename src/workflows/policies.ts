@@ -378,6 +378,27 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     scheduleToClose: '10 min',
     retry: { initialSeconds: 5, maximumSeconds: 60 },
   },
+  keepDeployment: {
+    summary: 'Keep what the deployment is',
+    why: 'One S3 object. A ready cluster waits for it, and tries again at its next look.',
+    startToClose: '20 s',
+    scheduleToClose: '60 s',
+    retry: { initialSeconds: 1, maximumSeconds: 10, attempts: 3 },
+  },
+  readDeployment: {
+    summary: 'Read what the deployment was',
+    why: 'One S3 object. What is not known is not given back: the next sweep asks again.',
+    startToClose: '20 s',
+    scheduleToClose: '5 min',
+    retry: QUICK_AWS,
+  },
+  keepAbandonment: {
+    summary: 'Keep that the deployment was given up',
+    why: 'One S3 object. An operator has answered, and can answer again.',
+    startToClose: '20 s',
+    scheduleToClose: '5 min',
+    retry: QUICK_AWS,
+  },
   writeManifest: {
     summary: 'Write the manifest of the campaign',
     why: 'One S3 object and its copy in the log group; the campaign is not over without it.',

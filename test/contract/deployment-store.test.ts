@@ -6,6 +6,8 @@ import {
   type DeploymentStore,
 } from '../../src/clients/deployment-store.ts';
 import type { ExportProof } from '../../src/domain/export-proof.ts';
+import type { KeptDeployment } from '../../src/domain/kept-deployment.ts';
+import { clusterSpecInputSchema, resolveClusterSpec } from '../../src/domain/cluster-spec-input.ts';
 import { useEmulatedAws } from '../support/aws.ts';
 
 const aws = useEmulatedAws();
@@ -64,4 +66,26 @@ test('keeps every export, the proof once there is one, and who gave data up', as
       ...discard,
     },
   });
+});
+
+test('keeps what a deployment is, and that somebody took it over', async () => {
+  const of = { ...deployment, epoch: 'epoch2' };
+  expect(await store.getRecord(of)).toBeUndefined();
+  expect(await store.isAbandoned(of)).toBe(false);
+  const record: KeptDeployment = {
+    spec: resolveClusterSpec(clusterSpecInputSchema.parse({ tier: 'debug', s3Mounts: true })),
+    access: {
+      address: '10.0.0.1',
+      port: 22,
+      user: 'sim',
+      hostKey: 'ssh-ed25519 AAAA',
+      privateKeySecretArn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:key',
+    },
+    startedAt: '2026-11-26T00:00:00.000Z',
+    readyAt: '2026-11-26T00:20:00.000Z',
+  };
+  await store.putRecord(of, record);
+  expect(await store.getRecord(of)).toEqual(record);
+  await store.putAbandonment(of, { by: 'Ada', reason: 'support has it', at: '2026-11-26T01:00:00.000Z' });
+  expect(await store.isAbandoned(of)).toBe(true);
 });

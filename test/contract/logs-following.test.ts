@@ -82,6 +82,15 @@ describe('followJobLogs', () => {
     await expectShown('one\ntwo\n')();
   });
 
+  test('copies once what there is, also a line without an end, when nothing runs any more', async () => {
+    files.append('a', 'stdout', 'one\nlast words');
+    files.running.add('a');
+    const { followJobLogs } = activitiesWith(aws().clients.logs);
+    const { copiedBytes } = await runActivity(followJobLogs, { ...request, isLast: true });
+    expect(copiedBytes).toBe(14);
+    await expectShown('one\nlast words')();
+  });
+
   test('shows a line without an end in the second round that sees it', async () => {
     await follow(
       write('one\n 10%'),

@@ -54,7 +54,6 @@ beforeAll(async () => {
     files: { sampleFiles: async () => sample },
     deploymentStore: {
       putExport: async (_, value: ExportVerdict) => void stored.push({ what: value.status, value }),
-      putSupportFile: async () => 's3://control/',
       putDiscard: async (_, value: Discard) => void stored.push({ what: 'discard', value }),
     },
     lustre: { buckets, securityGroupIds: [securityGroupId], kmsKeyId },

@@ -62,7 +62,12 @@ async function withWorld(
   const client = new Client({ connection });
   const tenant = { virtualLabId: 'lab', projectId };
   const world = new FakeWorld(async () => Date.now());
-  const lease = createSubnetLeaseActivities({ client, taskQueue: TASK_QUEUE, vpcId: `vpc-${projectId}` });
+  const lease = createSubnetLeaseActivities({
+    client,
+    taskQueue: TASK_QUEUE,
+    vpcId: `vpc-${projectId}`,
+    whoLivesIn: async () => undefined,
+  });
   const activities = change(world.activities(lease));
   const worker = await Worker.create({ connection: native, taskQueue: TASK_QUEUE, activities });
   await worker.runUntil(async () => {

@@ -30,7 +30,7 @@ import { DescribeAccessPointsCommand } from '@aws-sdk/client-efs';
 import { runActivity } from '../support/activity.ts';
 import { callsToAws } from '../support/aws-calls.ts';
 import { useEmulatedAws } from '../support/aws.ts';
-import { now, orphan, plantAccount, type Planted } from '../support/planted-account.ts';
+import { INSTALLATION, now, orphan, plantAccount, type Planted } from '../support/planted-account.ts';
 import { inSmallPages, pagedOperations } from '../support/small-pages.ts';
 
 /*
@@ -109,6 +109,8 @@ const readers: readonly Reader[] = [
       const { surveyOrphans } = createSweepActivities({
         ...aws().clients,
         controlBucket: 'control',
+        installation: INSTALLATION,
+        deploymentStore: { isAbandoned: async () => false },
         region: EMULATED_REGION,
         costStore: { getDeployment: async () => undefined },
         currentPrices: async () => priceTable,

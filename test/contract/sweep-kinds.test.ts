@@ -1,6 +1,7 @@
 import { DescribeDataRepositoryAssociationsCommand } from '@aws-sdk/client-fsx';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { whoLivesIn } from '../../src/activities/subnet-interfaces.ts';
 import { createSweepActivities } from '../../src/activities/sweep.ts';
 import { createS3CostStore } from '../../src/clients/cost-store.ts';
 import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
@@ -12,7 +13,15 @@ import { priceTable } from '../../src/domain/prices.ts';
 import { runActivity } from '../support/activity.ts';
 import { useEmulatedAws } from '../support/aws.ts';
 import { eventually } from '../support/platform.ts';
-import { LATER_DAYS, living, now, orphan, plantAccount, type Planted } from '../support/planted-account.ts';
+import {
+  INSTALLATION,
+  LATER_DAYS,
+  living,
+  now,
+  orphan,
+  plantAccount,
+  type Planted,
+} from '../support/planted-account.ts';
 
 const aws = useEmulatedAws();
 const control = () => ({ s3: aws().clients.s3, bucket: 'control' });
@@ -32,6 +41,8 @@ function sweepActivities() {
   return createSweepActivities({
     ...aws().clients,
     controlBucket: 'control',
+    installation: INSTALLATION,
+    deploymentStore: { isAbandoned: async () => false },
     region: EMULATED_REGION,
     costStore: createS3CostStore(control()),
     currentPrices: async () => priceTable,
@@ -59,10 +70,22 @@ describe('a sweep of an account', () => {
     }
     expect(found['subnet-lease']?.map(({ id }) => id)).toEqual([planted.subnetIds[0]]);
     expect(orphans.map(({ projectId }) => projectId).toSorted()).toEqual(['lease-only', 'orphan']);
+    const leaseOnly = orphans.find(({ projectId }) => projectId === 'lease-only');
+    expect(leaseOnly?.resources.map(({ kind, id }) => `${kind} ${id}`)).toEqual([
+      `subnet-lease ${planted.subnetIds[1]}`,
+      `instance ${planted.ids.stopped?.[0]}`,
+    ]);
     expect(remnants.map(({ id }) => id).toSorted()).toEqual(planted.ids.remnant?.toSorted());
     expect(lookAlikes.map(({ kind, id, because }) => `${kind} ${id}: ${because}`).toSorted()).toEqual(
       planted.ids['look-alike']?.toSorted(),
     );
+  });
+
+  test('sees who lives in a subnet at the moment in which it would be given back', async () => {
+    const [, free = '', used = ''] = planted.subnetIds;
+    const look = whoLivesIn(aws().clients.ec2);
+    expect(await look(used)).toMatch(/^The network interface eni-\w+ \(of a node\) is in it\.$/);
+    expect(await look(free)).toBeUndefined();
   });
 
   test('prices what it finds, with what the deployment’s own meter had come to', async () => {
@@ -119,6 +142,8 @@ describe('a sweep of an account', () => {
     const activities = createSweepActivities({
       ...aws().clients,
       controlBucket: 'control',
+      installation: INSTALLATION,
+      deploymentStore: { isAbandoned: async () => false },
       region: EMULATED_REGION,
       costStore: createS3CostStore(control()),
       currentPrices: async () => priceTable,

@@ -63,7 +63,12 @@ async function besideWorker(
 ): Promise<void> {
   world.campaignStore = store;
   const client = new Client({ connection });
-  const lease = createSubnetLeaseActivities({ client, taskQueue: TASK_QUEUE, vpcId: 'vpc-facade' });
+  const lease = createSubnetLeaseActivities({
+    client,
+    taskQueue: TASK_QUEUE,
+    vpcId: 'vpc-facade',
+    whoLivesIn: async () => undefined,
+  });
   const worker = await Worker.create({
     connection: native,
     taskQueue: TASK_QUEUE,

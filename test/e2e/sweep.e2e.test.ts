@@ -2,19 +2,28 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CreateStackCommand, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { CreateKeyPairCommand, DescribeKeyPairsCommand } from '@aws-sdk/client-ec2';
-import { CreateAccessPointCommand } from '@aws-sdk/client-efs';
+import { CreateAccessPointCommand, DescribeAccessPointsCommand } from '@aws-sdk/client-efs';
 import { CreateDataRepositoryAssociationCommand, CreateFileSystemCommand } from '@aws-sdk/client-fsx';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
-import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { CreateSecretCommand, ListSecretsCommand } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createS3PriceStore } from '../../src/clients/price-store.ts';
 import { EMULATED_REGION } from '../../src/dev/emulated-account.ts';
+import { createS3DeploymentStore } from '../../src/clients/deployment-store.ts';
 import { clusterName, keyPairName, keySecretName, outerStackName } from '../../src/domain/cluster-name.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
 import { clusterWorkflowId, newEpochId, type Tenant } from '../../src/domain/ids.ts';
+import { planReaper } from '../../src/domain/reaper.ts';
 import { dataRepositories } from '../../src/domain/lustre.ts';
 import { priceTable } from '../../src/domain/prices.ts';
-import { deploymentTags, keyTags, toTagList } from '../../src/domain/resource-tags.ts';
+import {
+  deploymentTags,
+  installationName,
+  keyTags,
+  tagKeys,
+  tagValue,
+  toTagList,
+} from '../../src/domain/resource-tags.ts';
 import { eventually, Platform } from '../support/platform.ts';
 
 /* What no workflow looks after goes; what only looks like it, and what somebody looks after, stays. */
@@ -23,6 +32,12 @@ beforeAll(async () => {
   platform = await Platform.start();
 });
 afterAll(async () => platform?.close());
+
+const installation = () =>
+  installationName({
+    vpcId: platform.product.env['VPC_ID'] ?? '',
+    subnetPool: platform.product.env['SUBNET_POOL'] ?? '',
+  });
 
 /** Older than what a sweep leaves alone because it may be too young. */
 const longAgo = () => Date.now() - 3_600_000;
@@ -60,13 +75,13 @@ async function plantSecret(name: string, tags: Readonly<Record<string, string>>)
 
 /** One of each kind. */
 async function plantAll(deployment: Deployment): Promise<void> {
-  const tags = deploymentTags(deployment);
+  const tags = deploymentTags(deployment, installation());
   await plantStack(outerStackName(deployment.clusterName), tags);
   for (const role of ['admin', 'job-user'] as const) {
-    await plantKeyPair(keyPairName(deployment, role), keyTags(deployment, role));
-    await plantSecret(keySecretName(deployment, role), keyTags(deployment, role));
+    await plantKeyPair(keyPairName(deployment, role), keyTags(deployment, role, installation()));
+    await plantSecret(keySecretName(deployment, role), keyTags(deployment, role, installation()));
   }
-  await plantSecret(keySecretName(deployment, 'slurm-api'), keyTags(deployment, 'slurm-api'));
+  await plantSecret(keySecretName(deployment, 'slurm-api'), keyTags(deployment, 'slurm-api', installation()));
   const { efs } = platform.stack.aws;
   await efs.send(
     new CreateAccessPointCommand({
@@ -90,7 +105,7 @@ async function plantLustre(deployment: Deployment): Promise<void> {
       StorageType: 'SSD',
       SubnetIds: [await platform.anySubnet()],
       LustreConfiguration: { DeploymentType: 'PERSISTENT_2', PerUnitStorageThroughput: 250 },
-      Tags: toTagList(deploymentTags(deployment)),
+      Tags: toTagList(deploymentTags(deployment, installation())),
     }),
   );
   const FileSystemId = FileSystem?.FileSystemId ?? '';
@@ -159,20 +174,50 @@ describe('prices in the control bucket', () => {
   });
 });
 
+/** Everything that the platform itself has made of a deployment says which installation that was. */
+async function expectTagged(): Promise<void> {
+  const { cloudFormation, ec2, secretsManager, efs } = platform.stack.aws;
+  const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({}));
+  const { KeyPairs = [] } = await ec2.send(new DescribeKeyPairsCommand({}));
+  const { SecretList = [] } = await secretsManager.send(new ListSecretsCommand({}));
+  const { AccessPoints = [] } = await efs.send(new DescribeAccessPointsCommand({}));
+  const made = [Stacks, KeyPairs, SecretList, AccessPoints].map((things) =>
+    things.map(({ Tags }) => Tags).filter((tags) => tagValue(tags, tagKeys.epoch) !== undefined),
+  );
+  // Two stacks, two key pairs with their secrets, an access point.
+  expect(made.map(({ length }) => length)).toEqual([2, 2, 2, 1]);
+  for (const tags of made.flat()) expect(tagValue(tags, tagKeys.installation)).toBe(installation());
+}
+
+/** Begins what a sweep would begin once the deployment is old enough, and waits until it has given everything back. */
+async function reap(deployment: Deployment): Promise<void> {
+  const { env } = platform.product;
+  const control = { s3: platform.stack.aws.s3, bucket: env['CONTROL_BUCKET'] ?? '' };
+  const kept = await createS3DeploymentStore(control).getRecord(deployment);
+  const resources = [
+    { kind: 'stack' as const, id: 'of the deployment' },
+    { kind: 'subnet-lease' as const, id: 'of the deployment' },
+  ];
+  const { snapshot } = planReaper({ ...deployment, resources }, kept, new Date().toISOString());
+  expect(snapshot.state).toBe('draining');
+  await platform.runReaper(deployment, snapshot);
+}
+
 describe('a sweep', () => {
   it('gives back what was left behind, of every kind, and leaves look-alikes and the living alone', async () => {
     const living: Tenant = { virtualLabId: 'sweep', projectId: 'living' };
     await platform.ensure(living, { tier: 'debug', idleTimeoutSeconds: 3600 });
     await platform.until(living, ['ready']);
     const before = await platform.leftovers();
+    await expectTagged();
 
     const orphan = deploymentOf({ virtualLabId: 'sweep', projectId: 'orphan' });
     await plantAll(orphan);
     const leaseOnly = deploymentOf({ virtualLabId: 'sweep', projectId: 'lease-only' });
     await platform.lease(leaseOnly);
     const olderOfLiving = deploymentOf(living);
-    await plantKeyPair(keyPairName(olderOfLiving, 'admin'), keyTags(olderOfLiving, 'admin'));
-    const tags = deploymentTags(orphan);
+    await plantKeyPair(keyPairName(olderOfLiving, 'admin'), keyTags(olderOfLiving, 'admin', installation()));
+    const tags = deploymentTags(orphan, installation());
     const lookAlikes = ['pcluster-sweep-orphan-copy', 'somebody-elses'];
     await plantStack('pcluster-sweep-orphan-copy', tags);
     await plantKeyPair('somebody-elses', { 'parallelcluster-provisioner:epoch': orphan.epoch });
@@ -211,11 +256,26 @@ describe('a sweep', () => {
     expect(await platform.sweep()).toMatchObject({ orphans: [], reapers: [] });
   });
 
-  it('leaves a deployment alone that is too young to be in the view of its entity', async () => {
+  it('leaves a deployment alone that is too young to be in the view of its entity; later ends its jobs and keeps what they wrote', async () => {
     const tenant: Tenant = { virtualLabId: 'sweep', projectId: 'terminated' };
     await platform.ensure(tenant, { tier: 'debug', idleTimeoutSeconds: 3600 });
-    await platform.until(tenant, ['ready']);
+    const { epoch = '', clusterName: name } = await platform.until(tenant, ['ready']);
+    const before = await platform.leftovers();
+    const script = '#!/bin/bash\necho begun\nprintf "no end"\nsleep 600\n';
+    const campaignId = await platform.submit(tenant, 'lost', { jobs: [{ key: 'long', script }] });
+    await eventually(
+      async () => platform.cluster(tenant),
+      ({ activity }) => (activity?.running ?? 0) > 0,
+      60,
+    );
     await platform.terminate(clusterWorkflowId(tenant));
     expect(await platform.sweep()).toMatchObject({ orphans: [] });
+
+    await reap({ ...tenant, clusterName: name, epoch });
+    expect(await platform.leftovers()).toEqual(
+      before.filter((what) => !what.includes('sweep/terminated') && !what.includes('sweep-terminated')),
+    );
+    const { body } = await platform.log(tenant, campaignId, 'long', 'stdout');
+    expect(body).toContain('begun');
   });
 });

@@ -29,6 +29,8 @@ import { type JobArray, parseIndexes, taskKey } from '../../src/domain/job-array
 import type { ControlOutcome } from '../../src/domain/job-control.ts';
 import type { PriceRefresh } from '../../src/domain/price-refresh.ts';
 import type { PreflightCheck } from '../../src/domain/preflight.ts';
+import type { KeptDeployment } from '../../src/domain/kept-deployment.ts';
+import type { Discard } from '../../src/domain/lustre-export.ts';
 import type { Findings } from '../../src/domain/orphans.ts';
 import { type FailureType, failures } from '../../src/domain/failures.ts';
 import type { SlurmJwk } from '../../src/domain/slurm-jwt.ts';
@@ -119,6 +121,12 @@ export class FakeWorld {
     remarks: [],
     problem: { message: 'AWS’s price list cannot be reached.', nextStep: 'Nothing.' },
   };
+  /** What is kept of deployments for a sweep, by epoch. */
+  readonly keptDeployments = new Map<string, KeptDeployment>();
+  /** Epochs that were given up, and why. */
+  readonly abandonments = new Map<string, Discard>();
+  /** Who lives in a subnet although no stack does, in words. */
+  readonly inhabitants = new Map<string, string>();
   /** What a preflight finds; all is well if empty. */
   preflightChecks: readonly PreflightCheck[] = [];
   /** Whether homes are on EFS. */
@@ -253,9 +261,10 @@ export class FakeWorld {
         if (answer.status === 'leased') this.effects.push('leaseSubnet');
         return answer;
       },
-      releaseSubnet: async (deployment: Deployment) => {
-        await lease.releaseSubnet(deployment);
-        this.effects.push('releaseSubnet');
+      releaseSubnet: async (request: Parameters<Activities['releaseSubnet']>[0]) => {
+        const answer = await lease.releaseSubnet(request);
+        this.effects.push(answer ? 'keepSubnet' : 'releaseSubnet');
+        return answer;
       },
     } satisfies Partial<Activities>;
   }
@@ -382,6 +391,13 @@ export class FakeWorld {
     return {
       surveyOrphans: async () => this.findings,
       refreshPrices: async () => this.priceRefresh,
+      keepDeployment: async ({ epoch, record }: Parameters<Activities['keepDeployment']>[0]) => {
+        this.keptDeployments.set(epoch, record);
+      },
+      readDeployment: async ({ epoch }: Deployment) => this.keptDeployments.get(epoch),
+      keepAbandonment: async ({ epoch, by, reason, at }: Parameters<Activities['keepAbandonment']>[0]) => {
+        this.abandonments.set(epoch, { by, reason, at });
+      },
       removeRemnants: async ({ remnants }: Parameters<Activities['removeRemnants']>[0]) => {
         this.effects.push(...remnants.map(({ kind, id }) => `remove ${kind} ${id}`));
         return remnants.map((remnant) => ({ ...remnant, isRemoved: true }));
@@ -502,7 +518,10 @@ export class FakeWorld {
         for (const { jobKey } of jobs) this.copiedLogs.add(jobKey);
         return { copiedBytes: jobs.length, problems: this.logProblems };
       },
-      followJobLogs: async () => ({ copiedBytes: 0 }),
+      followJobLogs: async ({ isLast = false }: Parameters<Activities['followJobLogs']>[0]) => {
+        if (isLast) this.effects.push('copyLastLogs');
+        return { copiedBytes: 0 };
+      },
       listSlurmJobs: async ({ epoch }: Parameters<Activities['listSlurmJobs']>[0]) => ({
         epoch,
         observedAt: new Date(await this.now()).toISOString(),

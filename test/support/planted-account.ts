@@ -12,11 +12,12 @@ import {
   CreateVpcCommand,
   DescribeImagesCommand,
   RunInstancesCommand,
+  StopInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import { CreateAccessPointCommand, CreateFileSystemCommand as CreateEfsCommand } from '@aws-sdk/client-efs';
 import { CreateDataRepositoryAssociationCommand, CreateFileSystemCommand } from '@aws-sdk/client-fsx';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
-import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { CreateSecretCommand, DeleteSecretCommand } from '@aws-sdk/client-secrets-manager';
 import { clusterName, keyPairName, keySecretName, outerStackName } from '../../src/domain/cluster-name.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
 import { clusterWorkflowId, newEpochId } from '../../src/domain/ids.ts';
@@ -34,6 +35,8 @@ import { eventually } from './platform.ts';
 
 /** Everything that is planted is older by then than any retention. */
 export const LATER_DAYS = 100;
+/** Whose everything is that is planted, but where it says otherwise. */
+export const INSTALLATION = 'vpc-1/pool';
 export const now = () => Date.now() + LATER_DAYS * 86_400_000;
 
 let deployments = 0;
@@ -51,7 +54,7 @@ const lostLustre = deploymentOf('lost-lustre');
 
 /** What was planted, by what a sweep must take it for: ids, and for look-alikes what it must say of them. */
 export interface Planted {
-  readonly ids: Partial<Record<ResourceKind | 'look-alike' | 'remnant', string[]>>;
+  readonly ids: Partial<Record<ResourceKind | 'stopped' | 'look-alike' | 'remnant', string[]>>;
   readonly leases: readonly Lease[];
   readonly vpcId: string;
   readonly subnetIds: readonly string[];
@@ -115,9 +118,13 @@ async function plantCompute(planting: Planting): Promise<void> {
     const command = new CreateStackCommand({ StackName, TemplateBody, Tags: toTagList(tags) });
     return (await cloudFormation.send(command)).StackId;
   };
-  note(planting, 'stack', await stack(outerStackName(orphan.clusterName), deploymentTags(orphan)));
-  await stack(outerStackName(living.clusterName), deploymentTags(living));
-  const copy = await stack('provisioner-pcluster-copy', deploymentTags(orphan));
+  note(
+    planting,
+    'stack',
+    await stack(outerStackName(orphan.clusterName), deploymentTags(orphan, INSTALLATION)),
+  );
+  await stack(outerStackName(living.clusterName), deploymentTags(living, INSTALLATION));
+  const copy = await stack('provisioner-pcluster-copy', deploymentTags(orphan, INSTALLATION));
   note(planting, 'look-alike', `stack ${copy}: We would have named it otherwise.`);
   const { Images: [image] = [] } = await ec2.send(new DescribeImagesCommand({}));
   const instance = async (tags: Readonly<Record<string, string>>) => {
@@ -131,9 +138,15 @@ async function plantCompute(planting: Planting): Promise<void> {
     });
     return (await ec2.send(command)).Instances?.[0]?.InstanceId;
   };
-  note(planting, 'instance', await instance(deploymentTags(orphan)));
-  await instance(deploymentTags(living));
-  const foreign = await instance({ ...deploymentTags(orphan), [tagKeys.cluster]: 'pcluster-other' });
+  note(planting, 'instance', await instance(deploymentTags(orphan, INSTALLATION)));
+  const stopped = (await instance(deploymentTags(leaseOnly, INSTALLATION))) ?? '';
+  await ec2.send(new StopInstancesCommand({ InstanceIds: [stopped] }));
+  note(planting, 'stopped', stopped);
+  await instance(deploymentTags(living, INSTALLATION));
+  const foreign = await instance({
+    ...deploymentTags(orphan, INSTALLATION),
+    [tagKeys.cluster]: 'pcluster-other',
+  });
   note(planting, 'look-alike', `instance ${foreign}: Its cluster is not that of its tenant.`);
 }
 
@@ -144,16 +157,22 @@ async function plantKeys(planting: Planting): Promise<void> {
     const command = new CreateKeyPairCommand({ KeyName, KeyType: 'ed25519', TagSpecifications });
     return (await ec2.send(command)).KeyPairId;
   };
-  note(planting, 'key-pair', await key(keyPairName(orphan, 'admin'), keyTags(orphan, 'admin')));
-  await key(keyPairName(living, 'admin'), keyTags(living, 'admin'));
+  note(planting, 'key-pair', await key(keyPairName(orphan, 'admin'), keyTags(orphan, 'admin', INSTALLATION)));
+  await key(keyPairName(living, 'admin'), keyTags(living, 'admin', INSTALLATION));
   const other = await key('somebody-elses', { [tagKeys.epoch]: orphan.epoch });
   note(planting, 'look-alike', `key-pair ${other}: It lacks tags that we would have set.`);
   const secret = async (Name: string, tags: Readonly<Record<string, string>>) => {
     const command = new CreateSecretCommand({ Name, SecretString: 'x', Tags: toTagList(tags) });
     return (await secretsManager.send(command)).ARN;
   };
-  note(planting, 'secret', await secret(keySecretName(orphan, 'slurm-api'), keyTags(orphan, 'slurm-api')));
-  const wrong = await secret('a-copy', keyTags(orphan, 'admin'));
+  note(
+    planting,
+    'secret',
+    await secret(keySecretName(orphan, 'slurm-api'), keyTags(orphan, 'slurm-api', INSTALLATION)),
+  );
+  const going = await secret(keySecretName(orphan, 'admin'), keyTags(orphan, 'admin', INSTALLATION));
+  await secretsManager.send(new DeleteSecretCommand({ SecretId: going, RecoveryWindowInDays: 7 }));
+  const wrong = await secret('a-copy', keyTags(orphan, 'admin', INSTALLATION));
   note(planting, 'look-alike', `secret ${wrong}: We would have named it otherwise.`);
 }
 
@@ -163,22 +182,28 @@ async function plantStorage(planting: Planting): Promise<void> {
     const { FileSystemId } = await efs.send(new CreateEfsCommand({ CreationToken }));
     const point = async (deployment: Deployment) => {
       const ClientToken = `${deployment.epoch}${CreationToken}`;
-      const Tags = toTagList(deploymentTags(deployment));
+      const Tags = toTagList(deploymentTags(deployment, INSTALLATION));
       return (await efs.send(new CreateAccessPointCommand({ ClientToken, FileSystemId, Tags })))
         .AccessPointId;
     };
     note(planting, 'access-point', await point(orphan));
     await point(living);
   }
-  const own = await plantLustre(planting, deploymentTags(orphan));
+  const own = await plantLustre(planting, deploymentTags(orphan, INSTALLATION));
   note(planting, 'lustre', own);
-  note(planting, 'lustre-link', await plantLink(planting, own, '/scratch', deploymentTags(orphan)));
+  note(
+    planting,
+    'lustre-link',
+    await plantLink(planting, own, '/scratch', deploymentTags(orphan, INSTALLATION)),
+  );
   const foreign = await plantLustre(planting, {});
-  const linked = await plantLink(planting, foreign, '/foreign', deploymentTags(orphan));
+  const linked = await plantLink(planting, foreign, '/foreign', deploymentTags(orphan, INSTALLATION));
   note(planting, 'look-alike', `lustre-link ${linked}: ${foreign} is not of its deployment.`);
   await plantLink(planting, foreign, '/untagged', {});
-  const lost = await plantLustre(planting, deploymentTags(lostLustre));
-  const stray = await plantLink(planting, lost, '/lost', deploymentTags(lostLustre));
+  const lost = await plantLustre(planting, deploymentTags(lostLustre, INSTALLATION));
+  const stray = await plantLink(planting, lost, '/lost', deploymentTags(lostLustre, INSTALLATION));
+  const elsewhere = await plantLustre(planting, deploymentTags(orphan, 'vpc-2/pool'));
+  note(planting, 'look-alike', `lustre ${elsewhere}: It is of the installation vpc-2/pool.`);
   await planting.fsx.loseWithoutLinks(lost);
   note(planting, 'remnant', stray);
 }
@@ -235,13 +260,13 @@ async function plantLogGroups(planting: Planting): Promise<void> {
   };
   const ours = (project: string) => `/parallelcluster-provisioner/sweep/${project}`;
   const nodes = (deployment: Deployment) => `/aws/parallelcluster/${deployment.clusterName}-202611261030`;
-  note(planting, 'remnant', await group(ours('orphan'), tenantTags(orphan)));
-  note(planting, 'remnant', await group(nodes(orphan), deploymentTags(orphan)));
+  note(planting, 'remnant', await group(ours('orphan'), tenantTags(orphan, INSTALLATION)));
+  note(planting, 'remnant', await group(nodes(orphan), deploymentTags(orphan, INSTALLATION)));
   await logs.send(new CreateLogStreamCommand({ logGroupName: ours('orphan'), logStreamName: 'one' }));
   await logs.send(new CreateLogStreamCommand({ logGroupName: ours('orphan'), logStreamName: 'other' }));
-  await group(ours('living'), tenantTags(living));
-  await group(nodes(living), deploymentTags(living));
-  const written = await group(ours('lease-only'), tenantTags(leaseOnly));
+  await group(ours('living'), tenantTags(living, INSTALLATION));
+  await group(nodes(living), deploymentTags(living, INSTALLATION));
+  const written = await group(ours('lease-only'), tenantTags(leaseOnly, INSTALLATION));
   await logs.send(new CreateLogStreamCommand({ logGroupName: written, logStreamName: 'job' }));
   await logs.send(
     new PutLogEventsCommand({
@@ -250,10 +275,10 @@ async function plantLogGroups(planting: Planting): Promise<void> {
       logEvents: [{ timestamp: Date.now(), message: 'still here' }],
     }),
   );
-  await group(ours('young'), tenantTags(deploymentOf('young')), 365);
+  await group(ours('young'), tenantTags(deploymentOf('young'), INSTALLATION), 365);
   const untagged = await group(ours('untagged'), {});
   note(planting, 'look-alike', `log-group ${untagged}: It lacks tags that we would have set.`);
-  const forEver = await group(ours('inhabited'), tenantTags(inhabited), 0);
+  const forEver = await group(ours('inhabited'), tenantTags(inhabited, INSTALLATION), 0);
   note(planting, 'look-alike', `log-group ${forEver}: It is empty, and no retention says when it may go.`);
-  await group('/somebody/else', tenantTags(orphan));
+  await group('/somebody/else', tenantTags(orphan, INSTALLATION));
 }

@@ -10,7 +10,13 @@ import type { CampaignUsageView, UsageReportView } from '../../src/api/usage-sch
 import type { CampaignView, JobView } from '../../src/domain/campaign-view.ts';
 import type { ClusterState, ClusterView } from '../../src/domain/cluster-view.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
-import { clusterWorkflowId, subnetPoolWorkflowId, type Tenant } from '../../src/domain/ids.ts';
+import { type ClusterSnapshot, defaultClusterPolicy } from '../../src/domain/cluster-snapshot.ts';
+import {
+  clusterWorkflowId,
+  reaperWorkflowId,
+  subnetPoolWorkflowId,
+  type Tenant,
+} from '../../src/domain/ids.ts';
 import type { CampaignSpecInput } from '../../src/domain/job.ts';
 import type { CloudOptions } from '../../src/dev/head-node/cloud-options.ts';
 import { listLeases, surveyAccount } from '../../src/dev/leftovers.ts';
@@ -243,6 +249,16 @@ export class Platform {
     for await (const { workflowId, runId } of this.temporal.workflow.list({ query }))
       results.push(await this.temporal.workflow.getHandle<typeof refreshPrices>(workflowId, runId).result());
     return results;
+  }
+
+  /** Runs to its end what a sweep begins for an orphan. */
+  async runReaper(orphan: Deployment, snapshot: ClusterSnapshot): Promise<void> {
+    const { virtualLabId, projectId } = orphan;
+    await this.temporal.workflow.execute('cluster', {
+      taskQueue: 'parallelcluster-provisioner',
+      workflowId: reaperWorkflowId(orphan),
+      args: [{ virtualLabId, projectId, policy: defaultClusterPolicy, snapshot }],
+    });
   }
 
   /** Leases a subnet to a deployment, as its workflow would. */

@@ -108,6 +108,7 @@ export class WorkflowRig {
       client: this.client,
       taskQueue: this.taskQueue,
       vpcId: this.vpcId,
+      whoLivesIn: async (subnetId) => this.world.inhabitants.get(subnetId),
     });
     return Worker.create({
       connection: this.env.nativeConnection,
@@ -222,10 +223,10 @@ export class WorkflowRig {
     });
   }
 
-  /** Runs a workflow without input to its end. */
-  async runWorkflow<Result>(workflowType: string, workflowId: string): Promise<Result> {
+  /** Runs a workflow to its end. */
+  async runWorkflow<Result>(workflowType: string, workflowId: string, ...args: unknown[]): Promise<Result> {
     this.workflowIds.add(workflowId);
-    return this.client.workflow.execute(workflowType, { workflowId, taskQueue: this.taskQueue });
+    return this.client.workflow.execute(workflowType, { workflowId, taskQueue: this.taskQueue, args });
   }
 
   /** Judges a cluster without asking for it, as the API does. */

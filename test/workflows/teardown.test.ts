@@ -49,6 +49,36 @@ describe('a teardown', () => {
     });
   });
 
+  it('is given up only when that is kept for the sweep, and remembers each epoch that was', async () => {
+    await run({}, async (rig) => {
+      const tenant = rig.tenant('abandoned-twice');
+      const given: string[] = [];
+      rig.world.failOn('deleteStack', 'StackDeleteFailed');
+      rig.world.failOn('keepAbandonment', 'AwsAccessDenied', { times: 1 });
+      const abandon = async () =>
+        rig.cluster(tenant).executeUpdate(resolveBlock, {
+          args: [{ choice: 'abandon', by: 'alex', reason: 'support has it' }],
+        });
+      for (const round of ['first', 'second']) {
+        await rig.ensure(tenant);
+        const { epoch = '' } = await rig.until(tenant, 'ready');
+        await rig.teardown(tenant);
+        await rig.until(tenant, 'blocked');
+        await abandon();
+        if (round === 'first') {
+          const told = ({ message }: { readonly message: string }) => message.startsWith('Not abandoned');
+          expect(await rig.untilView(tenant, told)).toMatchObject({ state: 'blocked' });
+          await abandon();
+        }
+        await rig.until(tenant, 'failed');
+        rig.world.stacks.clear();
+        given.unshift(epoch);
+      }
+      expect((await rig.view(tenant)).abandonedEpochs).toEqual(given);
+      expect([...rig.world.abandonments.keys()].toSorted()).toEqual(given.toSorted());
+    });
+  });
+
   it('refuses an answer without a name, and gives up only by a named decision', async () => {
     await run({}, async (rig) => {
       const tenant = rig.tenant('abandoned');
@@ -67,6 +97,10 @@ describe('a teardown', () => {
       const view = await rig.until(tenant, 'failed');
       expect(view.failure?.message).toContain('operator@example.org');
       expect(view.abandonedEpochs).toEqual([epoch]);
+      expect(rig.world.abandonments.get(epoch ?? '')).toMatchObject({
+        by: 'operator@example.org',
+        reason: 'deleted by hand',
+      });
       expect(rig.world.keyPairs.size).toBe(2);
       // The stack may still live in the subnet: nobody else may be given it.
       expect(await rig.leases()).toEqual([`${subnetId}, held by ${clusterWorkflowId(tenant)}`]);
