@@ -24,6 +24,24 @@ function withCluster(): Harness {
 }
 
 describe('POST campaigns', () => {
+  it('tells the cluster what its jobs ask of the queues, which may never allow it', async () => {
+    const api = harness();
+    api.clusters.views.set(clusterWorkflowId(tenant), clusterView());
+    const job = { command: ['/bin/true'], timeLimitSeconds: 60 };
+    const body = {
+      jobs: [
+        { ...job, key: 'a' },
+        { ...job, key: 'b', queue: 'big', nodes: 3, tasks: 3 },
+      ],
+    };
+    await api.request('POST', `${clusterUrl()}/campaigns`, { body, headers: { 'idempotency-key': 'k' } });
+    expect(api.clusters.submitted[0]?.demands).toEqual([
+      { index: 0, jobKey: 'a', field: 'timeLimitSeconds', value: 60 },
+      { index: 1, jobKey: 'b', queue: 'big', field: 'nodes', value: 3 },
+      { index: 1, jobKey: 'b', queue: 'big', field: 'timeLimitSeconds', value: 60 },
+    ]);
+  });
+
   it('answers 202 with a receipt, where to follow it, and what the cluster does', async () => {
     const api = withCluster();
     const response = await submit(api);

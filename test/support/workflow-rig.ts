@@ -22,6 +22,7 @@ import {
   type Tenant,
 } from '../../src/domain/ids.ts';
 import { listLeases } from '../../src/dev/leftovers.ts';
+import type { QueueDemand } from '../../src/domain/queue-demands.ts';
 import type { SpecNotes } from '../../src/domain/spec-notes.ts';
 import {
   campaignJob,
@@ -151,13 +152,14 @@ export class WorkflowRig {
       notes?: SpecNotes;
       sha256?: string;
       queues?: string[];
+      demands?: readonly QueueDemand[];
       dependsOn?: readonly CampaignDependency[];
     } = {},
   ): Promise<SubmitCampaignAnswer> {
     this.workflowIds.add(campaignWorkflowId(tenant, campaignId));
-    const { sha256 = 'a', queues = [], spec, notes, dependsOn } = extra;
+    const { sha256 = 'a', queues = [], demands, spec, notes, dependsOn } = extra;
     const content = { bucket: 'control', key: `${campaignId}.json`, sha256 };
-    const asked = { ...(spec && { spec }), ...(notes && { notes }) };
+    const asked = { ...(spec && { spec }), ...(notes && { notes }), ...(demands && { demands }) };
     const request = { campaignId, content, jobCount: jobs.length, queues, ...asked };
     const args: [SubmitCampaignRequest] = [request];
     this.world.contents.set(

@@ -227,6 +227,15 @@ describe('a campaign', () => {
       await rig.until(tenant, 'ready');
       const wrong = rig.submit(tenant, 'iiiiiiiiiiiiiiiiiiiiiiiiii', ['a'], { queues: ['gpu'] });
       await expect(wrong).rejects.toMatchObject({ cause: { type: 'QueueNotInCluster' } });
+      const demands = [{ index: 4, jobKey: 'a', field: 'timeLimitSeconds', value: 86_401 }] as const;
+      await expect(
+        rig.submit(tenant, 'iiiiiiiiiiiiiiiiiiiiiiiiii', ['a'], { demands }),
+      ).rejects.toMatchObject({
+        cause: {
+          type: 'InvalidRequest',
+          details: [{ errors: [{ in: 'body', path: 'jobs.4.timeLimitSeconds' }] }],
+        },
+      });
     });
   });
 
