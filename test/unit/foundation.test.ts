@@ -136,7 +136,7 @@ describe('infra:deploy', () => {
     ['a file that is no YAML', 'broken.yaml', 'broken.yaml is no YAML', 'line 2'],
     ['no credentials', 'whole.yaml', 'no credentials of AWS', 'Set AWS_REGION, and AWS_PROFILE'],
   ])('with %s says what is wrong and what to do, without a stack of calls', async (_, file, what, next) => {
-    const run = await execa('node', ['infra/deploy.ts', '--parameters', join(folder, file)], {
+    const run = await execa(process.execPath, ['infra/deploy.ts', '--parameters', join(folder, file)], {
       cwd: ROOT,
       env: { PATH: process.env['PATH'], ...NOBODY },
       extendEnv: false,
