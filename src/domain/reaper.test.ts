@@ -71,7 +71,7 @@ describe('how an orphan is given back', () => {
 
 describe('what waits for a list that AWS refuses', () => {
   const unlisted = [{ what: 'lustre' as const, because: 'denied' }];
-  const lustre = { size: 1200 } as unknown as NonNullable<KeptDeployment['spec']['lustre']>;
+  const lustre = { sizeGibibytes: 1200, throughputMegabytesPerSecondPerTebibyte: 250 } as const;
 
   it.each<[string, KeptDeployment | undefined, boolean]>([
     ['nobody knows whether it has', undefined, true],

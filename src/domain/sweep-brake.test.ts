@@ -3,7 +3,13 @@ import type { Findings, Orphan } from './orphans.ts';
 import { brakeOf, reconcileRequestSchema } from './sweep-brake.ts';
 
 const findings = (orphans: number, deployments?: number): Findings => ({
-  orphans: Array.from({ length: orphans }, (): Orphan => ({ resources: [] }) as unknown as Orphan),
+  orphans: Array.from({ length: orphans }, (_, index): Orphan => ({
+    virtualLabId: 'lab',
+    projectId: `p${index}`,
+    clusterName: `pcluster-lab-p${index}`,
+    epoch: 'epoch',
+    resources: [],
+  })),
   lookAlikes: [],
   attended: 0,
   ...(deployments !== undefined && { deployments }),
