@@ -25,7 +25,7 @@ export interface HourlyCost {
 }
 
 /**
- * The interface endpoints of the zone that a cluster is in (infra/endpoints.yaml has 15 services), as if no other cluster
+ * The interface endpoints of the zone that a cluster is in (infra/endpoints.yaml has 14 services), as if no other cluster
  * used them: an upper bound, and paid whether or not there are clusters.
  */
 export const UNSHARED_ENDPOINTS: EndpointShare = {

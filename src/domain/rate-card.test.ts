@@ -32,7 +32,7 @@ describe('the rates of a specification', () => {
     });
     expect(found.pricesAsOf).toMatch(/^\d{4}-\d\d-\d\d$/);
     expect(found.rootVolumeUsdPerHour).toBeCloseTo((40 * 0.08) / 730, 9);
-    expect(found.endpointsUsdPerHour).toBeCloseTo(0.15, 9);
+    expect(found.endpointsUsdPerHour).toBeCloseTo(0.14, 9);
     for (const absent of ['lustreUsdPerHour', 'headNodeVolumeUsdPerHour', 'isUpperBound', 'unpriced'])
       expect(found).not.toHaveProperty(absent);
   });
