@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
   createS3PriceStore,
@@ -98,7 +98,7 @@ describe('the price store in S3', () => {
     }
     expect((await store.get('eu-west-1'))?.prices.ebsGp3.usdPerGibibyteMonth).toBe(0.08);
     const { ServerSideEncryption, SSEKMSKeyId } = await aws().clients.s3.send(
-      new GetObjectCommand({ Bucket: bucket, Key: pricesKey('eu-west-1') }),
+      new HeadObjectCommand({ Bucket: bucket, Key: pricesKey('eu-west-1') }),
     );
     expect([ServerSideEncryption, SSEKMSKeyId]).toEqual([
       'aws:kms',
