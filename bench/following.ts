@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createSlurmActivities } from '../src/activities/slurm.ts';
-import type { Observation } from '../src/activities/port.ts';
+import type { Observation } from '../src/domain/slurm-requests.ts';
 import type { JobToSubmit } from '../src/clients/slurm-gateway.ts';
 import { jobSpecSchema } from '../src/domain/job.ts';
 import { defaultClusterPolicy } from '../src/domain/cluster-snapshot.ts';

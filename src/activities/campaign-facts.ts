@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { canonicalJson } from '../domain/canonical-json.ts';
 import { factsByCampaign } from '../domain/job-state.ts';
 import type { SlurmJobFact } from '../domain/slurm-facts.ts';
-import type { CampaignFacts, Observation, ObserveRequest } from './port.ts';
+import type { CampaignFacts, Observation, ObserveRequest } from '../domain/slurm-requests.ts';
 
 /**
  * Facts are told by bucket: a digest for each hundred Slurm ids, or tasks of an array. The workflow that remembers what

@@ -15,7 +15,7 @@ import { createCampaignEndActivities, isRunningIn } from './campaign-end.ts';
 import { createCampaignPlanActivities } from './campaign-plan.ts';
 import { translateFailures } from './failure.ts';
 import { type CostDeps, createCostActivities } from './costs.ts';
-import { createFallbackActivities } from './fallback.ts';
+import { createPricedSpecActivities } from './priced-specs.ts';
 import { createHomeActivities, type HomeDeps } from './home.ts';
 import { createJobListingActivities } from './job-listing.ts';
 import { createKeyActivities } from './keys.ts';
@@ -84,7 +84,7 @@ export function createActivities(given: ActivityDeps): Activities {
   return translateFailures<Activities>({
     ...network,
     ...createPreflightActivities({ ...deps, ...deps.aws, ...network }),
-    ...createFallbackActivities(deps),
+    ...createPricedSpecActivities(deps),
     ...createSupportBundleActivities({ ...deps, ...deps.aws }),
     ...createSubnetLeaseActivities({ ...deps, client: deps.temporal, whoLivesIn: whoLivesIn(ec2) }),
     ...createKeyActivities({ ...deps, ec2, secretsManager }),

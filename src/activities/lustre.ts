@@ -124,15 +124,16 @@ async function untilAvailable(
     const lifecycle = found?.Lifecycle ?? 'CREATING';
     report({ fileSystemId, lifecycle });
     if (lifecycle === 'AVAILABLE') return true;
+    if (lifecycle !== 'CREATING' && lifecycle !== 'UPDATING') {
+      const reason = found?.FailureDetails?.Message ?? 'FSx gives no reason';
+      throw new KnownFailure(fileSystemCause(reason), `${fileSystemId} is ${lifecycle}: ${reason}`);
+    }
     const madeForSeconds = (Date.now() - (found?.CreationTime?.getTime() ?? Date.now())) / 1000;
-    if (madeForSeconds > FILE_SYSTEM_SECONDS)
-      throw new KnownFailure(
-        'LustreCreateFailed',
-        `${fileSystemId} is still ${lifecycle} after ${Math.round(madeForSeconds / 60)} minutes; FSx usually takes some`,
-      );
-    if (lifecycle === 'CREATING' || lifecycle === 'UPDATING') return undefined;
-    const reason = found?.FailureDetails?.Message ?? 'FSx gives no reason';
-    throw new KnownFailure(fileSystemCause(reason), `${fileSystemId} is ${lifecycle}: ${reason}`);
+    if (madeForSeconds <= FILE_SYSTEM_SECONDS) return undefined;
+    throw new KnownFailure(
+      'LustreCreateFailed',
+      `${fileSystemId} is still ${lifecycle} after ${Math.round(madeForSeconds / 60)} minutes; FSx usually takes some`,
+    );
   };
   await pollUntil(look, { intervalSeconds: deps.lustrePollSeconds, signal });
 }

@@ -2,9 +2,8 @@ import type { ManifestPartReference } from '../domain/campaign-manifest.ts';
 import type { CampaignPlan } from '../domain/campaign-plan.ts';
 import type { Tenant } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
-import type { ControlOutcome, JobAction } from '../domain/job-control.ts';
+import type { ControlOutcome } from '../domain/job-control.ts';
 import type { CostAccount } from '../domain/budget.ts';
-import type { Dependency } from '../domain/dependencies.ts';
 import type { ClusterAccess } from '../domain/cluster-view.ts';
 import type { ClusterSpec } from '../domain/cluster-spec.ts';
 import type { CampaignOutcome, JobView, LogLocation } from '../domain/campaign-view.ts';
@@ -20,7 +19,7 @@ import type {
   SigningKey,
   SubnetLease,
 } from '../domain/deployment.ts';
-import type { Discard } from '../domain/lustre-export.ts';
+import type { OperatorDecision } from '../domain/lustre-export.ts';
 import type { LustreFileSystem, LustreSpec } from '../domain/lustre.ts';
 import type { Findings, Remnant } from '../domain/orphans.ts';
 import type { BudgetNotice } from '../domain/budget-notice.ts';
@@ -30,12 +29,18 @@ import type { ClusterEstimate, SpecNotes } from '../domain/spec-notes.ts';
 import type { Failure } from '../domain/failures.ts';
 import type { PriceRefresh } from '../domain/price-refresh.ts';
 import type { PreflightReport, PreflightRequest } from '../domain/preflight.ts';
+import type { ReconcileRequest } from '../domain/sweep-brake.ts';
 import type { SlurmApiSpec } from '../domain/slurm-api-spec.ts';
-import type { ClusterActivity, SlurmJobFact } from '../domain/slurm-facts.ts';
 import type { SlurmJwk } from '../domain/slurm-jwt.ts';
-import type { NodeCounts } from '../domain/node-groups.ts';
 import type { Tier } from '../domain/tiers.ts';
 import type { PoolSubnet } from '../domain/subnets.ts';
+import type {
+  ControlJobsRequest,
+  Observation,
+  ObserveRequest,
+  SubmitOutcome,
+  SubmitRequest,
+} from '../domain/slurm-requests.ts';
 
 /** `waiting`: all subnets are taken; the pool signals the cluster workflow `subnetAvailable` when it is its turn. */
 export type LeaseAnswer =
@@ -100,84 +105,13 @@ export type LustreConsent =
   | { readonly kind: 'exported'; readonly taskId: string }
   /** No node can ever have mounted it. */
   | { readonly kind: 'never-mounted' }
-  /** Somebody said that what is not in S3 may be lost. `at`: ISO 8601. */
-  | { readonly kind: 'discard'; readonly by: string; readonly reason: string; readonly at: string };
+  /** Somebody said that what is not in S3 may be lost. */
+  | ({ readonly kind: 'discard' } & OperatorDecision);
 
 /** The keys that a cluster's Slurm is to go by, and the head node's administrator, who gives it them. */
 export interface TrustedKeysRequest extends Deployment {
   readonly adminAccess: ClusterAccess;
   readonly trusted: readonly SlurmJwk[];
-}
-
-/** Slurm jobs of one campaign that are to exist after the call. */
-export interface SubmitRequest extends Deployment {
-  readonly access: ClusterAccess;
-  readonly campaignId: string;
-  readonly content: CampaignContentReference;
-  /** All of them in the content, each after those of them that it depends on. */
-  readonly jobs: readonly {
-    readonly jobKey: string;
-    /** Of an array: the tasks that are wanted. All of them if absent. */
-    readonly indexes?: string;
-    /**
-     * What Slurm is to wait for: jobs of the campaign that Slurm still has, or that come earlier in this list. One
-     * that has already ended as asked is left out.
-     */
-    readonly dependencies?: readonly Dependency[];
-  }[];
-  readonly defaultQueue: string;
-}
-
-export type SubmitOutcome =
-  | { readonly jobKey: string; readonly status: 'submitted' | 'adopted'; readonly jobId: string }
-  | { readonly jobKey: string; readonly status: 'rejected'; readonly message: string }
-  /** Slurm has no job because it does not know one that this one depends on: decide again from newer facts. */
-  | { readonly jobKey: string; readonly status: 'deferred'; readonly message: string };
-
-export interface ObserveRequest extends Deployment {
-  readonly access: ClusterAccess;
-  /** Open campaigns and what they were last told: a campaign with nothing new is left out of the answer. */
-  readonly campaigns: readonly {
-    readonly campaignId: string;
-    /** Seconds since 1970: accounting is asked from the earliest of these on. */
-    readonly since: number;
-    /** What earlier answers said in `told`, merged: none for a campaign that was never told anything. */
-    readonly told?: Readonly<Record<string, string>>;
-  }[];
-}
-
-export interface CampaignFacts {
-  readonly campaignId: string;
-  /**
-   * What the campaign has been told once it has these facts: to be merged into what was told before and given back at
-   * the next look. A short text for each hundred Slurm ids, only for those with something new.
-   */
-  readonly told: Readonly<Record<string, string>>;
-  /** What is new. `source: 'ledger'` says that Slurm lost the job of this id: it is to be submitted again. */
-  readonly facts: readonly (SlurmJobFact & { readonly jobKey: string })[];
-}
-
-export interface Observation {
-  readonly activity: ClusterActivity;
-  /** Running jobs that came through us: what they write is worth following. */
-  readonly runningOwn: number;
-  /** Nodes that EC2 bills. Absent where they cannot be seen, and in histories before 0.3.0. */
-  readonly nodesUp?: NodeCounts;
-  /** Only campaigns with something new. */
-  readonly campaigns: readonly CampaignFacts[];
-  /** Not everything that is new fitted into this answer: look again at once. */
-  readonly more: boolean;
-}
-
-/** Something that is to be done to jobs that Slurm has. */
-export interface ControlJobsRequest extends Deployment {
-  readonly access: ClusterAccess;
-  /** The head node's administrator, for what Slurm lets only its operators do. */
-  readonly adminAccess?: ClusterAccess;
-  readonly campaignId: string;
-  readonly action: JobAction;
-  /** `restarts`: how often Slurm had requeued it when this was asked for. */
-  readonly jobs: readonly { readonly jobKey: string; readonly restarts: number }[];
 }
 
 /** A job whose output is to be copied into the cluster's log group. */
@@ -207,12 +141,6 @@ export interface FollowRequest extends Deployment {
   readonly isLast?: boolean;
 }
 
-/** What an operator says to a sweep. */
-export interface SurveyRequest {
-  /** Epochs that are this installation's, although nothing of them says so. */
-  readonly claim?: readonly string[];
-}
-
 /** The epoch whose usage is to be recorded. */
 export interface UsageRequest extends Deployment {
   readonly access: ClusterAccess;
@@ -226,7 +154,7 @@ export interface UsageRequest extends Deployment {
 export interface S3WritesRequest extends Deployment {
   readonly access: ClusterAccess;
   /** Somebody said that what is being written may be lost. */
-  readonly discard?: Discard;
+  readonly discard?: OperatorDecision;
 }
 
 export interface KeepCostsRequest {
@@ -266,7 +194,7 @@ export interface Activities {
   /** Looks for all that could keep a cluster from coming up, within 30 s; changes nothing. */
   preflight(request: PreflightRequest): Promise<PreflightReport>;
 
-  // fallback.ts
+  // priced-specs.ts
   /** A specification with the nodes of a fallback tier, and what it costs. */
   resolveFallback(request: {
     readonly spec: ClusterSpec;
@@ -418,7 +346,7 @@ export interface Activities {
 
   // sweep.ts
   /** Everything in the account that says that it is a deployment's, sorted by whether a workflow looks after it, with its price. Changes nothing. Heartbeats. */
-  surveyOrphans(request?: SurveyRequest): Promise<Findings>;
+  surveyOrphans(request?: Pick<ReconcileRequest, 'claim'>): Promise<Findings>;
   /** Looks at each once more, and takes it away if nothing has come back to it. Heartbeats. */
   removeRemnants(request: {
     readonly remnants: readonly Remnant[];
@@ -434,7 +362,7 @@ export interface Activities {
   /** Undefined if none was kept, or none that this release can read. */
   readDeployment(deployment: Deployment): Promise<KeptDeployment | undefined>;
   /** Keeps that an operator took over what is left of a deployment: no sweep touches it. */
-  keepAbandonment(request: Deployment & Discard): Promise<void>;
+  keepAbandonment(request: Deployment & OperatorDecision): Promise<void>;
 
   // manifest.ts
   /** Writes some of a campaign's jobs beside its content. `part` counts from 0, in the order of the whole. */

@@ -11,7 +11,8 @@ import type { SlurmJobFact } from '../domain/slurm-facts.ts';
 import { newFacts, rememberBuckets } from './campaign-facts.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import { pollUntil } from './poll.ts';
-import type { Activities, ObserveRequest, SubmitRequest } from './port.ts';
+import type { Activities } from './port.ts';
+import type { ObserveRequest, SubmitRequest } from '../domain/slurm-requests.ts';
 
 export interface SlurmActivityDeps {
   readonly gateway: SlurmGateway;

@@ -248,26 +248,15 @@ export const campaignUsageExample: CampaignUsageView = {
     allocations: 2,
     costUsd: 17.28,
   },
-  jobs: [
-    {
-      jobKey: 'sim_1',
-      cpuHours: 192,
-      nodeHours: 1,
-      cpuSeconds: 691_200,
-      nodeSeconds: 3600,
-      allocations: 1,
-      costUsd: 8.64,
-    },
-    {
-      jobKey: 'sim_2',
-      cpuHours: 192,
-      nodeHours: 1,
-      cpuSeconds: 691_200,
-      nodeSeconds: 3600,
-      allocations: 1,
-      costUsd: 8.64,
-    },
-  ],
+  jobs: ['sim_1', 'sim_2'].map((jobKey) => ({
+    jobKey,
+    cpuHours: 192,
+    nodeHours: 1,
+    cpuSeconds: 691_200,
+    nodeSeconds: 3600,
+    allocations: 1,
+    costUsd: 8.64,
+  })),
 };
 
 export function problemExample(type: ProblemType): Problem {

@@ -18,7 +18,7 @@ import {
 import { type ExportProblem, exportProblemKinds } from '../domain/export-proof.ts';
 import { campaignIdSchema, jobKeySchema, projectIdSchema, virtualLabIdSchema } from '../domain/ids.ts';
 import type { CampaignContentReference } from '../domain/job.ts';
-import type { Discard } from '../domain/lustre-export.ts';
+import type { OperatorDecision } from '../domain/lustre-export.ts';
 import { lustreSpecSchema } from '../domain/lustre.ts';
 import { queueSchema } from '../domain/queue.ts';
 import { jobTransports, type SlurmApiSpec, slurmApiTrusts } from '../domain/slurm-api-spec.ts';
@@ -169,7 +169,7 @@ const lustreFields = {
     .optional()
     .meta({ description: 'What kept the last export from proving that everything is in S3, shortened.' }),
   discard: z
-    .object({ by: z.string(), reason: z.string(), at: time } satisfies Fields<Discard>)
+    .object({ by: z.string(), reason: z.string(), at: time } satisfies Fields<OperatorDecision>)
     .optional()
     .meta({ description: 'Who said that what is not in S3 may be lost.' }),
 } satisfies Fields<LustreView>;

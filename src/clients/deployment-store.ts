@@ -2,7 +2,7 @@ import { canonicalJson } from '../domain/canonical-json.ts';
 import type { Deployment } from '../domain/deployment.ts';
 import type { ExportVerdict } from '../domain/export-proof.ts';
 import { type KeptDeployment, parseKeptDeployment } from '../domain/kept-deployment.ts';
-import type { Discard } from '../domain/lustre-export.ts';
+import type { OperatorDecision } from '../domain/lustre-export.ts';
 import { type ControlBucket, readObject, writeObject } from './control-bucket.ts';
 
 /** What is kept of a deployment for good, beside the logs: what it was, how its data was exported, and who gave any up. */
@@ -12,12 +12,12 @@ export interface DeploymentStore {
   /** Undefined if none was kept, or none that this release can read. */
   getRecord(deployment: Deployment): Promise<KeptDeployment | undefined>;
   /** Keeps that an operator took over what is left of the deployment. */
-  putAbandonment(deployment: Deployment, abandonment: Discard): Promise<void>;
+  putAbandonment(deployment: Deployment, abandonment: OperatorDecision): Promise<void>;
   isAbandoned(deployment: Deployment): Promise<boolean>;
   /** Keeps what an export found; the last that proves something is `export-proof.json`. */
   putExport(deployment: Deployment, found: ExportVerdict & { readonly requestId: string }): Promise<void>;
   /** Keeps who let unexported data go, and why: before it goes. */
-  putDiscard(deployment: Deployment, discard: Discard): Promise<void>;
+  putDiscard(deployment: Deployment, discard: OperatorDecision): Promise<void>;
   /** Keeps a file about a deployment that failed. Answers the address of the folder of all of them. */
   putSupportFile(deployment: Deployment, name: string, text: string): Promise<`s3://${string}`>;
 }

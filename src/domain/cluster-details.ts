@@ -6,6 +6,7 @@ import type { PlacementTry } from './placement.ts';
 import type { SlurmKeysView } from './slurm-keys.ts';
 import type { ClusterEstimate } from './spec-notes.ts';
 import type { SpecUpdateView } from './spec-update-record.ts';
+import { tableHead, tableRow } from './markdown.ts';
 import { sentence } from './wording.ts';
 
 /**
@@ -75,24 +76,17 @@ function updateLine({ state, mode, reason, askedAt, endedAt, changes, failure }:
 
 function triesTable(tries: readonly PlacementTry[]): readonly string[] {
   if (tries.length === 0) return [];
-  return [
-    '',
-    '| tried in | as | until | why not | kept of it |',
-    '| --- | --- | --- | --- | --- |',
-    ...tries.map(tryRow),
-  ];
+  return ['', ...tableHead('tried in', 'as', 'until', 'why not', 'kept of it'), ...tries.map(tryRow)];
 }
 
 function tryRow({ availabilityZone, tier, failedAt, failure, supportBundle }: PlacementTry): string {
-  const cells = [
+  return tableRow(
     availabilityZone ?? 'no zone',
     tier,
     failedAt,
     `${failure.type}: ${sentence(failure.message)}`,
     supportBundle === undefined ? '' : `\`${supportBundle}\``,
-  ];
-  // AWS words the message: it must not end a cell or a row.
-  return `| ${cells.map((cell) => cell.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|')).join(' | ')} |`;
+  );
 }
 
 function lustreLine({ fileSystemId, exportTaskId, automaticExportProblem, discard }: LustreView): string {

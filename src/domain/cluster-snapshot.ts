@@ -8,7 +8,7 @@ import type { CreatedStack, KeyPair, SigningKey, SubnetLease } from './deploymen
 import type { Failure } from './failures.ts';
 import type { CampaignContentReference } from './job.ts';
 import type { EfsHome } from './home.ts';
-import type { Discard, LustreExport } from './lustre-export.ts';
+import type { OperatorDecision, LustreExport } from './lustre-export.ts';
 import type { LustreFileSystem } from './lustre.ts';
 import type { Placement } from './placement.ts';
 import type { Resolution } from './lifetime.ts';
@@ -100,7 +100,7 @@ export interface DeploymentRecord {
   /** Something of it may be gone: it cannot be called back. */
   deletionBegan?: boolean;
   /** Somebody said that what is not in S3 may be lost. */
-  discard?: Discard;
+  discard?: OperatorDecision;
   lifetimeEndsAt?: string;
   /** Something ran that no record of usage can have seen the end of. */
   usageDue?: boolean;

@@ -4,7 +4,7 @@ import type { Month } from './cost-meter.ts';
 import type { CostPart, NotMetered } from './cost-rates.ts';
 import type { ExportProblem } from './export-proof.ts';
 import type { Failure } from './failures.ts';
-import type { Discard } from './lustre-export.ts';
+import type { OperatorDecision } from './lustre-export.ts';
 import type { JobTransport, SlurmApiTrust } from './slurm-api-spec.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 import type { SlurmKeysView } from './slurm-keys.ts';
@@ -80,7 +80,7 @@ export interface LustreView {
   /** What kept the last export from being a proof, shortened. */
   readonly notExported?: readonly ExportProblem[];
   /** Who said that what is not in S3 may be lost. */
-  readonly discard?: Discard;
+  readonly discard?: OperatorDecision;
 }
 
 /** What a deployment has cost so far: list price × time, by the meter of its workflow. */

@@ -117,8 +117,8 @@ describe('whether a cluster goes', () => {
     expect(verdict).toMatchObject({ kind: 'busy', because: expect.stringMatching(because), isMoving });
   });
 
-  it('until the hold ends, when the next look is made', () => {
-    const verdict = decideIdle(input({ holds: [hold(NOW + 7000)] }));
+  it('until the last hold ends, when the next look is made', () => {
+    const verdict = decideIdle(input({ holds: [hold(NOW + 3000), hold(NOW + 7000)] }));
     expect(nextLookInMs(verdict, { busyTickSeconds: 15, idleTickSeconds: 300 }, NOW, NOW + HOUR)).toBe(7000);
   });
 

@@ -1,5 +1,6 @@
 import type { Hold } from './cluster-view.ts';
 import type { Failure } from './failures.ts';
+import { lastHold } from './lifetime.ts';
 import type { ClusterActivity } from './slurm-facts.ts';
 import { counted } from './wording.ts';
 
@@ -82,7 +83,7 @@ function busyBecause({
   if (interactiveSessions > 0) {
     return busy(`Open on the head node: ${counted(interactiveSessions, 'interactive session')}.`, false);
   }
-  const hold = holds.find(({ until }) => Date.parse(until) > now);
+  const hold = lastHold(holds, now);
   if (!hold) return undefined;
   const because = `Held by ${hold.name} until ${hold.until}: ${hold.reason}`;
   return { kind: 'busy', because, isMoving: false, endsAt: Date.parse(hold.until) };

@@ -18,6 +18,17 @@ export const sentenceSchema = z
   .string()
   .regex(/^(?=.*\S)[^\p{Cc}]{1,200}$/u, 'must be 1 to 200 printable characters, not only spaces');
 
+/** Of the holds that are in force, the one that ends last: it says how long they keep a cluster. `now` in milliseconds since 1970. */
+export function lastHold<H extends { readonly until: string }>(
+  holds: readonly H[],
+  now: number,
+): H | undefined {
+  return holds
+    .filter(({ until }) => Date.parse(until) > now)
+    .toSorted((a, b) => Date.parse(a.until) - Date.parse(b.until))
+    .at(-1);
+}
+
 /** Keeps an idle cluster for a named reason; the same name replaces the hold. */
 export const holdRequestSchema = z.strictObject({
   name: holdNameSchema,

@@ -1,7 +1,7 @@
 import type { ExportProblem } from './export-proof.ts';
 
-/** What an operator said who let data go that was not in S3. */
-export interface Discard {
+/** Who decided something that cannot be taken back, and why: that data may be lost, or that somebody takes over what is left. */
+export interface OperatorDecision {
   readonly by: string;
   readonly reason: string;
   /** ISO 8601. */

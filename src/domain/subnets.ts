@@ -1,3 +1,5 @@
+import { tableHead, tableRow } from './markdown.ts';
+
 /** One subnet of the pool as EC2 and CloudFormation show it now. */
 export interface PoolSubnet {
   readonly subnetId: string;
@@ -144,15 +146,15 @@ export function nextWaiters(pool: PoolSnapshot, availabilityZone = ''): readonly
 
 /** What an operator reads at the top of the pool's workflow in the Temporal UI. */
 export function renderPoolDetails(vpcId: string, pool: PoolSnapshot): string {
-  const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [
     `## Subnets of ${vpcId}: ${pool.leases.length} leased, ${pool.waiting.length} waiting`,
     '',
-    row(['subnet', 'zone', 'held by', 'epoch', 'since']),
-    row(['---', '---', '---', '---', '---']),
+    ...tableHead('subnet', 'zone', 'held by', 'epoch', 'since'),
     ...pool.leases.map((lease) =>
-      row([lease.subnetId, lease.availabilityZone, lease.holderWorkflowId, lease.epoch, lease.since]),
+      tableRow(lease.subnetId, lease.availabilityZone, lease.holderWorkflowId, lease.epoch, lease.since),
     ),
-    ...pool.waiting.map((waiter) => row(['waits', '', waiter.holderWorkflowId, waiter.epoch, waiter.since])),
+    ...pool.waiting.map((waiter) =>
+      tableRow('waits', '', waiter.holderWorkflowId, waiter.epoch, waiter.since),
+    ),
   ].join('\n');
 }

@@ -3,6 +3,7 @@ import type { Findings, Orphan, OrphanResource, Remnant } from './orphans.ts';
 import type { ReconcileRequest } from './sweep-brake.ts';
 import { shellQuote } from './shell-quote.ts';
 import type { KeptRecords } from './records.ts';
+import { tableHead, tableRow } from './markdown.ts';
 import { counted } from './wording.ts';
 
 /** What a sweep set going. */
@@ -101,27 +102,18 @@ function byCost(a: Orphan, b: Orphan): number {
 /** A table, since the Temporal UI runs the lines of nested lists together. */
 function orphanTable(orphans: readonly Orphan[]): string[] {
   if (orphans.length === 0) return [];
-  return [
-    row('orphan', 'has', 'which costs'),
-    row('---', '---', '---'),
-    ...orphans.toSorted(byCost).flatMap(orphanRows),
-    '',
-  ];
+  return [...tableHead('orphan', 'has', 'which costs'), ...orphans.toSorted(byCost).flatMap(orphanRows), ''];
 }
 
 function orphanRows({ virtualLabId, projectId, epoch, resources, cost }: Orphan): string[] {
   return [
-    row(
+    tableRow(
       `**${virtualLabId}/${projectId}**, epoch \`${epoch}\``,
       counted(resources.length, 'resource'),
       cost ? inWords(cost) : 'nobody knows what',
     ),
-    ...resources.map((resource) => row('', `${resource.kind} \`${resource.id}\``, ownCost(resource))),
+    ...resources.map((resource) => tableRow('', `${resource.kind} \`${resource.id}\``, ownCost(resource))),
   ];
-}
-
-function row(...cells: readonly string[]): string {
-  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
 function ownCost({ cost }: OrphanResource): string {

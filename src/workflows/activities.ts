@@ -1,6 +1,6 @@
 import { type ActivityInterfaceFor, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/port.ts';
-import { activityOptions } from './policies.ts';
+import { activityOptions } from './activity-options.ts';
 
 type Proxies = ActivityInterfaceFor<Activities>;
 

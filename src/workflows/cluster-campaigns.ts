@@ -19,7 +19,7 @@ import { campaignWorkflowId } from '../domain/ids.ts';
 import { neverAllowed } from '../domain/queue-demands.ts';
 import { asPlannedBefore } from '../domain/spec-notes.ts';
 import { counted } from '../domain/wording.ts';
-import type { CampaignFacts } from '../activities/port.ts';
+import type { CampaignFacts } from '../domain/slurm-requests.ts';
 import { nowIso } from './clock.ts';
 import { refuseBeyondBudget } from './cluster-costs.ts';
 import { type ClusterEntity } from './cluster-entity.ts';

@@ -16,6 +16,7 @@ import {
   problemWith,
   problemWithEnd,
   resolutionSchema,
+  lastHold,
 } from '../domain/lifetime.ts';
 import { asPlannedBefore } from '../domain/spec-notes.ts';
 import { keyRotationRequestSchema, withRotation } from '../domain/slurm-keys.ts';
@@ -157,8 +158,9 @@ function registerLifetimeHandlers(entity: ClusterEntity): void {
           refuse({ path: 'name', reason: `the cluster has ${MAX_HOLDS} holds: release one first` });
         }
         // One that ends before another does keeps nothing longer; none keeps a cluster that can be called back.
-        const heldUntil = Math.max(0, ...entity.snapshot.holds.map(({ until }) => Date.parse(until)));
-        if (Date.now() + request.durationSeconds * 1000 > heldUntil) refuseWhenExhausted(entity);
+        const last = lastHold(entity.snapshot.holds, Date.now());
+        const until = Date.now() + request.durationSeconds * 1000;
+        if (!last || until > Date.parse(last.until)) refuseWhenExhausted(entity);
       },
       description: 'Keep the cluster although idle, for a named reason and a bounded time',
     },

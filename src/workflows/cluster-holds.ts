@@ -1,6 +1,6 @@
 import { patched } from '@temporalio/workflow';
-import type { Hold } from '../domain/cluster-view.ts';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
+import { lastHold } from '../domain/lifetime.ts';
 import { sentence } from '../domain/wording.ts';
 import { isPastHardLimit } from './cluster-costs.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
@@ -29,12 +29,4 @@ export async function awaitHolds(entity: ClusterEntity, record: DeploymentRecord
     // Nodes that are still up cost something, which only Slurm knows.
     if (!(await entity.sleepUntilWoken(tickMs, 'Until the holds are over'))) await look(entity, record);
   }
-}
-
-/** The one that ends last of those that are in force. */
-function lastHold(holds: readonly Hold[], now: number): Hold | undefined {
-  return holds
-    .filter(({ until }) => Date.parse(until) > now)
-    .toSorted((a, b) => Date.parse(a.until) - Date.parse(b.until))
-    .at(-1);
 }

@@ -5,7 +5,7 @@ import { zonesToAvoid } from '../domain/placement.ts';
 import { describeFailedChecks, isPassed } from '../domain/preflight.ts';
 import { trustedKeys } from '../domain/slurm-keys.ts';
 import { nowIso } from './clock.ts';
-import { activityOptions } from './policies.ts';
+import { activityOptions } from './activity-options.ts';
 import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { type ClusterEntity } from './cluster-entity.ts';

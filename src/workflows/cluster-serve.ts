@@ -1,7 +1,7 @@
 import { decideIdle, type IdleVerdict, nextLookInMs } from '../domain/idle.ts';
 import type { DeploymentRecord } from '../domain/cluster-snapshot.ts';
 import type { ClusterActivity } from '../domain/slurm-facts.ts';
-import type { Observation } from '../activities/port.ts';
+import type { Observation } from '../domain/slurm-requests.ts';
 import { pendingUpdate } from '../domain/spec-update-record.ts';
 import { sentence } from '../domain/wording.ts';
 import { nowIso } from './clock.ts';

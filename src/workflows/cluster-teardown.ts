@@ -2,7 +2,7 @@ import { patched } from '@temporalio/workflow';
 import type { DeletionRequest } from '../activities/port.ts';
 import type { DeploymentRecord, OpenCampaign } from '../domain/cluster-snapshot.ts';
 import { failureOf } from '../domain/failures.ts';
-import type { Discard } from '../domain/lustre-export.ts';
+import type { OperatorDecision } from '../domain/lustre-export.ts';
 import { sentence } from '../domain/wording.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
@@ -229,7 +229,7 @@ export async function awaitDecision(entity: ClusterEntity, mustRollOver: () => b
 async function keepAbandonment(
   entity: ClusterEntity,
   record: DeploymentRecord,
-  abandonment: Discard,
+  abandonment: OperatorDecision,
 ): Promise<boolean> {
   if (!patched(KEEP_RECORDS)) return true;
   try {

@@ -1,3 +1,4 @@
+import { defaultClusterPolicy } from '../domain/cluster-snapshot.ts';
 import {
   allHandlersFinished,
   ApplicationFailure,
@@ -7,7 +8,13 @@ import {
 } from '@temporalio/workflow';
 import type { JobChunk } from '../domain/job-chunks.ts';
 import type { CampaignInput, ClusterInput, SubnetPoolInput } from './messages.ts';
-import { HISTORY_EVENT_LIMIT } from './policies.ts';
+
+/**
+ * Events after which a workflow continues as new unless its input says otherwise; the same for all. Servers suggest it
+ * at a limit of their own, by default 4,096 (`limit.historyCount.suggestContinueAsNew`), and end a run at 51,200
+ * (`limit.historyCount.error`).
+ */
+const HISTORY_EVENT_LIMIT = defaultClusterPolicy.historyEventLimit;
 
 /** Whether a run has lived long enough: its history has `limit` events, or Temporal suggests to continue as new. */
 export function isHistoryLong(limit: number = HISTORY_EVENT_LIMIT): boolean {

@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { FakeWorld } from '../../test/fakes/fake-world.ts';
-import { activityBounds, activityOptions } from './policies.ts';
+import { activityOptions } from './activity-options.ts';
+import { activityBounds } from './policies.ts';
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, min: 60, h: 3600, d: 86_400 };
 

@@ -1,13 +1,4 @@
-import type { ActivityOptions } from '@temporalio/workflow';
 import type { Activities } from '../activities/port.ts';
-import { defaultClusterPolicy } from '../domain/cluster-snapshot.ts';
-
-/**
- * Events after which a workflow continues as new unless its input says otherwise; the same for all. Servers suggest it
- * at a limit of their own, by default 4,096 (`limit.historyCount.suggestContinueAsNew`), and end a run at 51,200
- * (`limit.historyCount.error`).
- */
-export const HISTORY_EVENT_LIMIT = defaultClusterPolicy.historyEventLimit;
 
 /**
  * Bounds of an activity. `startToClose` caps one attempt; `scheduleToClose` caps all of them together, because
@@ -407,21 +398,3 @@ export const activityBounds: Readonly<Record<keyof Activities, ActivityBounds>> 
     retry: QUICK_AWS,
   },
 };
-
-/** The table's entry as Temporal wants it. */
-export function activityOptions(name: keyof Activities): ActivityOptions {
-  const { summary, startToClose, scheduleToClose, heartbeat, retry } = activityBounds[name];
-  return {
-    summary,
-    startToCloseTimeout: startToClose,
-    scheduleToCloseTimeout: scheduleToClose,
-    ...(heartbeat ? { heartbeatTimeout: heartbeat } : {}),
-    retry: {
-      initialInterval: retry.initialSeconds * 1000,
-      maximumInterval: retry.maximumSeconds * 1000,
-      backoffCoefficient: 2,
-      ...(retry.attempts ? { maximumAttempts: retry.attempts } : {}),
-    },
-    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-  };
-}

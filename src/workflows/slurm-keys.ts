@@ -7,7 +7,7 @@ import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import type { ClusterEntity } from './cluster-entity.ts';
 import { failureFrom } from './failure.ts';
-import { activityOptions } from './policies.ts';
+import { activityOptions } from './activity-options.ts';
 
 /** What looks again in any case must not hold up a rotation for as long as a cluster waits that is being made. */
 const oneLook = { ...activityOptions('readKeycloakKeys'), scheduleToCloseTimeout: '30 s' } as const;

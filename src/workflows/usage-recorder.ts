@@ -1,7 +1,7 @@
 import { CancellationScope, log, patched } from '@temporalio/workflow';
 import { type DeploymentRecord, USAGE_RECORD_SECONDS } from '../domain/cluster-snapshot.ts';
 import type { ClusterAccess } from '../domain/cluster-view.ts';
-import type { Observation } from '../activities/port.ts';
+import type { Observation } from '../domain/slurm-requests.ts';
 import { activities } from './activities.ts';
 import { nowIso } from './clock.ts';
 import type { ClusterEntity } from './cluster-entity.ts';

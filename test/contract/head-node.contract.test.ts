@@ -12,7 +12,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from
 import { claimLoopbackAddress, releaseLoopbackAddress } from '../../src/dev/head-node/loopback-addresses.ts';
 import { asJobUser, smallCluster, startHeadNodeRig } from '../support/head-nodes.ts';
 import type { HeadNodeRig } from '../support/head-nodes.ts';
-import { isConfigured, listenersOn, mountsNaming, namespaceOf, processesIn } from '../support/node-traces.ts';
+import {
+  isConfigured,
+  listenersOn,
+  listeningSockets,
+  mountsNaming,
+  namespaceOf,
+  processesIn,
+} from '../support/node-traces.ts';
 
 let rig: HeadNodeRig;
 
@@ -309,20 +316,24 @@ describe('the end of a head node', () => {
     try {
       const { pids, addresses } = await ownedBy(owner.stdout);
       const namespaces = await Promise.all(pids.map(namespaceOf));
+      const socketsThere = async () =>
+        (await Promise.all(addresses.map(listeningSockets))).flat().map(({ inode }) => inode);
+      const sockets = await socketsThere();
+      expect(sockets.length).toBeGreaterThan(1);
       owner.kill('SIGKILL');
       await once(owner, 'exit');
       await vi.waitFor(
         async () => {
           expect((await Promise.all(namespaces.map(processesIn))).flat()).toEqual([]);
           expect(await mountsNaming(directory)).toEqual([]);
+          expect((await socketsThere()).filter((inode) => sockets.includes(inode))).toEqual([]);
         },
         // At once on an idle machine; the kernel takes namespaces apart when it has time.
         { timeout: 15_000 },
       );
       // The next is whoever asks: this test, or another file's, whose head node then listens there.
       const isGiven = async () =>
-        given.some((address) => addresses.includes(address)) ||
-        (await Promise.all(addresses.map(listenersOn))).flat().length > 0;
+        given.some((address) => addresses.includes(address)) || (await socketsThere()).length > 0;
       while (given.length < MOST_ADDRESSES && !(await isGiven())) given.push(await claimLoopbackAddress());
       expect(await isGiven()).toBe(true);
     } finally {

@@ -17,7 +17,7 @@ import { createLustreActivities } from '../../src/activities/lustre.ts';
 import type { SampledFile } from '../../src/clients/slurm-gateway.ts';
 import type { Deployment } from '../../src/domain/deployment.ts';
 import type { ExportVerdict } from '../../src/domain/export-proof.ts';
-import type { Discard } from '../../src/domain/lustre-export.ts';
+import type { OperatorDecision } from '../../src/domain/lustre-export.ts';
 import { lustreSpecSchema, STORAGE_MOUNT_PATH } from '../../src/domain/lustre.ts';
 import type { Exchange } from '../../src/dev/fsx/service.ts';
 import { runActivity } from '../support/activity.ts';
@@ -54,7 +54,7 @@ beforeAll(async () => {
     files: { sampleFiles: async () => sample },
     deploymentStore: {
       putExport: async (_, value: ExportVerdict) => void stored.push({ what: value.status, value }),
-      putDiscard: async (_, value: Discard) => void stored.push({ what: 'discard', value }),
+      putDiscard: async (_, value: OperatorDecision) => void stored.push({ what: 'discard', value }),
     },
     lustre: { buckets, securityGroupIds: [securityGroupId], kmsKeyId },
     lustrePollSeconds: 0.05,
@@ -438,8 +438,15 @@ describe('what FSx does not show yet', () => {
   });
 });
 
-describe('a file system that is still being made after an hour', () => {
-  test('is given up, with what FSx says of it', async () => {
+describe('a file system that is not there after an hour', () => {
+  test.each([
+    [{ Lifecycle: 'CREATING' }, 'LustreCreateFailed', /^fs-\w+ is still CREATING after 62 minutes/],
+    [
+      { Lifecycle: 'FAILED', FailureDetails: { Message: 'insufficient capacity in the zone' } },
+      'InsufficientCapacity',
+      /^fs-\w+ is FAILED: insufficient capacity in the zone$/,
+    ],
+  ])('is given up, with what FSx says of it: %j', async (shown, type, message) => {
     const deployment = freshDeployment();
     const { fsx } = aws().clients;
     const hangs = 'hangs';
@@ -449,15 +456,15 @@ describe('a file system that is still being made after an hour', () => {
           const answer = await next(args);
           if (commandName === 'DescribeFileSystemsCommand' && 'FileSystems' in answer.output)
             for (const each of answer.output.FileSystems ?? [])
-              Object.assign(each, { Lifecycle: 'CREATING', CreationTime: new Date(Date.now() - 3_700_000) });
+              Object.assign(each, { ...shown, CreationTime: new Date(Date.now() - 3_700_000) });
           return answer;
         },
       { step: 'initialize', name: hangs },
     );
     try {
       await expect(make(deployment)).rejects.toMatchObject({
-        type: 'LustreCreateFailed',
-        message: expect.stringMatching(/^fs-\w+ is still CREATING after 62 minutes/) as unknown,
+        type,
+        message: expect.stringMatching(message) as unknown,
       });
     } finally {
       fsx.middlewareStack.remove(hangs);

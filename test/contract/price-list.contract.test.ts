@@ -15,6 +15,8 @@ import { PriceListServer } from '../support/price-list-server.ts';
 
 let server: PriceListServer;
 let aws: AwsClients;
+/** What was started, in the order in which it is to end. */
+const closers: (() => Promise<void> | void)[] = [];
 
 beforeEach(async () => {
   await use('us-east-1');
@@ -28,13 +30,14 @@ async function use(region: string): Promise<void> {
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
   aws = createAwsClients({ region });
+  closers.push(
+    () => aws.destroy(),
+    async () => server.close(),
+  );
 }
 
 async function stop(): Promise<void> {
-  // oxlint-disable-next-line typescript/no-unnecessary-condition -- before the first test there is neither
-  aws?.destroy();
-  // oxlint-disable-next-line typescript/no-unnecessary-condition -- as above
-  await server?.close();
+  for (const close of closers.splice(0)) await close();
   vi.unstubAllEnvs();
 }
 

@@ -1,6 +1,11 @@
 import type { NodeCounts } from '../../src/domain/node-groups.ts';
 import { createHash } from 'node:crypto';
-import type { CampaignFacts, Observation, ObserveRequest, SubmitOutcome } from '../../src/activities/port.ts';
+import type {
+  CampaignFacts,
+  Observation,
+  ObserveRequest,
+  SubmitOutcome,
+} from '../../src/domain/slurm-requests.ts';
 import type { Dependency } from '../../src/domain/dependencies.ts';
 import { taskKey } from '../../src/domain/job-array.ts';
 import type { SlurmJobFact } from '../../src/domain/slurm-facts.ts';

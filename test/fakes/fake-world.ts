@@ -7,11 +7,10 @@ import type {
   LogProblem,
   ManifestPartRequest,
   ManifestRequest,
-  ObserveRequest,
   StackUpdateRequest,
-  SubmitOutcome,
   TrustedKeysRequest,
 } from '../../src/activities/port.ts';
+import type { ObserveRequest, SubmitOutcome } from '../../src/domain/slurm-requests.ts';
 import type { CampaignStore } from '../../src/clients/campaign-store.ts';
 import { countByState, outcome } from '../../src/domain/campaign.ts';
 import { planOf } from '../../src/domain/campaign-plan.ts';
@@ -30,7 +29,7 @@ import type { ControlOutcome } from '../../src/domain/job-control.ts';
 import type { PriceRefresh } from '../../src/domain/price-refresh.ts';
 import type { PreflightCheck } from '../../src/domain/preflight.ts';
 import type { KeptDeployment } from '../../src/domain/kept-deployment.ts';
-import type { Discard } from '../../src/domain/lustre-export.ts';
+import type { OperatorDecision } from '../../src/domain/lustre-export.ts';
 import type { Findings } from '../../src/domain/orphans.ts';
 import { type FailureType, failures } from '../../src/domain/failures.ts';
 import type { SlurmJwk } from '../../src/domain/slurm-jwt.ts';
@@ -124,7 +123,7 @@ export class FakeWorld {
   /** What is kept of deployments for a sweep, by epoch. */
   readonly keptDeployments = new Map<string, KeptDeployment>();
   /** Epochs that were given up, and why. */
-  readonly abandonments = new Map<string, Discard>();
+  readonly abandonments = new Map<string, OperatorDecision>();
   /** Who lives in a subnet although no stack does, in words. */
   readonly inhabitants = new Map<string, string>();
   /** What a preflight finds; all is well if empty. */

@@ -26,6 +26,13 @@ export async function mountsNaming(directory: string): Promise<string[]> {
 
 /** The ports on which something listens at exactly this address. */
 export async function listenersOn(address: string): Promise<number[]> {
+  return (await listeningSockets(address)).map(({ port }) => port);
+}
+
+/** The same with the inode of each socket, which tells it from one that somebody else opens there later. */
+export async function listeningSockets(
+  address: string,
+): Promise<{ readonly port: number; readonly inode: string }[]> {
   // /proc/net/tcp writes addresses as hexadecimal numbers of the machine's byte order; 0A is LISTEN.
   const digits = address.split('.').toReversed();
   const hex = digits
@@ -33,9 +40,12 @@ export async function listenersOn(address: string): Promise<number[]> {
     .join('')
     .toUpperCase();
   const table = await readFile('/proc/net/tcp', 'utf8');
-  return [...table.matchAll(new RegExp(` ${hex}:([0-9A-F]{4}) [0-9A-F:]+ 0A `, 'g'))].map(([, port]) =>
-    Number.parseInt(port ?? '', 16),
-  );
+  // Behind the state: the queues, a timer, retransmissions, user and timeout.
+  const line = new RegExp(` ${hex}:([0-9A-F]{4}) [0-9A-F:]+ 0A (?:\\S+ +){3}\\d+ +\\d+ (\\d+)`, 'g');
+  return [...table.matchAll(line)].map(([, port = '', inode = '']) => ({
+    port: Number.parseInt(port, 16),
+    inode,
+  }));
 }
 
 /** Whether the address is configured on `lo`. */

@@ -17,6 +17,14 @@ const to = (action: string, resource: string, context?: IamRequest['context']): 
   resource,
   ...(context && { context }),
 });
+const readPrivateKey = to(
+  'secretsmanager:GetSecretValue',
+  `arn:aws:secretsmanager:${HERE}:secret:parallelcluster-provisioner/x-AbCdEf`,
+);
+const deleteStack = to(
+  'cloudformation:DeleteStack',
+  `arn:aws:cloudformation:${HERE}:stack/provisioner-pcluster-lab1-cortex/1`,
+);
 const ofEpoch = { [`aws:ResourceTag/${tagKeys.epoch}`]: '1k2m9x0aab12cd' };
 const ofTenant = { [`aws:ResourceTag/${tagKeys.virtualLab}`]: 'lab1' };
 const named = (requests: readonly IamRequest[]) =>
@@ -77,14 +85,8 @@ describe('the role of the worker', () => {
       to('s3:PutObject', `${controlBucket}/campaigns/x`),
       to('kms:Decrypt', controlKey),
       to('kms:CreateGrant', dataKey, { 'kms:ViaService': 'fsx.us-east-1.amazonaws.com' }),
-      to(
-        'secretsmanager:GetSecretValue',
-        `arn:aws:secretsmanager:${HERE}:secret:parallelcluster-provisioner/x-AbCdEf`,
-      ),
-      to(
-        'cloudformation:DeleteStack',
-        `arn:aws:cloudformation:${HERE}:stack/provisioner-pcluster-lab1-cortex/1`,
-      ),
+      readPrivateKey,
+      deleteStack,
     ]),
   )('may %s', async (_, request) => {
     const { policies: identity } = roleOf(foundation, 'service', 'WorkerRole');
@@ -135,14 +137,8 @@ describe('the role of the API', () => {
     named([
       to('s3:PutObject', `${controlBucket}/deployments/x`),
       to('s3:GetObject', `${scratchBucket}/lab1/cortex/x`),
-      to(
-        'secretsmanager:GetSecretValue',
-        `arn:aws:secretsmanager:${HERE}:secret:parallelcluster-provisioner/x-AbCdEf`,
-      ),
-      to(
-        'cloudformation:DeleteStack',
-        `arn:aws:cloudformation:${HERE}:stack/provisioner-pcluster-lab1-cortex/1`,
-      ),
+      readPrivateKey,
+      deleteStack,
       to('fsx:DeleteFileSystem', `arn:aws:fsx:${HERE}:file-system/fs-1`, ofEpoch),
       to('ec2:TerminateInstances', `arn:aws:ec2:${HERE}:instance/i-1`, ofEpoch),
     ]),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createS3WritesActivities } from '../../src/activities/s3-writes.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
-import type { Discard } from '../../src/domain/lustre-export.ts';
+import type { OperatorDecision } from '../../src/domain/lustre-export.ts';
 import type { OpenWriter } from '../../src/domain/open-writers.ts';
 import { activityContext, runActivity } from '../support/activity.ts';
 
@@ -16,10 +16,10 @@ const writing: OpenWriter = {
 };
 
 /** What the head node answers, the last answer again and again. */
-async function settle(answers: readonly (readonly OpenWriter[] | Error)[], discard?: Discard) {
+async function settle(answers: readonly (readonly OpenWriter[] | Error)[], discard?: OperatorDecision) {
   let looks = 0;
   const asked: string[] = [];
-  const kept: Discard[] = [];
+  const kept: OperatorDecision[] = [];
   const { settleS3Writes } = createS3WritesActivities({
     files: {
       listWriters: async (_head, folder) => {

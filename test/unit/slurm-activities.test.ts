@@ -2,7 +2,12 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MockActivityEnvironment } from '@temporalio/testing';
 import { createReadinessActivities } from '../../src/activities/readiness.ts';
 import { createSlurmActivities } from '../../src/activities/slurm.ts';
-import type { Observation, ObserveRequest, SubmitOutcome, SubmitRequest } from '../../src/activities/port.ts';
+import type {
+  Observation,
+  ObserveRequest,
+  SubmitOutcome,
+  SubmitRequest,
+} from '../../src/domain/slurm-requests.ts';
 import { SlurmTransports } from '../../src/clients/slurm-transports.ts';
 import { KnownFailure } from '../../src/domain/failures.ts';
 import type { ControlOutcome } from '../../src/domain/job-control.ts';

@@ -3,8 +3,8 @@ import { ofFallbackTier } from '../domain/fallback-tiers.ts';
 import { costNotesOf } from './cost-notes.ts';
 import type { Activities } from './port.ts';
 
-/** What a cluster of a fallback tier, or any other one, would be and cost by the tiers of this release and the prices in force. */
-export function createFallbackActivities({
+/** Specifications with what they cost, by the tiers of this release and the prices in force, where it is not the API that says so. */
+export function createPricedSpecActivities({
   settings,
   currentPrices,
 }: {

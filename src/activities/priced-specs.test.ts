@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { clusterSpecInputSchema, resolveClusterSpec } from '../domain/cluster-spec-input.ts';
 import { priceTable } from '../domain/prices.ts';
-import { createFallbackActivities } from './fallback.ts';
+import { createPricedSpecActivities } from './priced-specs.ts';
 
 const spec = resolveClusterSpec(clusterSpecInputSchema.parse({ tier: 'prod-batch' }));
-const { priceSpec, resolveFallback } = createFallbackActivities({
+const { priceSpec, resolveFallback } = createPricedSpecActivities({
   settings: { region: 'us-east-1' },
   currentPrices: async () => priceTable,
 });
