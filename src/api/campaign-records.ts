@@ -82,12 +82,14 @@ export class CampaignRecords {
     jobKey: string,
     answerBy: Date,
   ): Promise<JobView> {
-    const job = record.manifest
-      ? // Which part has it is not known beforehand.
-        (await this.jobs(tenant, campaignId, record, ALL, answerBy)).jobs.find(({ key }) => key === jobKey)
+    const allJobs = async () => (await this.jobs(tenant, campaignId, record, ALL, answerBy)).jobs;
+    // Which part of a manifest has it is not known beforehand.
+    const kept = record.manifest && (await allJobs());
+    const job = kept
+      ? kept.find(({ key }) => key === jobKey)
       : await this.deps.campaigns.job(tenant, campaignId, jobKey, answerBy);
     if (job) return job;
-    const { jobs } = await this.jobs(tenant, campaignId, record, ALL, answerBy);
+    const jobs = kept ?? (await allJobs());
     const tasks = jobs.filter(({ arrayKey }) => arrayKey === jobKey);
     const message =
       tasks[0] === undefined
